@@ -1,0 +1,64 @@
+# `make demo` and `make test` need Python 3.11 or newer, make, and a package index; nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+TEST_JOBS ?= 2
+export PYTHONWARNINGS ?= ignore::DeprecationWarning
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run worker test test-semantic browser bench check fmt lint types imports migrations lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.runtime: requirements.txt requirements-demo.txt
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-demo.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.runtime ## everything on this machine, with two tenants on real data; RESET=1 starts over
+	@$(BIN)/python manage.py demo --port $(PORT) $(if $(RESET),--reset)
+
+run: $(VENV)/.runtime ## the web process alone
+	@$(BIN)/python manage.py migrate --verbosity 0 && $(BIN)/python manage.py build_assets && $(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@OMNI_PUBLIC_PORT=$(PORT) $(BIN)/gunicorn omni.wsgi --bind 127.0.0.1:$(PORT) --workers 2 --threads 4
+
+worker: $(VENV)/.runtime ## worker and beat alone
+	@OMNI_PROCESS=worker $(BIN)/celery -A omni worker --beat --concurrency 2 --loglevel WARNING
+
+test: $(VENV)/.dev ## the whole suite but the browser's
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) -q
+
+test-semantic: $(VENV)/.dev ## the compiler alone
+	@$(BIN)/python -m pytest tests/semantic -q
+
+browser: $(VENV)/.dev ## the stories, in Chromium (Debian: apt-get install chromium)
+	@$(BIN)/python -m pytest tests/browser -q -p no:randomly
+
+bench: $(VENV)/.dev ## print figures as one JSON object
+	@$(BIN)/python -m tests.bench
+
+check: lint types imports migrations test ## what CI runs
+
+fmt: $(VENV)/.dev ## format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --quiet .
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+
+types: $(VENV)/.dev
+	@OMNI_DATABASE_URL=postgresql://types@localhost/types OMNI_REDIS_URL=redis://localhost OMNI_SECRET_KEY=types OMNI_MASTER_KEY=types $(BIN)/mypy
+
+imports: $(VENV)/.dev
+	@OMNI_DATABASE_URL=postgresql://types@localhost/types OMNI_REDIS_URL=redis://localhost $(BIN)/lint-imports --no-cache
+
+migrations: $(VENV)/.dev
+	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0
+
+clean: ## remove the environment and all state
+	@rm -rf $(VENV) var

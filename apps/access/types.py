@@ -1,0 +1,56 @@
+"""The one answer to "who is asking", built once per request, token or task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+ActorKind = Literal["person", "token", "support", "system", "anonymous"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeValue:
+    """Typed values of one user attribute; ``values`` is never empty."""
+
+    values: tuple[str | int | float | bool, ...]
+    type: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SupportScope:
+    """What a support session may reach; everything else is refused."""
+
+    session_id: UUID
+    request_id: UUID
+    dataset_ids: frozenset[UUID]
+    sees_values: bool
+    staff_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks, for which tenant, with which attributes. Frozen; nothing downstream reads ``request.user``."""
+
+    kind: ActorKind
+    tenant_id: UUID
+    user_id: UUID | None
+    label: str
+    email: str = ""
+    is_tenant_admin: bool = False
+    is_platform_staff: bool = False
+    group_ids: frozenset[UUID] = frozenset()
+    group_names: frozenset[str] = frozenset()
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    timezone: str = "UTC"
+    token_id: UUID | None = None
+    on_behalf_of: str = ""
+    support: SupportScope | None = None
+
+    @property
+    def support_session_id(self) -> UUID | None:
+        return self.support.session_id if self.support else None
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self.kind != "anonymous"

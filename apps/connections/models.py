@@ -1,0 +1,75 @@
+"""Where a tenant's data lives."""
+
+from django.db import models
+
+from apps.tenants.models import TenantOwnedModel
+
+
+class Connection(TenantOwnedModel):
+    """A customer's database. The credential is sealed to the worker's key and bound to the target below."""
+
+    class Dialect(models.TextChoices):
+        DUCKDB = "duckdb", "DuckDB"
+        POSTGRES = "postgres", "PostgreSQL"
+
+    class Health(models.TextChoices):
+        UNKNOWN = "unknown", "not checked yet"
+        OK = "ok", "reachable"
+        FAILED = "failed", "not reachable"
+
+    name = models.SlugField(max_length=60)
+    dialect = models.CharField(max_length=20, choices=Dialect.choices)
+    host = models.CharField(max_length=253, blank=True)
+    port = models.PositiveIntegerField(null=True, blank=True)
+    database = models.CharField(max_length=400, help_text="database name; for DuckDB the file's name under the operator's data folder")
+    username = models.CharField(max_length=120, blank=True)
+    options = models.JSONField(default=dict, blank=True, help_text="driver options from the allow-list")
+    sealed_credential = models.BinaryField(null=True, editable=False)
+    max_rows = models.PositiveIntegerField(default=50_000)
+    max_bytes = models.PositiveBigIntegerField(default=256 * 1024 * 1024)
+    timeout_s = models.PositiveIntegerField(default=60)
+    health = models.CharField(max_length=10, choices=Health.choices, default=Health.UNKNOWN, editable=False)
+    health_text = models.CharField(max_length=300, blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False, help_text="raised by every change; part of cache keys")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="connections_connection_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CatalogTable(TenantOwnedModel):
+    """A table or view that introspection found."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="tables")
+    schema = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("schema", "name")
+        constraints = (models.UniqueConstraint(fields=("connection", "schema", "name"), name="connections_table_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+class CatalogColumn(TenantOwnedModel):
+    """A column that introspection found."""
+
+    table = models.ForeignKey(CatalogTable, on_delete=models.CASCADE, related_name="columns")
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=200)
+    position = models.PositiveIntegerField()
+    is_nullable = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("position",)
+        constraints = (models.UniqueConstraint(fields=("table", "name"), name="connections_column_once"),)
+
+    def __str__(self) -> str:
+        return self.name

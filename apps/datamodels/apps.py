@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class DatamodelsConfig(AppConfig):
+    name = "apps.datamodels"
+    label = "datamodels"
+    default_auto_field = "django.db.models.BigAutoField"

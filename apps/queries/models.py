@@ -1,0 +1,63 @@
+"""Runs of queries and their temporary results."""
+
+from django.db import models
+
+from apps.datamodels.models import Dataset, ModelVersion
+from apps.tenants.models import TenantOwnedModel
+
+
+class QueryRun(TenantOwnedModel):
+    """One governed query on its way through the worker. Temporary: swept after its lifetime."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+")
+    user_id = models.UUIDField(null=True)
+    token_id = models.UUIDField(null=True)
+    support_session_id = models.UUIDField(null=True)
+    actor_label = models.CharField(max_length=200)
+    cache_key = models.CharField(max_length=64)
+    policy_fingerprint = models.CharField(max_length=64)
+    sealed_query = models.BinaryField(help_text="the request, sealed under the timed key: it can hold values")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_text = models.CharField(max_length=300, blank=True)
+    row_count = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("tenant", "expires_at")),
+            models.Index(fields=("tenant", "state", "-created_at")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.pk}"
+
+
+class CachedResult(TenantOwnedModel):
+    """A sealed result. UNLOGGED table: never in the write-ahead log, a replica or a backup."""
+
+    cache_key = models.CharField(max_length=64)
+    dataset_id = models.UUIDField()
+    model_version_id = models.UUIDField()
+    policy_fingerprint = models.CharField(max_length=64)
+    timed_key_id = models.UUIDField()
+    sealed = models.BinaryField()
+    row_count = models.PositiveIntegerField()
+    is_truncated = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "cache_key"), name="queries_cache_key"),)
+        indexes = (models.Index(fields=("tenant", "expires_at")),)

@@ -1,0 +1,11 @@
+"""The database's locks on this app's tenant-owned tables."""
+
+from django.db import migrations
+
+from apps.tenants.isolation import Isolate
+
+
+class Migration(migrations.Migration):
+    dependencies = (("retention", "0001_initial"),)
+
+    operations = (Isolate(),)

@@ -1,0 +1,1 @@
+"""Data model + query + access scope → one governed SELECT. Pure: no Django, clock, network or database."""

@@ -1,0 +1,40 @@
+"""What the compiler returns."""
+
+from dataclasses import dataclass
+
+from apps.semantic.model.types import FieldType, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """One column of the answer, in request order of the result: dimensions first."""
+
+    name: str
+    label: str
+    type: FieldType
+    format: str | None
+    is_measure: bool
+    is_masked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledQuery:
+    """One SELECT.
+
+    Attributes:
+        sql: text in the dialect, with positional placeholders of the dialect's driver
+            (``%s`` for PostgreSQL, ``?`` for DuckDB); values are never in the text. It asks for one row
+            more than ``row_limit`` so that a cut can be seen.
+        parameters: the values, in the order of the placeholders.
+        columns: of the result, in order.
+        dialect: sqlglot's name of the dialect.
+        row_limit: rows that may be returned.
+        shape: hex SHA-256 of ``sql``; together with the parameters the governed query.
+    """
+
+    sql: str
+    parameters: tuple[Scalar, ...]
+    columns: tuple[ResultColumn, ...]
+    dialect: str
+    row_limit: int
+    shape: str

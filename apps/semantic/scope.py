@@ -1,0 +1,41 @@
+"""What one actor may get of one data set: the compiler's only word on rights. Built by ``apps.governance``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from apps.semantic.model.types import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class RowPolicy:
+    """Rows of a view (``view.field``) must have one of ``values``; an empty tuple lets no row through."""
+
+    field: str
+    values: tuple[Scalar, ...]
+    attribute: str
+    origin: str
+    """file:line of the rule, for explain"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessScope:
+    """Rights of one actor on one data set, in one version of a model. Everything not named is refused.
+
+    Attributes:
+        topic: name of the data set's topic.
+        fields: ids (``view.field``) that may be used in any clause; already closed over references:
+            a field that refers to a forbidden field is not in here.
+        masked: ids of dimensions that leave their table only as a keyed hash.
+        row_policies: by view, all of them hold (AND), inside the view's table, before any join.
+        max_rows: cap on the rows of an answer.
+        mask_key: key of the tenant's keyed hash; bound as a value, never in the SQL text.
+        fingerprint: hex SHA-256 over all of the above but the key: equal rights, equal fingerprint.
+    """
+
+    topic: str
+    fields: frozenset[str]
+    masked: frozenset[str] = frozenset()
+    row_policies: Mapping[str, tuple[RowPolicy, ...]] = field(default_factory=dict)
+    max_rows: int = 50_000
+    mask_key: str = ""
+    fingerprint: str = ""

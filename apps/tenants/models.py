@@ -1,0 +1,71 @@
+"""Whose data this is. Every tenant-owned table hangs on :class:`TenantOwnedModel`."""
+
+import uuid
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django_scopes import ScopedManager
+
+from apps.tenants.binding import current_tenant_id
+
+
+class Tenant(models.Model):
+    """One customer, or the platform itself. Platform-wide table: it names customers and holds nothing of theirs."""
+
+    class Kind(models.TextChoices):
+        CUSTOMER = "customer"
+        PLATFORM = "platform"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.SlugField(
+        unique=True,
+        max_length=40,
+        validators=[RegexValidator(r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$", "lower-case letters, digits and hyphens")],
+    )
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.CUSTOMER)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("slug",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("kind",), condition=models.Q(kind="platform"), name="tenants_one_platform"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TenantDomain(models.Model):
+    """A host name and whose it is; read before any tenant is bound."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+    host = models.CharField(max_length=253, unique=True, help_text="without port, lower case")
+    is_primary = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("host",)
+
+    def __str__(self) -> str:
+        return self.host
+
+
+class TenantOwnedModel(models.Model):
+    """Base of every tenant-owned table: a key, the tenant, and a manager that raises when no tenant is bound.
+
+    The database adds the other two locks: see :mod:`apps.tenants.isolation`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
+    )
+
+    objects = ScopedManager(tenant="tenant")
+
+    class Meta:
+        abstract = True

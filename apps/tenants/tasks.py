@@ -1,0 +1,24 @@
+"""Base class of tasks that work for one tenant."""
+
+from typing import Any
+from uuid import UUID
+
+from celery import Task
+
+from apps.tenants.binding import bound
+from apps.tenants.errors import NoTenantBoundError, UnknownTenantError
+from apps.tenants.models import Tenant
+
+
+class TenantTask(Task):  # type: ignore[type-arg]
+    """Bind the tenant named in the message; a message without one, or with an inactive one, is refused."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, tenant_id: str | None = None, **kwargs: Any) -> Any:
+        if not tenant_id:
+            raise NoTenantBoundError
+        if not Tenant.objects.filter(pk=UUID(tenant_id), is_active=True).exists():
+            raise UnknownTenantError(tenant_id)
+        with bound(UUID(tenant_id)):
+            return super().__call__(*args, **kwargs)

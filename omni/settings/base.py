@@ -1,0 +1,171 @@
+"""Settings of every environment. What differs is in local, test and production."""
+
+from pathlib import Path
+from typing import Any
+
+from celery.schedules import crontab
+
+from omni.settings import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+OMNI_STATE_DIR = env.state_dir()
+OMNI_BASE_DOMAIN = env.text("OMNI_BASE_DOMAIN", "localhost")
+OMNI_PUBLIC_PORT = int(env.text("OMNI_PUBLIC_PORT", "8000") or 0)
+OMNI_DATA_DIR = Path(env.text("OMNI_DATA_DIR") or OMNI_STATE_DIR / "data")  # DuckDB files that connections may name
+OMNI_ALLOWED_SOURCES: list[str] = [host for host in (env.text("OMNI_ALLOWED_SOURCES") or "").split(",") if host]
+
+DEBUG = False
+ALLOWED_HOSTS = [f".{OMNI_BASE_DOMAIN}"]
+USE_X_FORWARDED_HOST = False
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "guardian",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "apps.tenants",
+    "apps.vault",
+    "apps.audit",
+    "apps.accounts",
+    "apps.access",
+    "apps.connections",
+    "apps.datamodels",
+    "apps.governance",
+    "apps.queries",
+    "apps.dashboards",
+    "apps.support",
+    "apps.retention",
+    "apps.trust",
+    "apps.demo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.trust.middleware.ResponseHeadersMiddleware",
+    "apps.tenants.middleware.TenantMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "apps.access.middleware.ActorMiddleware",
+    "apps.support.middleware.SupportSessionMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "apps.access.middleware.SignInRequiredMiddleware",
+]
+
+ROOT_URLCONF = "omni.urls.tenant"
+TENANT_URLCONF = "omni.urls.tenant"
+PLATFORM_URLCONF = "omni.urls.platform"
+WSGI_APPLICATION = "omni.wsgi.application"
+ASGI_APPLICATION = "omni.asgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.access.context_processors.actor",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, Any] = {
+    "default": env.database(env.required("OMNI_DATABASE_URL")),
+    "owner": env.database(env.text("OMNI_DATABASE_OWNER_URL") or env.required("OMNI_DATABASE_URL")),
+}
+OMNI_RUNTIME_ROLE = DATABASES["default"]["USER"]
+OMNI_REDIS_URL = env.required("OMNI_REDIS_URL")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": OMNI_REDIS_URL}}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.IdentityBackend"]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
+SESSION_ENGINE = "apps.accounts.sessions"
+SESSION_COOKIE_NAME = "omni_session"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_NAME = "omni_csrf"
+CSRF_USE_SESSIONS = False
+LOGIN_URL = "/accounts/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+
+ACCOUNT_ADAPTER = "apps.accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "apps.accounts.adapters.SocialAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_ONLY = True
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
+
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+GUARDIAN_MONKEY_PATCH_GROUP = False
+GUARDIAN_USER_OBJ_PERMS_MODEL = "access.GenericUserPermission"
+GUARDIAN_GROUP_OBJ_PERMS_MODEL = "access.GenericGroupPermission"
+
+CELERY_BROKER_URL = env.text("OMNI_BROKER_URL") or OMNI_REDIS_URL.replace("unix://", "redis+socket://", 1)
+OMNI_IS_WORKER = env.text("OMNI_PROCESS") == "worker"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "omni"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(OMNI_STATE_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "purge-expired": {"task": "retention.purge_expired", "schedule": crontab()},
+}
+
+OMNI_CACHE_MAX_AGE_S = 6 * 3600
+OMNI_CACHE_SLOT_S = 3600
+OMNI_RUN_LIFETIME_S = 900
+
+STATIC_URL = "/static/"
+STATIC_ROOT = OMNI_STATE_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static", OMNI_STATE_DIR / "assets"]
+(OMNI_STATE_DIR / "assets").mkdir(parents=True, exist_ok=True)
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+UNFOLD: dict[str, Any] = {"SITE_TITLE": "Omni", "SITE_HEADER": "Omni"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+}

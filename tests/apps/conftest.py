@@ -1,0 +1,103 @@
+"""People and things with names. Every test here may use the database; commits are real, rows go afterwards."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+
+from apps.accounts.models import User
+from apps.tenants.binding import bound
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import tenant_by_slug
+from apps.tenants.services import create_tenant
+from apps.tenants.types import TenantRef
+from apps.vault.services import create_tenant_keys, ensure_worker_keys
+from tests import databases
+
+
+@pytest.fixture(autouse=True)
+def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+    """Real commits; afterwards every row is removed and Redis emptied."""
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        yield
+        for connection in connections.all(initialized_only=True):
+            connection.close()
+        databases.remove_rows(os.environ.get("PYTEST_XDIST_WORKER", "main"))
+        with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
+            client.flushdb()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+MakeTenant = Callable[..., TenantRef]
+MakePerson = Callable[..., User]
+
+
+@pytest.fixture
+def make_tenant(now: datetime) -> MakeTenant:
+    """Create a tenant with its keys; nothing is bound by it."""
+
+    def make(slug: str, *, kind: Tenant.Kind = Tenant.Kind.CUSTOMER, host: str = "") -> TenantRef:
+        ensure_worker_keys()
+        tenant = create_tenant(slug=slug, name=slug.capitalize(), kind=kind, host=host)
+        with bound(tenant.id):
+            create_tenant_keys(now=now)
+        return tenant_by_slug(slug)
+
+    return make
+
+
+@pytest.fixture
+def make_person() -> MakePerson:
+    """Create a person of the bound tenant who has signed in before."""
+
+    def make(email: str, **fields: object) -> User:
+        values = {"issuer": "https://idp.example", "subject": email, "name": email.split("@")[0].capitalize()} | fields
+        return User.objects.create(email=email, **values)
+
+    return make
+
+
+@pytest.fixture
+def acme(make_tenant: MakeTenant) -> Iterator[TenantRef]:
+    """A customer, bound for the length of the test."""
+    tenant = make_tenant("acme")
+    with bound(tenant.id):
+        yield tenant
+
+
+@pytest.fixture
+def globex(make_tenant: MakeTenant) -> TenantRef:
+    """Another customer, not bound."""
+    return make_tenant("globex")
+
+
+@pytest.fixture
+def platform(make_tenant: MakeTenant) -> TenantRef:
+    """The platform's own tenant, at the bare base domain; not bound."""
+    return make_tenant("platform", kind=Tenant.Kind.PLATFORM, host="localhost")
+
+
+@pytest.fixture
+def ada(acme: TenantRef, make_person: MakePerson) -> User:
+    """Administrator of Acme."""
+    return make_person("ada@acme.example", is_tenant_admin=True)
+
+
+@pytest.fixture
+def ann(acme: TenantRef, make_person: MakePerson) -> User:
+    """A person of Acme."""
+    return make_person("ann@acme.example")
+
+
+@pytest.fixture
+def bob(acme: TenantRef, make_person: MakePerson) -> User:
+    """Another person of Acme."""
+    return make_person("bob@acme.example")
