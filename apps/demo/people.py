@@ -1,9 +1,10 @@
 """Who can sign in to the demo, and what their identity provider says of them."""
 
 import json
+import os
 from dataclasses import dataclass, field
 
-IDP_PORT = 9400
+IDP_PORT = int(os.environ.get("OMNI_DEMO_IDP_PORT", "9400"))
 
 
 @dataclass(frozen=True, slots=True)

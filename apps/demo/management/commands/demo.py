@@ -103,5 +103,5 @@ class Command(BaseCommand):
         write(f"\n{bold('Platform staff')}")
         write(f"  http://localhost:{port}/support/   http://localhost:{port}/admin/")
         write(f"    {STAFF.email:<26} {STAFF.story}")
-        write(f"\nEveryone signs in through the local identity provider at http://localhost:{IDP_PORT}: type the")
-        write("e-mail address as the subject there. There are no passwords.\n")
+        write(f"\nEveryone signs in through the local identity provider at http://localhost:{IDP_PORT}: choose")
+        write("a person there. There are no passwords.\n")

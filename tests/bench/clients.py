@@ -1,0 +1,91 @@
+"""Ask over HTTP on one keep-alive connection, and time it."""
+
+import http.client
+import json
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+class Client:
+    """One keep-alive connection to the API as one person."""
+
+    def __init__(self, port: int, host: str, token: str) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self.headers = {"Host": f"{host}:{port}", "Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def ask(self, query: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+        """Return milliseconds and the answer; raises on anything but 200."""
+        body = json.dumps(query)
+        started = time.perf_counter()
+        self.connection.request("POST", "/api/v1/query", body, self.headers)
+        response = self.connection.getresponse()
+        text = response.read()
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        if response.status != 200:
+            raise RuntimeError(f"{response.status}: {text[:500]!r}")
+        return elapsed_ms, json.loads(text)
+
+
+def summary(samples_ms: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile in milliseconds."""
+    ordered = sorted(samples_ms)
+    return {
+        "median_ms": round(statistics.median(ordered), 2),
+        "p95_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))], 2),
+    }
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Return milliseconds."""
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def requests_per_second(port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int = 6) -> dict[str, Any]:
+    """Measure with wrk when it is installed, else with threads of this process (which costs the server a core)."""
+    if shutil.which("wrk"):
+        return {"tool": "wrk", "per_second": _wrk(port, host, token, query, connections, seconds)}
+    return {"tool": "python threads", "per_second": _threads(port, host, token, query, connections, seconds)}
+
+
+def _wrk(port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int) -> float:
+    script = (
+        'wrk.method = "POST"\n'
+        f"wrk.body = [==[{json.dumps(query)}]==]\n"
+        f'wrk.headers["Host"] = "{host}:{port}"\nwrk.headers["Authorization"] = "Bearer {token}"\n'
+        'wrk.headers["Content-Type"] = "application/json"\n'
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ask.lua"
+        path.write_text(script)
+        command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(path), f"http://127.0.0.1:{port}/api/v1/query"]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output:
+        raise RuntimeError(output)
+    return float(next(line for line in output.splitlines() if line.startswith("Requests/sec")).split()[1])
+
+
+def _threads(port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int) -> float:
+    counts = [0] * connections
+    deadline = time.perf_counter() + seconds
+
+    def work(index: int) -> None:
+        client = Client(port, host, token)
+        while time.perf_counter() < deadline:
+            client.ask(query)
+            counts[index] += 1
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return round(sum(counts) / seconds, 1)

@@ -1,0 +1,66 @@
+"""The installation that is measured: TPC-H 0.5 in the embedded PostgreSQL, one tenant, one person with a row policy."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from apps.demo import sources
+from apps.demo.processes import Processes, require_port, start_web, start_worker, wait_for
+from apps.demo.seeding import run
+from apps.tenants.models import Tenant
+from tests.bench.workload import REGION
+
+HERE = Path(__file__).parent
+PORT = 8231
+SCALE = float(os.environ.get("OMNI_BENCH_SCALE", "0.5"))
+PERSON = "eve@bench.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where to ask, as whom, and the same source asked directly."""
+
+    port: int
+    host: str
+    token: str
+    floor: "psycopg.Connection[tuple[object, ...]]"
+    processes: Processes
+
+
+def start() -> Installation:
+    """Load the data once, start web and worker, issue a token."""
+    require_port(PORT, "bench")
+    settings.OMNI_PUBLIC_PORT = PORT
+    call_command("migrate", verbosity=0)
+    source = sources.load_tpch(os.environ["OMNI_DATABASE_ADMIN_URL"], "bench_source", SCALE, with_mart=True)
+    call_command("build_assets", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    processes = Processes(Path(settings.OMNI_STATE_DIR) / "log")
+    start_worker(processes)
+    if not Tenant.objects.filter(slug="bench").exists():
+        seed(source)
+    token = run("issue_token", "bench", PERSON, "--name", "bench", "--days", "1").strip().splitlines()[-1]
+    connections.close_all()
+    start_web(processes, PORT)
+    wait_for(f"http://127.0.0.1:{PORT}/healthz", processes)
+    floor = psycopg.connect(
+        host=source.host, dbname=source.database, user=source.username, password=source.password, autocommit=True
+    )
+    return Installation(PORT, "bench.localhost", token, floor, processes)
+
+
+def seed(source: sources.SourceDatabase) -> None:
+    run("create_tenant", "bench", "--name", "Bench", "--admin-email", "root@bench.example")
+    run("create_user", "bench", PERSON, "--name", "Eve", "--group", "Everybody", "--attribute", f"region={REGION}")
+    run(
+        "add_connection", "bench", "tpch", "--dialect", "postgres", "--host", source.host, "--database", source.database,
+        "--username", source.username, "--password-stdin", stdin=source.password,
+    )  # fmt: skip
+    run("import_model", "bench", "tpch", str(HERE / "model"), "--name", "tpch", "--publish")
+    for name in ("Light", "Heavy"):
+        run("grant", "bench", "--group", "Everybody", "query_dataset", name)

@@ -1,0 +1,143 @@
+"""Measure, compare with the peers' figures of the same workload, print one JSON object."""
+
+import json
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from apps.access.selectors import actor_for_user
+from apps.accounts.models import User
+from apps.datamodels.models import Dataset
+from apps.datamodels.selectors import current_version, semantic_model
+from apps.governance.selectors import scope_for
+from apps.semantic.compile import compile_query
+from apps.semantic.compile.types import CompiledQuery
+from apps.semantic.query.reading import parse_query
+from apps.semantic.verify import verify
+from apps.tenants.binding import bound
+from apps.tenants.selectors import tenant_by_slug
+from tests.bench.clients import Client, requests_per_second, summary, timed
+from tests.bench.installation import PERSON, SCALE, Installation, start
+from tests.bench.workload import BenchTile, tiles
+
+PEERS = {
+    "superset_6.1": {"cached_ms": [65, 86], "per_second_8": 25, "over_floor_uncached_ms": [94, 117]},
+    "cube_0.35": {"cached_ms": [3.3, 4.6], "per_second_8": [306, 328], "over_floor_uncached_ms": [10, 14], "compile_new_ms": 6},
+    "bare_django": {"cached_ms": 4.1, "per_second_8": 619},
+}
+CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS = 40, 8, 3, 60
+
+
+def main() -> None:
+    installation = start()
+    try:
+        client = Client(installation.port, installation.host, installation.token)
+        work = tiles()
+        figures: dict[str, Any] = {
+            "workload": f"twelve tiles, TPC-H {SCALE}, row policy region = EUROPE",
+            "equal_to_plain_sql": check_equal(installation, client, work),
+            "compile_and_verify": compile_times(work),
+            "cached": cached_times(client, work),
+            "uncached": uncached_times(installation, client, work),
+            "requests_per_second_cached": {
+                str(number): requests_per_second(
+                    installation.port, installation.host, installation.token, work[2].query, number
+                )
+                for number in (1, 8)
+            },
+            "peers_on_the_same_workload": PEERS,
+        }
+        print(json.dumps(figures, indent=2))
+    finally:
+        installation.floor.close()
+        installation.processes.stop()
+
+
+def normalized(value: object) -> object:
+    """Make a value of JSON and one of the driver comparable."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, Decimal | int | float):
+        return float(f"{float(value):.9g}")
+    if isinstance(value, date):
+        return value.isoformat()[:10]
+    text = str(value)
+    return text[:10] if len(text) >= 10 and text[4:5] == "-" and text[7:8] == "-" else text
+
+
+def row_key(row: Any) -> list[tuple[str, float | str]]:
+    """Order rows the same way on both sides."""
+    return [("n", cell) if isinstance(cell, float) else ("s", str(cell)) for cell in row]
+
+
+def check_equal(installation: Installation, client: Client, work: list[BenchTile]) -> int:
+    """Compare all answers with plain SQL; return how many agree, raise on the first that does not."""
+    for tile in work:
+        ours = [[normalized(cell) for cell in row] for row in client.ask(tile.query)[1]["rows"]]
+        plain = [[normalized(cell) for cell in row] for row in installation.floor.execute(tile.sql).fetchall()]
+        for left, right in zip(sorted(ours, key=row_key), sorted(plain, key=row_key), strict=True):
+            for mine, theirs in zip(left, right, strict=True):
+                same = math.isclose(mine, theirs, rel_tol=1e-6) if isinstance(mine, float) and isinstance(theirs, float) else mine == theirs
+                if not same:
+                    raise AssertionError(f"{tile.id}: {left} is not {right}")
+    return len(work)
+
+
+def compiled(query: dict[str, Any]) -> tuple[float, CompiledQuery]:
+    """Compile and verify in this process, as the measured person; return milliseconds and the outcome."""
+    tenant = tenant_by_slug("bench")
+    with bound(tenant.id):
+        dataset = Dataset.objects.select_related("data_model").get(name=query["dataset"])
+        actor = actor_for_user(User.objects.get(email=PERSON))
+        scope = scope_for(actor, dataset)
+        version = current_version(dataset.data_model)
+        assert version is not None
+        model = semantic_model(version)
+    parsed = parse_query(query)
+    outcome: list[CompiledQuery] = []
+
+    def work() -> None:
+        result = compile_query(parsed, model=model, scope=scope, today=datetime.now(UTC).date())
+        verify(result, model=model, scope=scope)
+        outcome.append(result)
+
+    return timed(work), outcome[0]
+
+
+def compile_times(work: list[BenchTile]) -> dict[str, float]:
+    """Each with a filter value never seen, tile by tile in turns."""
+    compiled(work[0].query)
+    return summary([compiled(tile.unseen(10_000 + number))[0] for number in range(COMPILE_ROUNDS) for tile in work])
+
+
+def cached_times(client: Client, work: list[BenchTile]) -> dict[str, Any]:
+    for tile in work:
+        client.ask(tile.query)
+    samples: list[float] = []
+    for _ in range(CACHED_ROUNDS):
+        for tile in work:
+            elapsed, answer = client.ask(tile.query)
+            assert answer["cache"]["hit"], tile.id
+            samples.append(elapsed)
+    return summary(samples)
+
+
+def uncached_times(installation: Installation, client: Client, work: list[BenchTile]) -> dict[str, Any]:
+    """Ours and the same governed SQL run directly, in turns; the difference is what we add."""
+    found: dict[str, Any] = {}
+    seed = int(datetime.now(UTC).timestamp())
+    for kind, rounds in (("light", UNCACHED_LIGHT_ROUNDS), ("heavy", UNCACHED_HEAVY_ROUNDS)):
+        ours, floor, added = [], [], []
+        for number in range(rounds):
+            for index, tile in enumerate(tile for tile in work if tile.is_light == (kind == "light")):
+                query = tile.unseen(seed + number * 100 + index)
+                elapsed, answer = client.ask(query)
+                assert not answer["cache"]["hit"], tile.id
+                governed = compiled(query)[1]
+                direct = timed(lambda sql=governed: installation.floor.execute(sql.sql, sql.parameters).fetchall())  # type: ignore[misc]
+                ours.append(elapsed)
+                floor.append(direct)
+                added.append(elapsed - direct)
+        found[kind] = {"ours": summary(ours), "floor": summary(floor), "added": summary(added)}
+    return found
