@@ -2,8 +2,12 @@
 
 import os
 import tempfile
+from pathlib import Path
 
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())  # the PostgreSQL wheel asks for one when it is imported
+# The PostgreSQL wheel keeps its lock in the user's runtime directory, which it looks up when it is imported.
+_runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or Path(tempfile.gettempdir()) / f"omni-runtime-{os.getuid()}")
+_runtime.mkdir(mode=0o700, exist_ok=True)
+os.environ["XDG_RUNTIME_DIR"] = str(_runtime)
 
 from apps.embedded.services import provide  # noqa: E402  (after the line above)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connections
 from django_scopes import scope
+from django_scopes.state import state as scope_state
 
 from apps.tenants.errors import NoTenantBoundError
 
@@ -49,12 +50,12 @@ def bound(tenant_id: UUID) -> Iterator[UUID]:
 @contextmanager
 def unbound() -> Iterator[None]:
     """Run the block with no tenant bound: only platform-wide tables can be read."""
-    token = _bound.set(None)
+    token, scope_token = _bound.set(None), scope_state.set({})
     try:
-        with scope():
-            _apply()
-            yield
+        _apply()
+        yield
     finally:
+        scope_state.reset(scope_token)
         _bound.reset(token)
         _apply()
 

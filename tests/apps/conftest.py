@@ -1,6 +1,6 @@
 """People and things with names. Every test here may use the database; commits are real, rows go afterwards."""
 
-import os
+
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from apps.tenants.services import create_tenant
 from apps.tenants.types import TenantRef
 from apps.vault.services import create_tenant_keys, ensure_worker_keys
 from tests import databases
+from tests.environment import WORKER
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
         yield
         for connection in connections.all(initialized_only=True):
             connection.close()
-        databases.remove_rows(os.environ.get("PYTEST_XDIST_WORKER", "main"))
+        databases.remove_rows(WORKER)
         with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
             client.flushdb()
 

@@ -43,6 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if current_tenant_id() is None:
             return execute(sql, params, many, context)
         with transaction.atomic(using=self.alias):
+            self._tell()
             return execute(sql, params, many, context)
 
     def _tell(self) -> None:

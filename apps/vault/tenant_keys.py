@@ -1,0 +1,106 @@
+"""The bound tenant's key: seals secrets to their row and column, derives keyed hashes."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+import tink
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.db import transaction
+from tink import aead, secret_key_access
+
+from apps.tenants.binding import bound_tenant_id
+from apps.vault import master
+from apps.vault.errors import KeyDestroyedError, SealError
+from apps.vault.models import TenantKey
+
+aead.register()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """An unwrapped tenant key; never printed, never stored."""
+
+    cipher: aead.Aead = field(repr=False)
+    derivation_secret: bytes = field(repr=False)
+
+    def derived(self, purpose: str) -> bytes:
+        """Return 32 bytes that only this tenant and purpose have."""
+        return HKDF(hashes.SHA256(), length=32, salt=b"omni", info=purpose.encode()).derive(self.derivation_secret)
+
+
+def _context(tenant_id: UUID, version: int) -> bytes:
+    return f"tenant keyset {tenant_id} {version}".encode()
+
+
+def _associated(table: str, row: UUID | str, column: str) -> bytes:
+    return json.dumps([str(bound_tenant_id()), table, str(row), column]).encode()
+
+
+@transaction.atomic
+def create_tenant_keys(*, now: datetime) -> None:
+    """Create the bound tenant's key; a tenant that has one keeps it."""
+    if TenantKey.objects.exists():
+        return
+    handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+    keyset = tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
+    wrapped = master.wrap(keyset.encode(), context=_context(bound_tenant_id(), 1))
+    TenantKey.objects.create(version=1, wrapped=wrapped, created_at=now)
+
+
+@transaction.atomic
+def destroy_tenant_keys(*, now: datetime) -> None:
+    """Destroy the bound tenant's key: everything sealed under it is gone for good."""
+    TenantKey.objects.update(wrapped=b"", destroyed_at=now)
+
+
+@lru_cache(maxsize=512)
+def _unwrapped(tenant_id: UUID, version: int, wrapped: bytes) -> OpenKey:
+    keyset = master.unwrap(wrapped, context=_context(tenant_id, version))
+    handle = tink.json_proto_keyset_format.parse(keyset.decode(), secret_key_access.TOKEN)
+    return OpenKey(handle.primitive(aead.Aead), hashlib.sha256(keyset).digest())
+
+
+def tenant_key() -> OpenKey:
+    """Return the bound tenant's key. The row is read each time, so that destruction bites at once.
+
+    Raises:
+        KeyDestroyedError: it was destroyed, or never made.
+    """
+    row = TenantKey.objects.filter(destroyed_at=None).order_by("-version").first()
+    if row is None:
+        raise KeyDestroyedError("this tenant has no key")
+    return _unwrapped(row.tenant_id, row.version, bytes(row.wrapped))
+
+
+def seal(plaintext: bytes, *, table: str, row: UUID | str, column: str) -> bytes:
+    """Seal a secret to its place: it opens for this tenant, table, row and column only."""
+    return bytes(tenant_key().cipher.encrypt(plaintext, _associated(table, row, column)))
+
+
+def open_sealed(ciphertext: bytes, *, table: str, row: UUID | str, column: str) -> bytes:
+    """Open what :func:`seal` made.
+
+    Raises:
+        SealError: it was moved, changed, or is another tenant's.
+        KeyDestroyedError: the tenant's key is gone.
+    """
+    try:
+        return bytes(tenant_key().cipher.decrypt(bytes(ciphertext), _associated(table, row, column)))
+    except tink.TinkError:
+        raise SealError("the sealed value does not open in this place") from None
+
+
+def keyed_hash(purpose: str, data: bytes) -> str:
+    """Return a hex HMAC-SHA-256 that nobody without the tenant's key can compute or compare."""
+    return hmac.new(tenant_key().derived(f"hash:{purpose}"), data, hashlib.sha256).hexdigest()
+
+
+def mask_key() -> str:
+    """Return the key of the tenant's masks, 64 hex digits, the same for the key's life."""
+    return tenant_key().derived("mask").hex()

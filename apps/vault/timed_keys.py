@@ -1,0 +1,100 @@
+"""Keys of time slots: what they seal dies on time, whether or not anything is swept."""
+
+import json
+import os
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import tink
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from apps.tenants.binding import bound_tenant_id
+from apps.vault.errors import ExpiredKeyError, SealError
+from apps.vault.models import TimedKey
+from apps.vault.tenant_keys import tenant_key
+from apps.vault.types import TimedKeyRef
+
+NONCE_BYTES = 12
+TABLE = "vault_timedkey"
+
+
+def slot_of(expires_at: datetime) -> tuple[datetime, datetime]:
+    """Return start and end of the slot that ends no earlier than ``expires_at``."""
+    length = settings.OMNI_CACHE_SLOT_S
+    end = -(-int(expires_at.timestamp()) // length) * length
+    return datetime.fromtimestamp(end - length, UTC), datetime.fromtimestamp(end, UTC)
+
+
+def _associated(tenant_id: UUID, row: UUID) -> bytes:
+    return json.dumps([str(tenant_id), TABLE, str(row), "wrapped"]).encode()
+
+
+def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
+    """Return the bound tenant's key for data that expires then; make it when it is the slot's first.
+
+    Raises:
+        ExpiredKeyError: the time is past.
+    """
+    if expires_at <= now:
+        raise ExpiredKeyError("the data would have expired already")
+    start, end = slot_of(expires_at)
+    found = TimedKey.objects.filter(slot_end=end).only("id", "slot_end").first()
+    if found is None:
+        row = uuid4()
+        wrapped = tenant_key().cipher.encrypt(AESGCM.generate_key(256), _associated(bound_tenant_id(), row))
+        TimedKey.objects.bulk_create(
+            [TimedKey(id=row, slot_start=start, slot_end=end, wrapped=wrapped)], ignore_conflicts=True
+        )
+        found = TimedKey.objects.only("id", "slot_end").get(slot_end=end)  # another process may have been first
+    return TimedKeyRef(found.id, found.slot_end)
+
+
+
+
+def _open_key(key_id: UUID) -> tuple[AESGCM, datetime]:
+    row = TimedKey.objects.filter(pk=key_id).first()
+    if row is None or not row.wrapped:
+        raise ExpiredKeyError("the key of this time slot has been destroyed")
+    try:
+        key = tenant_key().cipher.decrypt(bytes(row.wrapped), _associated(row.tenant_id, row.pk))
+    except tink.TinkError:
+        raise SealError("the timed key does not open for this tenant") from None
+    return AESGCM(key), row.slot_end
+
+
+def _bound_context(context: bytes, key_id: UUID) -> bytes:
+    return json.dumps([str(bound_tenant_id()), str(key_id)]).encode() + context
+
+
+def seal_timed(plaintext: bytes, *, key: TimedKeyRef, context: bytes) -> bytes:
+    """Seal temporary data; ``context`` must be given again to open it."""
+    cipher, _ = _open_key(key.id)
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, plaintext, _bound_context(context, key.id))
+
+
+def open_timed(ciphertext: bytes, *, key_id: UUID, context: bytes, now: datetime) -> bytes:
+    """Open temporary data.
+
+    Raises:
+        ExpiredKeyError: the slot is over or its key was destroyed.
+        SealError: the data was moved or changed.
+    """
+    cipher, slot_end = _open_key(key_id)
+    if now >= slot_end:
+        raise ExpiredKeyError("the time slot of this data is over")
+    sealed = bytes(ciphertext)
+    try:
+        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_context(context, key_id))
+    except InvalidTag:
+        raise SealError("the temporary data does not open in this place") from None
+
+
+def destroy_expired_keys(*, now: datetime) -> int:
+    """Destroy the bound tenant's keys of past slots; return how many."""
+    expired = TimedKey.objects.filter(slot_end__lte=now)
+    expired.update(wrapped=b"")  # the row's old version must not outlive the deletion in a page that is still read
+    deleted, _ = expired.delete()
+    return deleted
