@@ -32,7 +32,7 @@ def _point_at(name: str) -> None:
 
 def _template() -> str:
     digest = hashlib.sha256()
-    for path in sorted(ROOT.glob("apps/*/migrations/*.py")) + [ROOT / "apps/tenants/isolation.py"]:
+    for path in [*sorted(ROOT.glob("apps/*/migrations/*.py")), ROOT / "apps/tenants/isolation.py"]:
         digest.update(path.read_bytes())
     name = f"omni_template_{digest.hexdigest()[:12]}"
     with (Path(os.environ["OMNI_STATE_DIR"]) / "template.lock").open("a") as handle:

@@ -8,7 +8,9 @@ STATE_DIR = os.environ.setdefault("OMNI_STATE_DIR", str(Path(tempfile.gettempdir
 Path(STATE_DIR).mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("OMNI_SECRET_KEY", "test-only-secret-key-0123456789abcdef")
 os.environ.setdefault("OMNI_MASTER_KEY", "test-only-master-key-0123456789abcdef")
-os.environ["OMNI_PROCESS"] = "worker"  # tasks run in the calling process; tests of the web's blindness say so themselves
+os.environ["OMNI_PROCESS"] = (
+    "worker"  # tasks run in the calling process; tests of the web's blindness say so themselves
+)
 
 from apps.embedded import provide  # noqa: E402  (the state directory must be set first)
 

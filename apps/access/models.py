@@ -16,7 +16,9 @@ from apps.tenants.models import Tenant
 class TenantUserPermission(UserObjectPermissionBase):
     """Base: a person's permission on one object. The subclass adds ``content_object``."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
+    )
 
     class Meta(UserObjectPermissionBase.Meta):
         abstract = True
@@ -25,8 +27,10 @@ class TenantUserPermission(UserObjectPermissionBase):
 class TenantGroupPermission(GroupObjectPermissionBase):
     """Base: a group's permission on one object. The subclass adds ``content_object``."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+")
-    group = models.ForeignKey(UserGroup, on_delete=models.CASCADE)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
+    )
+    group = models.ForeignKey(UserGroup, on_delete=models.CASCADE)  # type: ignore[assignment]  # the tenant's, not Django's
 
     class Meta(GroupObjectPermissionBase.Meta):
         abstract = True
@@ -43,7 +47,7 @@ class GenericUserPermission(UserObjectPermissionAbstract):
 class GenericGroupPermission(GroupObjectPermissionAbstract):
     """See :class:`GenericUserPermission`."""
 
-    group = models.ForeignKey(UserGroup, on_delete=models.CASCADE)
+    group = models.ForeignKey(UserGroup, on_delete=models.CASCADE)  # type: ignore[assignment]  # the tenant's, not Django's
 
     class Meta(GroupObjectPermissionAbstract.Meta):
         abstract = False

@@ -5,13 +5,14 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django_scopes import ScopedManager
+from django.db.models.functions import Lower
 
 from apps.tenants.binding import current_tenant_id
+from apps.tenants.managers import TenantManager
 from apps.tenants.models import Tenant, TenantOwnedModel
 
 
-class UserManager(models.Manager["User"]):
+class UserManager(TenantManager["User"]):
     """Look-ups that Django's authentication expects."""
 
     def get_by_natural_key(self, key: str) -> "User":
@@ -33,12 +34,14 @@ class User(TenantOwnedModel, AbstractBaseUser):
     is_tenant_admin = models.BooleanField(
         "administrator", default=False, help_text="may administer this tenant; sees no data without permission"
     )
-    groups = models.ManyToManyField("UserGroup", through="GroupMembership", related_name="user_set", related_query_name="user", blank=True)
+    groups: "models.ManyToManyField[UserGroup, GroupMembership]" = models.ManyToManyField(
+        "UserGroup", through="GroupMembership", related_name="user_set", related_query_name="user", blank=True
+    )
     session_version = models.PositiveIntegerField(default=1, editable=False, help_text="raised to end all sessions")
     timezone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedManager(tenant="tenant", _manager_class=UserManager)
+    objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "id"
     EMAIL_FIELD = "email"
@@ -49,7 +52,7 @@ class User(TenantOwnedModel, AbstractBaseUser):
         ordering = ("email",)
         constraints = (
             models.UniqueConstraint(fields=("tenant", "issuer", "subject"), name="accounts_user_identity"),
-            models.UniqueConstraint(models.F("tenant"), models.functions.Lower("email"), name="accounts_user_email"),
+            models.UniqueConstraint(models.F("tenant"), Lower("email"), name="accounts_user_email"),
         )
 
     def __str__(self) -> str:
@@ -122,7 +125,9 @@ class IdentityProvider(TenantOwnedModel):
     slug = models.SlugField(max_length=40, help_text="part of the callback address")
     name = models.CharField(max_length=80, help_text="on the sign-in button")
     protocol = models.CharField(max_length=10, choices=Protocol.choices, default=Protocol.OIDC)
-    issuer = models.URLField(max_length=255, help_text="the provider's issuer; its discovery document is read from there")
+    issuer = models.URLField(
+        max_length=255, help_text="the provider's issuer; its discovery document is read from there"
+    )
     client_id = models.CharField(max_length=255)
     sealed_client_secret = models.BinaryField(editable=False)
     scopes = models.CharField(max_length=255, default="openid profile email")
@@ -190,12 +195,18 @@ class ClaimMapping(TenantOwnedModel):
     provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="mappings")
     claim = models.CharField(max_length=120, help_text="dotted path in the claims, e.g. org.region")
     definition = models.ForeignKey(
-        AttributeDefinition, on_delete=models.CASCADE, null=True, blank=True, related_name="mappings",
+        AttributeDefinition,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="mappings",
         help_text="leave empty to read names of groups from the claim",
     )
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("provider", "claim", "definition"), name="accounts_mapping_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("provider", "claim", "definition"), name="accounts_mapping_once"),
+        )
 
     def __str__(self) -> str:
         return f"{self.claim} → {self.definition or 'groups'}"
@@ -222,11 +233,13 @@ class ApiToken(TenantOwnedModel):
 class UserSession(AbstractBaseSession):
     """A browser session of one tenant."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+")
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
+    )
     user_id = models.UUIDField(null=True, db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = ScopedManager(tenant="tenant")
+    objects = TenantManager()  # type: ignore[assignment]  # the store reads and writes rows itself
 
     class Meta:
         indexes = (models.Index(fields=("tenant", "expire_date")),)

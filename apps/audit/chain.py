@@ -30,11 +30,23 @@ def check_chain(events: Iterable[Mapping[str, Any]], *, head: tuple[int, bytes] 
     previous, expected = START, 1
     for event in events:
         if event["sequence"] != expected:
-            return ChainReport(False, expected - 1, expected, f"event {expected} is missing or out of order")
+            return ChainReport(
+                is_intact=False,
+                length=expected - 1,
+                bad_sequence=expected,
+                reason=f"event {expected} is missing or out of order",
+            )
         if bytes(event["previous_hash"]) != previous or event_hash(event, previous) != bytes(event["hash"]):
-            return ChainReport(False, expected, expected, f"event {expected} was changed")
+            return ChainReport(
+                is_intact=False, length=expected, bad_sequence=expected, reason=f"event {expected} was changed"
+            )
         previous, expected = bytes(event["hash"]), expected + 1
     length = expected - 1
     if head and (length, previous) != head:
-        return ChainReport(False, length, expected, f"the chain ends at {length}, its head says {head[0]}")
-    return ChainReport(True, length)
+        return ChainReport(
+            is_intact=False,
+            length=length,
+            bad_sequence=expected,
+            reason=f"the chain ends at {length}, its head says {head[0]}",
+        )
+    return ChainReport(is_intact=True, length=length)

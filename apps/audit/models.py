@@ -19,7 +19,9 @@ class AuditEvent(TenantOwnedModel):
     object_type = models.CharField(max_length=80, blank=True)
     object_id = models.CharField(max_length=80, blank=True)
     object_label = models.CharField(max_length=200, blank=True)
-    facts = models.JSONField(default=dict, help_text="names, counts, fingerprints; never values of customer data, never secrets")
+    facts = models.JSONField(
+        default=dict, help_text="names, counts, fingerprints; never values of customer data, never secrets"
+    )
     previous_hash = models.BinaryField()
     hash = models.BinaryField()
 

@@ -21,7 +21,9 @@ class Connection(TenantOwnedModel):
     dialect = models.CharField(max_length=20, choices=Dialect.choices)
     host = models.CharField(max_length=253, blank=True)
     port = models.PositiveIntegerField(null=True, blank=True)
-    database = models.CharField(max_length=400, help_text="database name; for DuckDB the file's name under the operator's data folder")
+    database = models.CharField(
+        max_length=400, help_text="database name; for DuckDB the file's name under the operator's data folder"
+    )
     username = models.CharField(max_length=120, blank=True)
     options = models.JSONField(default=dict, blank=True, help_text="driver options from the allow-list")
     sealed_credential = models.BinaryField(null=True, editable=False)
@@ -31,7 +33,9 @@ class Connection(TenantOwnedModel):
     health = models.CharField(max_length=10, choices=Health.choices, default=Health.UNKNOWN, editable=False)
     health_text = models.CharField(max_length=300, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False, help_text="raised by every change; part of cache keys")
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="raised by every change; part of cache keys"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -17,7 +17,11 @@ class Folder(TenantOwnedModel):
         ordering = ("name",)
         default_permissions = ()
         permissions = (("view_folder", "Can view the folder"),)
-        constraints = (models.UniqueConstraint(fields=("tenant", "parent", "name"), name="dashboards_folder_name", nulls_distinct=False),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "parent", "name"), name="dashboards_folder_name", nulls_distinct=False
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -55,7 +59,12 @@ class DashboardFilter(TenantOwnedModel):
     label = models.CharField(max_length=80)
     field = models.CharField(max_length=160, help_text="view.field")
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+", help_text="where its values are read, under the reader's policies")
+    dataset = models.ForeignKey(
+        Dataset,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="where its values are read, under the reader's policies",
+    )
     position = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -81,7 +90,9 @@ class Tile(TenantOwnedModel):
     title = models.CharField(max_length=120)
     subtitle = models.CharField(max_length=200, blank=True)
     chart = models.CharField(max_length=20, choices=Chart.choices)
-    query = models.JSONField(help_text="fields, filters, sorts, limit: the query language of the API, without the data set")
+    query = models.JSONField(
+        help_text="fields, filters, sorts, limit: the query language of the API, without the data set"
+    )
     encoding = models.JSONField(default=dict, blank=True, help_text="which field is on x, y, colour")
     position = models.PositiveIntegerField(default=0)
     width = models.PositiveSmallIntegerField(default=4, help_text="columns of 12")

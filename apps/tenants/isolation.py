@@ -38,7 +38,7 @@ def lock_statements(model: type[models.Model]) -> list[str]:
         f'CREATE POLICY "tenant_{command}" ON "{table}" FOR {command.upper()} ' + clause.format(rule=rule)
         for command, clause in COMMANDS.items()
     ]
-    key = model._meta.pk.column  # type: ignore[union-attr]
+    key = model._meta.pk.column
     statements.append(f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_tenant_key" UNIQUE (tenant_id, "{key}")')
     return statements
 
@@ -51,7 +51,7 @@ def tie_statements(model: type[models.Model]) -> list[str]:
         target = field.related_model
         if not isinstance(target, type) or field.name == "tenant" or not is_tenant_owned(target):
             continue
-        other, key = target._meta.db_table, target._meta.pk.column  # type: ignore[union-attr]
+        other, key = target._meta.db_table, target._meta.pk.column
         statements.append(
             f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_{field.column}_tenant" '
             f'FOREIGN KEY (tenant_id, "{field.column}") REFERENCES "{other}" (tenant_id, "{key}") '

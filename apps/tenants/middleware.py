@@ -27,6 +27,6 @@ class TenantMiddleware:
         except UnknownTenantError:
             return HttpResponse(render_to_string("404.html"), status=404)
         request.tenant = tenant  # type: ignore[attr-defined]
-        request.urlconf = settings.PLATFORM_URLCONF if tenant.is_platform else settings.TENANT_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.PLATFORM_URLCONF if tenant.is_platform else settings.TENANT_URLCONF
         with bound(tenant.id):
             return self.get_response(request)

@@ -4,9 +4,9 @@ import uuid
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django_scopes import ScopedManager
 
 from apps.tenants.binding import current_tenant_id
+from apps.tenants.managers import TenantManager
 
 
 class Tenant(models.Model):
@@ -30,9 +30,7 @@ class Tenant(models.Model):
     class Meta:
         ordering = ("slug",)
         constraints = (
-            models.UniqueConstraint(
-                fields=("kind",), condition=models.Q(kind="platform"), name="tenants_one_platform"
-            ),
+            models.UniqueConstraint(fields=("kind",), condition=models.Q(kind="platform"), name="tenants_one_platform"),
         )
 
     def __str__(self) -> str:
@@ -65,7 +63,7 @@ class TenantOwnedModel(models.Model):
         Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
     )
 
-    objects = ScopedManager(tenant="tenant")
+    objects = TenantManager()
 
     class Meta:
         abstract = True

@@ -17,12 +17,12 @@ PURGE_GRACE = timedelta(minutes=5)
 def _sealed_to_place() -> ControlResult:
     sealed = seal(b"canary", table="vault", row="1", column="control")
     if open_sealed(sealed, table="vault", row="1", column="control") != b"canary":
-        return ControlResult(False, "a sealed value did not open in its place")
+        return ControlResult(holds=False, figure="a sealed value did not open in its place")
     try:
         open_sealed(sealed, table="vault", row="2", column="control")
     except SealError:
-        return ControlResult(True, "opened in its place, refused in another row")
-    return ControlResult(False, "a sealed value opened in another row")
+        return ControlResult(holds=True, figure="opened in its place, refused in another row")
+    return ControlResult(holds=False, figure="a sealed value opened in another row")
 
 
 def _web_is_blind() -> ControlResult:
@@ -30,14 +30,14 @@ def _web_is_blind() -> ControlResult:
     try:
         open_for_worker(sealed, context=b"control")
     except NoWorkerKeyError:
-        return ControlResult(True, "this process sealed a credential and could not open it")
+        return ControlResult(holds=True, figure="this process sealed a credential and could not open it")
     return ControlResult(settings.OMNI_IS_WORKER, "opened: this process is a worker")
 
 
 def _key_files() -> ControlResult:
     path = Path(settings.OMNI_WORKER_PRIVATE_KEY_FILE or "/nonexistent")
     if not path.exists():
-        return ControlResult(True, "no private key on this host")
+        return ControlResult(holds=True, figure="no private key on this host")
     mode = stat.S_IMODE(path.stat().st_mode)
     return ControlResult(mode & 0o077 == 0, f"mode {mode:o}")
 
@@ -49,7 +49,9 @@ def _timed_keys() -> ControlResult:
 
 
 CONTROLS = (
-    Control("vault.sealed_to_place", "P4", "A sealed secret opens in its own tenant, row and column only", _sealed_to_place),
+    Control(
+        "vault.sealed_to_place", "P4", "A sealed secret opens in its own tenant, row and column only", _sealed_to_place
+    ),
     Control("vault.web_is_blind", "P5", "Only the worker can open a credential", _web_is_blind),
     Control("vault.key_files", "P5", "The worker's private key is readable by its owner only", _key_files),
     Control("vault.timed_keys", "P11", "Keys of past time slots are destroyed", _timed_keys),

@@ -51,14 +51,12 @@ def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
     return TimedKeyRef(found.id, found.slot_end)
 
 
-
-
 def _open_key(key_id: UUID) -> tuple[AESGCM, datetime]:
     row = TimedKey.objects.filter(pk=key_id).first()
     if row is None or not row.wrapped:
         raise ExpiredKeyError("the key of this time slot has been destroyed")
     try:
-        key = tenant_key().cipher.decrypt(bytes(row.wrapped), _associated(row.tenant_id, row.pk))
+        key = tenant_key().cipher.decrypt(bytes(row.wrapped), _associated(bound_tenant_id(), row.pk))
     except tink.TinkError:
         raise SealError("the timed key does not open for this tenant") from None
     return AESGCM(key), row.slot_end

@@ -30,9 +30,7 @@ def ensure_worker_keys() -> None:
         return
     handle = tink.new_keyset_handle(TEMPLATE)
     _write_once(private, tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN), 0o600)
-    _write_once(
-        public, tink.json_proto_keyset_format.serialize_without_secret(handle.public_keyset_handle()), 0o644
-    )
+    _write_once(public, tink.json_proto_keyset_format.serialize_without_secret(handle.public_keyset_handle()), 0o644)
 
 
 @lru_cache(maxsize=4)

@@ -1,12 +1,16 @@
 """One machine: embedded services, generated keys, plain HTTP on localhost."""
 
-from omni.settings.base import *  # noqa: F403  (settings modules build on each other)
 from omni.settings import env
+from omni.settings.base import *
 
 SECRET_KEY = env.generated("OMNI_SECRET_KEY", "secret_key")
 OMNI_MASTER_KEY = env.generated("OMNI_MASTER_KEY", "master_key")
 CRYPTOGRAPHY_KEY = OMNI_MASTER_KEY
-OMNI_WORKER_PRIVATE_KEY_FILE = env.text("OMNI_WORKER_PRIVATE_KEY_FILE") or str(env.state_dir() / "keys" / "worker_private_key")
-OMNI_WORKER_PUBLIC_KEY_FILE = env.text("OMNI_WORKER_PUBLIC_KEY_FILE") or str(env.state_dir() / "keys" / "worker_public_key")
+OMNI_WORKER_PRIVATE_KEY_FILE = env.text("OMNI_WORKER_PRIVATE_KEY_FILE") or str(
+    env.state_dir() / "keys" / "worker_private_key"
+)
+OMNI_WORKER_PUBLIC_KEY_FILE = env.text("OMNI_WORKER_PUBLIC_KEY_FILE") or str(
+    env.state_dir() / "keys" / "worker_public_key"
+)
 OMNI_IS_LOCAL = True
 OMNI_ALLOWED_SOURCES = ["*local*"]

@@ -1,7 +1,7 @@
 """Production: every key is given, everything travels over TLS; a missing value stops the start."""
 
-from omni.settings.base import *  # noqa: F403  (settings modules build on each other)
 from omni.settings import env
+from omni.settings.base import *
 
 SECRET_KEY = env.required("OMNI_SECRET_KEY")
 OMNI_MASTER_KEY = env.required("OMNI_MASTER_KEY")

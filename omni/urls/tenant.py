@@ -1,8 +1,7 @@
 """Addresses on a tenant's host."""
 
-from django.urls import include, path
-
 from apps.access.sites import tenant_admin_site
+from django.urls import include, path
 
 urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),

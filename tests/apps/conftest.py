@@ -1,6 +1,5 @@
 """People and things with names. Every test here may use the database; commits are real, rows go afterwards."""
 
-
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -60,7 +59,7 @@ def make_person() -> MakePerson:
     """Create a person of the bound tenant who has signed in before."""
 
     def make(email: str, **fields: object) -> User:
-        values = {"issuer": "https://idp.example", "subject": email, "name": email.split("@")[0].capitalize()} | fields
+        values = {"issuer": "https://idp.example", "subject": email, "name": email.split("@", maxsplit=1)[0].capitalize()} | fields
         return User.objects.create(email=email, **values)
 
     return make

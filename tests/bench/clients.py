@@ -18,7 +18,11 @@ class Client:
 
     def __init__(self, port: int, host: str, token: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        self.headers = {"Host": f"{host}:{port}", "Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.headers = {
+            "Host": f"{host}:{port}",
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+        }
 
     def ask(self, query: dict[str, Any]) -> tuple[float, dict[str, Any]]:
         """Return milliseconds and the answer; raises on anything but 200."""
@@ -49,7 +53,9 @@ def timed(work: Callable[[], Any]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def requests_per_second(port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int = 6) -> dict[str, Any]:
+def requests_per_second(
+    port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int = 6
+) -> dict[str, Any]:
     """Measure with wrk when it is installed, else with threads of this process (which costs the server a core)."""
     if shutil.which("wrk"):
         return {"tool": "wrk", "per_second": _wrk(port, host, token, query, connections, seconds)}
@@ -66,7 +72,18 @@ def _wrk(port: int, host: str, token: str, query: dict[str, Any], connections: i
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ask.lua"
         path.write_text(script)
-        command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(path), f"http://127.0.0.1:{port}/api/v1/query"]
+        command = [
+            "wrk",
+            "-t",
+            "1",
+            "-c",
+            str(connections),
+            "-d",
+            f"{seconds}s",
+            "-s",
+            str(path),
+            f"http://127.0.0.1:{port}/api/v1/query",
+        ]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output:
         raise RuntimeError(output)

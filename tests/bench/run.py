@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from apps.access.selectors import actor_for_user
-from apps.accounts.models import User
-from apps.datamodels.models import Dataset
 from apps.datamodels.selectors import current_version, semantic_model
 from apps.governance.selectors import scope_for
+
+from apps.accounts.models import User
+from apps.datamodels.models import Dataset
 from apps.semantic.compile import compile_query
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.query.reading import parse_query
@@ -23,7 +24,12 @@ from tests.bench.workload import BenchTile, tiles
 
 PEERS = {
     "superset_6.1": {"cached_ms": [65, 86], "per_second_8": 25, "over_floor_uncached_ms": [94, 117]},
-    "cube_0.35": {"cached_ms": [3.3, 4.6], "per_second_8": [306, 328], "over_floor_uncached_ms": [10, 14], "compile_new_ms": 6},
+    "cube_0.35": {
+        "cached_ms": [3.3, 4.6],
+        "per_second_8": [306, 328],
+        "over_floor_uncached_ms": [10, 14],
+        "compile_new_ms": 6,
+    },
     "bare_django": {"cached_ms": 4.1, "per_second_8": 619},
 }
 CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS = 40, 8, 3, 60
@@ -78,7 +84,11 @@ def check_equal(installation: Installation, client: Client, work: list[BenchTile
         plain = [[normalized(cell) for cell in row] for row in installation.floor.execute(tile.sql).fetchall()]
         for left, right in zip(sorted(ours, key=row_key), sorted(plain, key=row_key), strict=True):
             for mine, theirs in zip(left, right, strict=True):
-                same = math.isclose(mine, theirs, rel_tol=1e-6) if isinstance(mine, float) and isinstance(theirs, float) else mine == theirs
+                same = (
+                    math.isclose(mine, theirs, rel_tol=1e-6)
+                    if isinstance(mine, float) and isinstance(theirs, float)
+                    else mine == theirs
+                )
                 if not same:
                     raise AssertionError(f"{tile.id}: {left} is not {right}")
     return len(work)

@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 REGION = "EUROPE"
-LIGHT_FIELDS = {"nation": "sales_monthly.nation", "segment": "sales_monthly.segment", "shipmode": "sales_monthly.shipmode"}
+LIGHT_FIELDS = {
+    "nation": "sales_monthly.nation",
+    "segment": "sales_monthly.segment",
+    "shipmode": "sales_monthly.shipmode",
+}
 HEAVY_FIELDS = {
     "nation": "nation.n_name", "segment": "customer.c_mktsegment", "shipmode": "lineitem.l_shipmode",
     "customer": "customer.c_name",

@@ -78,15 +78,19 @@ def sign_in(demo: Path, browser: Browser) -> Iterator[SignIn]:
         page = context.new_page()
         page.on(
             "console",
-            lambda message: violations.append(message.text)
-            if re.search("Content Security Policy|Refused to", message.text) and "/admin/" not in page.url
-            else None,
+            lambda message: (
+                violations.append(message.text)
+                if re.search("Content Security Policy|Refused to", message.text) and "/admin/" not in page.url
+                else None
+            ),
         )
         page.goto(url(tenant, path))
         page.get_by_role("button", name=re.compile("sign in|sign-in|continue", re.I)).first.click()
         page.wait_for_url(re.compile(rf":{IDP_PORT}/"))
         page.locator("input[name=sub]").fill(email)
-        page.locator("form").filter(has=page.locator("input[name=sub]")).locator("button, input[type=submit]").first.click()
+        page.locator("form").filter(has=page.locator("input[name=sub]")).locator(
+            "button, input[type=submit]"
+        ).first.click()
         page.wait_for_url(re.compile(rf":{PORT}/"))
         return page
 

@@ -135,7 +135,11 @@ def test_the_command_line_answers_like_the_raw_data(demo: Path, tmp_path: Path, 
     question = tmp_path / "q.json"
     fields = ["flights.carrier", "flights.time_hour[month]", "flights.count"]
     question.write_text(json.dumps({"dataset": "Flights", "fields": fields, "limit": 5000}))
-    environment = {"OMNI_STATE_DIR": str(demo), "DJANGO_SETTINGS_MODULE": "omni.settings.local", "PATH": "/usr/bin:/bin"}
+    environment = {
+        "OMNI_STATE_DIR": str(demo),
+        "DJANGO_SETTINGS_MODULE": "omni.settings.local",
+        "PATH": "/usr/bin:/bin",
+    }
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "manage.py", "query", "skyline", person, str(question), "--format", "json"],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,

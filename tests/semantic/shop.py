@@ -8,6 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from apps.semantic.compile import CompiledQuery, compile_query
+from apps.semantic.errors import FanOutError
 from apps.semantic.model.types import (
     Condition,
     Dimension,
@@ -23,6 +24,8 @@ from apps.semantic.model.types import (
 from apps.semantic.query.types import SemanticQuery, Sort
 from apps.semantic.scope import AccessScope, RowPolicy
 from apps.semantic.verify import verify
+
+__all__ = ["FanOutError", "replace"]
 
 HERE = Source("shop.view.yaml", 1)
 FRAMES = (
@@ -65,9 +68,7 @@ def sql(text: str, dialect: str = "duckdb") -> exp.Expression:
         return f"__{len(names) - 1}"
 
     parts = text.split("${")
-    marked = parts[0] + "".join(
-        remember(part.split("}", 1)[0]) + part.split("}", 1)[1] for part in parts[1:]
-    )
+    marked = parts[0] + "".join(remember(part.split("}", 1)[0]) + part.split("}", 1)[1] for part in parts[1:])
     holder = exp.Paren(this=sqlglot.parse_one(marked, dialect=dialect))
     for node in list(holder.find_all(exp.Column)):
         if node.name.startswith("__"):

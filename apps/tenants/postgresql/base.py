@@ -31,7 +31,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._is_told = False
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        super()._set_autocommit(autocommit)
+        super()._set_autocommit(autocommit)  # type: ignore[misc]  # missing in the stubs
         self._is_told = False
 
     def _execute_for_tenant(

@@ -87,17 +87,13 @@ def test_an_export_is_checked_without_a_database_and_shows_a_cut_off_end(
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_auditevent SET verb = ''", "DELETE FROM audit_auditevent"])
-def test_the_runtime_role_can_only_append(
-    acme: TenantRef, tell: Callable[..., AuditEvent], statement: str
-) -> None:
+def test_the_runtime_role_can_only_append(acme: TenantRef, tell: Callable[..., AuditEvent], statement: str) -> None:
     tell()
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
         AuditEvent.objects.update(verb="x") if "UPDATE" in statement else AuditEvent.objects.all().delete()
 
 
-def test_an_event_belongs_to_the_transaction_of_what_it_tells_of(
-    acme: TenantRef, ann: User, now: datetime
-) -> None:
+def test_an_event_belongs_to_the_transaction_of_what_it_tells_of(acme: TenantRef, ann: User, now: datetime) -> None:
     with pytest.raises(AuditError):
         record("tests.happened", ann, by=SYSTEM, now=now)
     with pytest.raises(ZeroDivisionError), transaction.atomic():

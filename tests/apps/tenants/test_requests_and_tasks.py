@@ -34,7 +34,8 @@ def test_a_host_binds_its_tenant(acme: TenantRef, globex: TenantRef) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.localhost", "acme.localhost.evil.example", "127.0.0.1", "acme", "acme.localhost@globex.localhost", ""]
+    "host",
+    ["evil.localhost", "acme.localhost.evil.example", "127.0.0.1", "acme", "acme.localhost@globex.localhost", ""],
 )
 def test_an_unknown_host_gets_404(acme: TenantRef, host: str) -> None:
     assert whose_request(host).status_code == 404

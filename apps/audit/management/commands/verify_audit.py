@@ -11,7 +11,7 @@ from apps.audit.chain import check_chain
 
 class Command(BaseCommand):
     help = "Check a file of export_audit: every event, their order, and the end."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)

@@ -20,7 +20,7 @@ from apps.embedded.services import release
 
 class Command(BaseCommand):
     help = "Start everything on this machine, with two tenants on real data."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
