@@ -13,13 +13,21 @@ from apps.tenants.binding import current_tenant_id
 M = TypeVar("M", bound=models.Model)
 
 
+class RefusingQuerySet(DisabledQuerySet):  # type: ignore[misc]
+    """Raises on every use. It can be copied, since form classes copy query sets when they are defined."""
+
+    def all(self) -> "RefusingQuerySet":
+        copy: RefusingQuerySet = self._chain()
+        return copy
+
+
 class TenantManager(models.Manager[M], Generic[M]):
     """Rows of the bound tenant only."""
 
     def get_queryset(self) -> models.QuerySet[M]:
         tenant_id = current_tenant_id()
         if tenant_id is None:
-            refusing: models.QuerySet[M] = DisabledQuerySet(self.model, using=self._db, missing_scopes={"tenant"})
+            refusing: models.QuerySet[M] = RefusingQuerySet(self.model, using=self._db, missing_scopes={"tenant"})
             return refusing
         return super().get_queryset().filter(tenant=tenant_id)
 

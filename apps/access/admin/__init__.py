@@ -1,0 +1,17 @@
+"""Admin pages of access, and of the apps below it that may not know it."""
+
+from apps.access.admin import audit, groups, people, platform, providers
+from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+
+__all__ = [
+    "ReadOnlyAdmin",
+    "TenantInline",
+    "TenantModelAdmin",
+    "TenantModelForm",
+    "actor_of",
+    "audit",
+    "groups",
+    "people",
+    "platform",
+    "providers",
+]

@@ -1,0 +1,108 @@
+"""Base of every admin page: permission comes from the actor, history goes to the audit log."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin, TabularInline
+
+from apps.access.types import Actor
+from apps.audit.services import record
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return the actor that the middleware has bound."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
+
+
+class TenantModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form that checks constraints with the tenant, although the tenant is no field of it."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        excluded.discard("tenant")
+        return excluded
+
+
+class _ActorPermissions:
+    """May open what the admin site lets in: the site has checked already, this checks again."""
+
+    def _may(self, request: HttpRequest) -> bool:
+        actor = actor_of(request)
+        return actor.kind == "person" and actor.is_tenant_admin
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+
+class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
+    """Pages of one model for a tenant's administrators. Every change is an audit event in the same transaction."""
+
+    form = TenantModelForm
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+        self._log(request, obj, "created", message)
+
+    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+        self._log(request, obj, "changed", message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
+        for obj in queryset:
+            self._log(request, obj, "deleted", [])
+
+    def _log(self, request: HttpRequest, obj: models.Model, what: str, message: Any) -> None:
+        fields = sorted(
+            {
+                str(name)
+                for change in message
+                if isinstance(change, dict)
+                for part in change.values()
+                for name in part.get("fields", [])
+            }
+        )
+        verb = f"{obj._meta.app_label}.{obj._meta.model_name}_{what}"
+        record(verb, obj, by=actor_of(request), now=datetime.now(UTC), facts={"fields": fields})
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show what the audit log says of the object."""
+        return HttpResponseRedirect(f"{reverse('admin:audit_auditevent_changelist')}?q={object_id}")
+
+
+class ReadOnlyAdmin(TenantModelAdmin):
+    """Pages to look at only."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class TenantInline(_ActorPermissions, TabularInline):  # type: ignore[misc]
+    """Rows inside another object's page."""
+
+    form = TenantModelForm
+    extra = 0
+    tab = True

@@ -1,0 +1,57 @@
+"""Groups and attribute definitions."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from apps.access.admin.base import TenantInline, TenantModelAdmin
+from apps.access.sites import tenant_admin_site
+from apps.accounts.models import AttributeDefinition, GroupMembership, UserGroup
+
+
+class MemberInline(TenantInline):
+    model = GroupMembership
+    fields = ("user", "source")
+    readonly_fields = ("source",)
+    autocomplete_fields = ("user",)
+    verbose_name_plural = "members"
+
+
+@admin.register(UserGroup, site=tenant_admin_site)
+class UserGroupAdmin(TenantModelAdmin):
+    """Permissions are held by a group's id: a deleted group's name can be used again without its rights."""
+
+    list_display = ("name", "description", "people")
+    search_fields = ("name",)
+    fields = ("name", "description")
+    inlines = (MemberInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UserGroup]:
+        found: QuerySet[UserGroup] = super().get_queryset(request).annotate(number=Count("memberships"))
+        return found
+
+    @admin.display(ordering="number")
+    def people(self, group: Any) -> int:
+        return int(group.number)
+
+
+@admin.register(AttributeDefinition, site=tenant_admin_site)
+class AttributeDefinitionAdmin(TenantModelAdmin):
+    """Attributes have no default: a person without a value is refused where a policy asks for it."""
+
+    list_display = ("name", "label", "type", "is_list", "people")
+    search_fields = ("name", "label")
+    fields = ("name", "label", "description", "type", "is_list")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AttributeDefinition | None = None) -> tuple[str, ...]:
+        return ("name", "type") if obj is not None and obj.values.exists() else ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AttributeDefinition]:
+        found: QuerySet[AttributeDefinition] = super().get_queryset(request).annotate(number=Count("values"))
+        return found
+
+    @admin.display(description="people with a value", ordering="number")
+    def people(self, definition: Any) -> int:
+        return int(definition.number)

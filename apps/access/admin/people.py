@@ -1,0 +1,184 @@
+"""People, their attributes, groups and tokens."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from apps.access.admin.base import TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.sites import tenant_admin_site
+from apps.accounts import services
+from apps.accounts.claims import typed_values
+from apps.accounts.errors import AttributeTypeError
+from apps.accounts.models import ApiToken, AttributeDefinition, GroupMembership, User, UserAttribute
+
+
+class UserAttributeForm(TenantModelForm):
+    """Values one per line, checked against the attribute's type."""
+
+    text = forms.CharField(
+        label="values", widget=forms.Textarea(attrs={"rows": 2}), help_text="one per line", required=True
+    )
+
+    class Meta:
+        model = UserAttribute
+        fields = ("definition",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.values:
+            self.fields["text"].initial = "\n".join(str(value) for value in self.instance.values)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        definition: AttributeDefinition | None = cleaned.get("definition")
+        lines = [line.strip() for line in cleaned.get("text", "").splitlines() if line.strip()]
+        if definition is not None:
+            try:
+                self.instance.values = typed_values([_parsed(line, definition) for line in lines], definition)
+            except AttributeTypeError as error:
+                self.add_error("text", str(error))
+        self.instance.source = UserAttribute.Source.ADMINISTRATOR
+        return cleaned
+
+
+def _parsed(line: str, definition: AttributeDefinition) -> str | int | float | bool:
+    if definition.type == AttributeDefinition.Type.BOOLEAN and line.lower() in ("true", "false"):
+        return line.lower() == "true"
+    if definition.type == AttributeDefinition.Type.NUMBER:
+        try:
+            return float(line) if "." in line else int(line)
+        except ValueError:
+            return line
+    return line
+
+
+class NotForOneself(TenantInline):
+    """Nobody changes their own rights."""
+
+    def _is_self(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is not None and obj.pk == actor_of(request).user_id
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and not self._is_self(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not self._is_self(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not self._is_self(request, obj)
+
+
+class UserAttributeInline(NotForOneself):
+    model = UserAttribute
+    form = UserAttributeForm
+    fields = ("definition", "text", "source", "updated_at")
+    readonly_fields = ("source", "updated_at")
+    verbose_name_plural = "attributes (values from the identity provider are refreshed at each sign-in)"
+
+
+class MembershipInline(NotForOneself):
+    model = GroupMembership
+    fields = ("group", "source")
+    readonly_fields = ("source",)
+    verbose_name_plural = "groups"
+
+
+class TokenInline(TenantInline):
+    model = ApiToken
+    fields = ("name", "created_at", "expires_at", "last_used_at", "revoked_at")
+    readonly_fields = fields
+    can_delete = False
+    verbose_name_plural = "API tokens"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User, site=tenant_admin_site)
+class UserAdmin(TenantModelAdmin):
+    """Invite, look up, shut out. Identity comes from the provider; there is no password."""
+
+    list_display = ("email", "name", "is_active", "is_tenant_admin", "has_signed_in", "attributes_text", "last_login")
+    list_filter = ("is_active", "is_tenant_admin", "groups")
+    search_fields = ("email", "name")
+    search_help_text = "name or e-mail"
+    fields = ("email", "name", "is_active", "is_tenant_admin", "timezone", "issuer", "subject", "last_login")
+    readonly_fields = ("issuer", "subject", "last_login")
+    inlines = (UserAttributeInline, MembershipInline, TokenInline)
+    actions = ("activate", "deactivate", "end_sessions")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        found: QuerySet[User] = super().get_queryset(request).prefetch_related("attribute_values__definition")
+        return found
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        own = ("is_active", "is_tenant_admin") if obj is not None and obj.pk == actor_of(request).user_id else ()
+        return (*self.readonly_fields, *own)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """People are shut out, not deleted: the audit log speaks of them."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            services.set_active(obj, is_active=obj.is_active, by=actor_of(request), now=datetime.now(UTC))
+
+    @admin.display(description="has signed in", boolean=True)
+    def has_signed_in(self, user: User) -> bool:
+        return user.subject is not None
+
+    @admin.display(description="attributes")
+    def attributes_text(self, user: User) -> str:
+        rows = user.attribute_values.all()
+        return "; ".join(f"{row.definition.name} = {', '.join(map(str, row.values))}" for row in rows)[:120] or "–"
+
+    @admin.action(description="Admit the selected people")
+    def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set_active(request, queryset, is_active=True)
+
+    @admin.action(description="Shut out the selected people and end their sessions")
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set_active(request, queryset, is_active=False)
+
+    def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
+        actor = actor_of(request)
+        for user in queryset.exclude(pk=actor.user_id):
+            services.set_active(user, is_active=is_active, by=actor, now=datetime.now(UTC))
+        messages.success(request, "Done. You yourself are never changed by this.")
+
+    @admin.action(description="End the sessions of the selected people")
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            services.end_sessions(user, by=actor_of(request), now=datetime.now(UTC))
+
+
+@admin.register(ApiToken, site=tenant_admin_site)
+class ApiTokenAdmin(TenantModelAdmin):
+    """Tokens can be revoked here; they are issued with ``manage.py issue_token`` and never shown again."""
+
+    list_display = ("name", "user", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_filter = ("revoked_at",)
+    search_fields = ("name", "user__email")
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description="Revoke the selected tokens", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        for token in queryset:
+            services.revoke_token(token, by=actor_of(request), now=datetime.now(UTC))

@@ -1,0 +1,46 @@
+"""What our staff see: tenants and their host names."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from apps.access.admin.base import actor_of
+from apps.access.sites import platform_admin_site
+from apps.tenants.models import Tenant, TenantDomain
+
+
+class _StaffOnly:
+    """To look at only: tenants are created and stopped on the server."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return actor_of(request).is_platform_staff
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return actor_of(request).is_platform_staff
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class DomainInline(_StaffOnly, TabularInline):  # type: ignore[misc]
+    model = TenantDomain
+    fields = ("host", "is_primary")
+    extra = 0
+
+
+@admin.register(Tenant, site=platform_admin_site)
+class TenantAdmin(_StaffOnly, ModelAdmin):  # type: ignore[misc]
+    """Who our customers are, and nothing of what is in them."""
+
+    list_display = ("name", "slug", "kind", "is_active", "created_at")
+    list_filter = ("kind", "is_active")
+    search_fields = ("name", "slug")
+    inlines = (DomainInline,)

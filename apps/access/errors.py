@@ -1,0 +1,5 @@
+"""Errors of access."""
+
+
+class UnknownPermissionError(LookupError):
+    """Objects of this kind have no such permission."""

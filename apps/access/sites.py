@@ -1,0 +1,73 @@
+"""The two admin sites: a tenant's administrators on its host, our staff on the platform's."""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from unfold.sites import UnfoldAdminSite
+
+from apps.access.types import Actor
+
+View = Callable[..., HttpResponse]
+
+
+class GovernedAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+    """An admin site without sign-in or password pages of its own; whoever may not open it finds nothing."""
+
+    final_catch_all_view = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        raise Http404
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002  (Django's signature)
+        """Answer 404 where Django would send to a sign-in page: nobody learns that there is something here."""
+        inner: View = super().admin_view(view, cacheable)
+
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not self.has_permission(request):
+                raise Http404
+            return inner(request, *args, **kwargs)
+
+        return update_wrapper(checked, view)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Anonymous people were sent to sign in by the middleware; everybody else finds nothing here."""
+        raise Http404
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return HttpResponseRedirect("/accounts/sign-in/")
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        raise Http404
+
+    def password_change_done(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        raise Http404
+
+
+def _actor(request: HttpRequest) -> Actor | None:
+    return getattr(request, "actor", None)
+
+
+class TenantAdminSite(GovernedAdminSite):
+    """For a tenant's administrators: that tenant's rows."""
+
+    site_title = site_header = index_title = "Administration"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        actor = _actor(request)
+        return bool(actor and actor.kind == "person" and actor.is_tenant_admin)
+
+
+class PlatformAdminSite(GovernedAdminSite):
+    """For our staff: tenants and their hosts, nothing of what is in them."""
+
+    site_title = site_header = index_title = "Platform"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        actor = _actor(request)
+        return bool(actor and actor.kind == "person" and actor.is_platform_staff)
+
+
+tenant_admin_site = TenantAdminSite(name="admin")
+platform_admin_site = PlatformAdminSite(name="platform_admin")

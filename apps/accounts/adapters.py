@@ -1,0 +1,49 @@
+"""What django-allauth may do here: build provider applications from the bound tenant's rows, and nothing else."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp
+from django.http import HttpRequest
+from django.shortcuts import render
+
+from apps.accounts.models import IdentityProvider
+from apps.accounts.services import TABLE
+from apps.vault.services import open_sealed
+
+CANCELLED = "You stopped the sign-in at your identity provider."
+FAILED = "The sign-in did not finish. It may have taken too long, or been started in another tab. Please try again."
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """No sign-up, no password, no e-mail confirmation."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Applications come from the bound tenant's enabled providers; nothing is stored in allauth's tables."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return False
+
+    def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[SocialApp]:
+        rows = IdentityProvider.objects.filter(is_enabled=True).order_by("name")
+        return [social_app(row) for row in rows if client_id in (None, row.client_id)]
+
+    def on_authentication_error(self, request: HttpRequest, provider: Any, error: Any = None, **kwargs: Any) -> None:
+        text = CANCELLED if str(error) == "cancelled" else FAILED
+        raise ImmediateHttpResponse(render(request, "accounts/sign_in_refused.html", {"message": text}, status=400))
+
+
+def social_app(row: IdentityProvider) -> SocialApp:
+    """Return the row as allauth's application, unsaved, with its secret opened for this request."""
+    secret = open_sealed(row.sealed_client_secret, table=TABLE, row=row.pk, column="client_secret")
+    settings = {"server_url": row.issuer, "issuer": row.issuer, "oauth_pkce_enabled": True, "scope": row.scopes.split()}
+    return SocialApp(
+        provider="openid_connect", provider_id=row.slug, name=row.name, client_id=row.client_id,
+        secret=secret.decode(), settings=settings,
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""OpenID Connect, stricter than the library's default: a nonce, and the ID token's signature checked always.
+
+Rules: OpenID Connect Core 1.0, 3.1.3.7 (ID token validation) and 5.3.2 (userinfo's subject).
+"""
+
+from typing import Any
+
+import jwt
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from allauth.utils import build_absolute_uri
+from django.conf import settings
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from apps.accounts.errors import SignInError
+from apps.accounts.models import IdentityProvider, User
+from apps.accounts.services import sign_in_from_claims
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+SKEW_S = 60
+BACKEND = "apps.accounts.backends.IdentityBackend"
+
+
+class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+    """One provider of the bound tenant, for one request."""
+
+    def __init__(self, request: HttpRequest, row: IdentityProvider) -> None:
+        super().__init__(request, row.slug)
+        self.row = row
+        self.state: dict[str, Any] = {}
+
+    def get_provider(self) -> "Provider":
+        app = next(app for app in get_adapter().list_apps(self.request) if app.provider_id == self.row.slug)
+        return Provider(self.request, app=app, row=self.row)
+
+    @property
+    def openid_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().openid_config
+        if config.get("issuer") != self.row.issuer:
+            raise OAuth2Error("the discovery document names another issuer")
+        addresses = [config[name] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        if not settings.OMNI_IS_LOCAL and not all(address.startswith("https://") for address in addresses):
+            raise OAuth2Error("the provider must be reached over TLS")
+        return config
+
+    def get_callback_url(self, request: HttpRequest, app: Any) -> str:
+        return str(build_absolute_uri(request, reverse("accounts:callback", args=[self.row.slug])))
+
+    def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> None:
+        """Check everything, sign the person in, and answer at once: allauth's own accounts are not used."""
+        id_claims = self._id_token_claims(app.client_id, kwargs["response"].get("id_token"))
+        userinfo = self._fetch_user_info(token.token)
+        if userinfo.get("sub") != id_claims["sub"]:
+            raise OAuth2Error("userinfo is about somebody else")
+        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, id_claims.get("amr", [])))
+
+    def _id_token_claims(self, client_id: str, id_token: str | None) -> dict[str, Any]:
+        if not id_token:
+            raise OAuth2Error("the provider sent no ID token")
+        try:
+            key, algorithm = self._signing_key(id_token)
+            claims: dict[str, Any] = jwt.decode(
+                id_token, key=key, algorithms=[algorithm], issuer=self.row.issuer, audience=client_id, leeway=SKEW_S,
+                options={"require": ["exp", "iat", "iss", "aud", "sub", "nonce"], "strict_aud": False},
+            )  # fmt: skip
+        except jwt.PyJWTError:
+            raise OAuth2Error("the ID token is not valid") from None
+        if claims["nonce"] != self.state.get("nonce"):
+            raise OAuth2Error("the ID token belongs to another sign-in")
+        if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != client_id:
+            raise OAuth2Error("the ID token is for several audiences")
+        return claims
+
+    def _signing_key(self, id_token: str) -> tuple[Any, str]:
+        header = jwt.get_unverified_header(id_token)
+        algorithm = header.get("alg")
+        if algorithm not in ALGORITHMS:
+            raise OAuth2Error("the ID token's algorithm is not allowed")
+        with get_adapter().get_requests_session() as session:
+            response = session.get(self.openid_config["jwks_uri"])
+            response.raise_for_status()
+            keys = response.json().get("keys", [])
+        kid = header.get("kid")
+        fitting = [key for key in keys if key.get("kty") in ("RSA", "EC") and (kid is None or key.get("kid") == kid)]
+        if len(fitting) != 1:
+            raise OAuth2Error("the provider has no such signing key")
+        return jwt.PyJWK.from_dict(fitting[0], algorithm=algorithm).key, algorithm
+
+    def _answer(self, request: HttpRequest, claims: dict[str, Any], amr: Any) -> HttpResponse:
+        methods = [str(method) for method in amr] if isinstance(amr, list) else []
+        try:
+            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=timezone.now())
+        except SignInError as error:
+            return render(request, "accounts/sign_in_refused.html", {"message": error.message}, status=403)
+        return enter(request, user, self.state.get("next"))
+
+
+class Provider(OpenIDConnectProvider):  # type: ignore[misc]
+    """The library's provider, with our adapter."""
+
+    def __init__(self, request: HttpRequest, app: Any, row: IdentityProvider) -> None:
+        super().__init__(request, app=app)
+        self.row = row
+
+    def get_oauth2_adapter(self, request: HttpRequest) -> Adapter:
+        return Adapter(request, self.row)
+
+
+class CallbackView(OAuth2CallbackView):  # type: ignore[misc]
+    """The library's callback; the state is handed to the adapter, which compares the nonce."""
+
+    adapter: Adapter
+
+    def _get_state(self, request: HttpRequest, provider: Any) -> tuple[Any, Any]:
+        state, response = super()._get_state(request, provider)
+        if state is not None:
+            data = state.get("data") or {}
+            self.adapter.state = {"nonce": data.get("nonce"), "next": state.get("next")}
+        return state, response
+
+
+def safe_next(request: HttpRequest, target: str | None) -> str:
+    """Return the target when it is a path on this host, else the home page."""
+    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if target and is_safe and target.startswith("/") else "/"
+
+
+def enter(request: HttpRequest, user: User, target: str | None) -> HttpResponse:
+    """Start a fresh session for the person."""
+    request.session.flush()
+    login(request, user, backend=BACKEND)
+    return HttpResponseRedirect(safe_next(request, target))

@@ -1,0 +1,22 @@
+"""Sessions in the database, each of one tenant: on another tenant's host its key finds nothing."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends import db
+
+from apps.accounts.models import UserSession
+
+
+class SessionStore(db.SessionStore):
+    """Store that writes the bound tenant and the person beside each session."""
+
+    @classmethod
+    def get_model_class(cls) -> type[UserSession]:
+        return UserSession
+
+    def create_model_instance(self, data: dict[str, Any]) -> UserSession:
+        session: UserSession = super().create_model_instance(data)
+        session.user_id = UUID(data[SESSION_KEY]) if data.get(SESSION_KEY) else None
+        return session
