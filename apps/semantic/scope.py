@@ -27,6 +27,8 @@ class AccessScope:
             a field that refers to a forbidden field is not in here.
         masked: ids of dimensions that leave their table only as a keyed hash.
         row_policies: by view, all of them hold (AND), inside the view's table, before any join.
+        topic_policies: row policies of the data set itself: they hold on the joined rows, and their join
+            is always made, so that no query can step around them by not touching the view.
         max_rows: cap on the rows of an answer.
         mask_key: key of the tenant's keyed hash; bound as a value, never in the SQL text.
         fingerprint: hex SHA-256 over all of the above but the key: equal rights, equal fingerprint.
@@ -36,6 +38,7 @@ class AccessScope:
     fields: frozenset[str]
     masked: frozenset[str] = frozenset()
     row_policies: Mapping[str, tuple[RowPolicy, ...]] = field(default_factory=dict)
+    topic_policies: tuple[RowPolicy, ...] = ()
     max_rows: int = 50_000
-    mask_key: str = ""
+    mask_key: str = field(default="", repr=False)
     fingerprint: str = ""

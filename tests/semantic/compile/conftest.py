@@ -1,12 +1,18 @@
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import configuration
 
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope
 from tests.semantic import shop
+
+# Beside the other state of the tests: a folder in the repository would be collected.
+configuration.set_hypothesis_home_dir(Path(os.environ["OMNI_STATE_DIR"]) / "hypothesis")
 
 Ask = Callable[..., list[tuple[object, ...]]]
 

@@ -1,0 +1,187 @@
+"""Conditions become SQL. Values are checked against the field's type and bound, never written.
+
+A negated condition is the exact complement: a row with an empty value that does not meet
+``is: paid`` meets ``not: paid``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from sqlglot import exp
+
+from apps.semantic.compile.moments import Calendar, Period, length, shifted
+from apps.semantic.compile.nodes import all_hold, any_holds, call, cast, operand
+from apps.semantic.compile.values import Values
+from apps.semantic.errors import MalformedQueryError
+from apps.semantic.model.types import Condition, FieldType, Scalar
+
+COMPARISONS: dict[str, type[exp.Binary]] = {
+    "greater_than": exp.GT,
+    "greater_than_or_equal_to": exp.GTE,
+    "less_than": exp.LT,
+    "less_than_or_equal_to": exp.LTE,
+}
+PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}"}
+# A backslash means different things to different databases.
+ESCAPE = "!"
+TIME_TYPES = ("date", "timestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a condition speaks of.
+
+    Attributes:
+        sql: makes a fresh tree of the field each time.
+        type: of the field.
+        zone: IANA name when the column holds UTC and the values are meant locally, else None.
+        path: where a fault is reported.
+    """
+
+    sql: Callable[[], exp.Expr]
+    type: FieldType
+    path: str
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Translates conditions for one statement."""
+
+    values: Values
+    calendar: Calendar
+
+    def translate(self, condition: Condition, subject: Subject) -> exp.Expr:
+        """Return the predicate.
+
+        Raises:
+            MalformedQueryError: the operator or a value does not suit the field.
+        """
+        operator = condition.operator
+        if operator in ("and", "or"):
+            return self._combined(condition, subject)
+        if operator == "not" or operator.startswith("not_"):
+            positive = Condition(operator[4:] or "is", condition.values, condition.children)
+            return exp.Not(this=call("COALESCE", self.translate(positive, subject), exp.Boolean(this=False)))
+        return self._single(operator, condition.values, subject)
+
+    def _combined(self, condition: Condition, subject: Subject) -> exp.Expr:
+        if not condition.children:
+            raise MalformedQueryError("There is nothing to combine.", subject.path)
+        children = [self.translate(child, subject) for child in condition.children]
+        return any_holds(children) if condition.operator == "or" else exp.Paren(this=all_hold(children))
+
+    def _single(self, operator: str, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
+        if operator == "is":
+            return self._is(values, subject)
+        if operator in PATTERNS:
+            return self._like(operator, values, subject)
+        if operator in COMPARISONS or operator == "between":
+            return self._compared(operator, values, subject)
+        if operator in ("before", "on_or_after", "between_dates", "time_for_duration"):
+            return self._dated(operator, values, subject)
+        raise MalformedQueryError("There is no such operator.", subject.path)
+
+    def _is(self, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
+        if values == ("falsey",) and subject.type == "boolean":
+            return any_holds((self._is((False,), subject), self._is((None,), subject)))
+        given = [value for value in values if value is not None]
+        found = [self._is_any(given, subject)] if given else []
+        if len(given) < len(values):
+            found.append(exp.Is(this=operand(subject.sql()), expression=exp.Null()))
+        return found[0] if len(found) == 1 else any_holds(found)
+
+    def _is_any(self, values: Sequence[Scalar], subject: Subject) -> exp.Expr:
+        if subject.type in TIME_TYPES:
+            return any_holds([self._within(self._period(value, subject), subject) for value in values])
+        for value in values:
+            _check_value(value, subject)
+        return exp.In(this=operand(subject.sql()), expressions=[self.values.bind(value) for value in values])
+
+    def _like(self, operator: str, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
+        if subject.type not in ("string", "unknown") or not values:
+            raise MalformedQueryError("This operator is for texts.", subject.path)
+        return any_holds([self._matches(PATTERNS[operator], value, subject) for value in values])
+
+    def _matches(self, pattern: str, value: Scalar, subject: Subject) -> exp.Expr:
+        if not isinstance(value, str):
+            raise MalformedQueryError("This must be a text.", subject.path)
+        for letter in (ESCAPE, "%", "_"):
+            value = value.replace(letter, ESCAPE + letter)
+        like = exp.Like(this=operand(subject.sql()), expression=self.values.bind(pattern.format(value)))
+        return exp.Escape(this=like, expression=exp.Literal.string(ESCAPE))
+
+    def _compared(self, operator: str, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
+        wanted = 2 if operator == "between" else 1
+        if subject.type not in ("number", "unknown") or len(values) != wanted:
+            raise MalformedQueryError("This operator is for numbers.", subject.path)
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise MalformedQueryError("This must be a number.", subject.path)
+        if operator == "between":
+            return self._range(exp.GTE, values[0], exp.LTE, values[1], subject)
+        return COMPARISONS[operator](this=operand(subject.sql()), expression=self.values.bind(values[0]))
+
+    def _range(
+        self, lower: type[exp.Binary], low: Scalar, upper: type[exp.Binary], high: Scalar, subject: Subject
+    ) -> exp.Expr:
+        return exp.Paren(
+            this=exp.And(
+                this=lower(this=operand(subject.sql()), expression=self.values.bind(low)),
+                expression=upper(this=operand(subject.sql()), expression=self.values.bind(high)),
+            )
+        )
+
+    def _dated(self, operator: str, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
+        wanted = 1 if operator in ("before", "on_or_after") else 2
+        if subject.type not in (*TIME_TYPES, "unknown") or len(values) != wanted:
+            raise MalformedQueryError("This operator is for dates.", subject.path)
+        start = self._period(values[0], subject).start
+        if operator == "before":
+            return self._bound(exp.LT, start, subject)
+        if operator == "on_or_after":
+            return self._bound(exp.GTE, start, subject)
+        if operator == "between_dates":
+            return self._within(Period(start, self._period(values[1], subject).start), subject)
+        return self._within(Period(start, _end(start, values[1], subject)), subject)
+
+    def _within(self, period: Period, subject: Subject) -> exp.Expr:
+        if period.end is None:
+            return self._bound(exp.EQ, period.start, subject)
+        lower, upper = self._bound(exp.GTE, period.start, subject), self._bound(exp.LT, period.end, subject)
+        return exp.Paren(this=exp.And(this=lower, expression=upper))
+
+    def _bound(self, comparison: type[exp.Binary], moment: datetime, subject: Subject) -> exp.Expr:
+        if subject.zone is not None:
+            moment = moment.replace(tzinfo=ZoneInfo(subject.zone)).astimezone(UTC).replace(tzinfo=None)
+        if subject.type == "date":
+            value = cast(self.values.bind(moment.date().isoformat()), exp.DType.DATE)
+        else:
+            value = cast(self.values.bind(moment.isoformat(sep=" ")), exp.DType.TIMESTAMP)
+        return comparison(this=operand(subject.sql()), expression=value)
+
+    def _period(self, value: Scalar, subject: Subject) -> Period:
+        if not isinstance(value, str):
+            raise MalformedQueryError("This must be a date.", subject.path)
+        try:
+            return self.calendar.period(value)
+        except (ValueError, OverflowError):
+            raise MalformedQueryError("This is not a date that exists.", subject.path) from None
+
+
+def _end(start: datetime, value: Scalar, subject: Subject) -> datetime:
+    try:
+        return shifted(start, *length(value if isinstance(value, str) else ""))
+    except (ValueError, OverflowError):
+        raise MalformedQueryError("This is not a length of time such as “90 days”.", subject.path) from None
+
+
+def _check_value(value: Scalar, subject: Subject) -> None:
+    if subject.type == "number" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise MalformedQueryError("This must be a number.", subject.path)
+    if subject.type == "boolean" and not isinstance(value, bool):
+        raise MalformedQueryError("This must be true or false.", subject.path)
+    if subject.type == "string" and not isinstance(value, str):
+        raise MalformedQueryError("This must be a text.", subject.path)

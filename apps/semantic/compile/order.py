@@ -1,0 +1,25 @@
+"""Order and limit: the same question gives the same rows, also when they are cut."""
+
+from dataclasses import replace
+
+from apps.semantic.compile.plan import Plan
+
+
+def order_and_limit(plan: Plan) -> Plan:
+    """Fix the order of all rows and how many may come.
+
+    Unless the query says otherwise: first time dimension ascending, else first measure descending,
+    else first dimension. The remaining dimensions break ties. Empty values come last.
+    """
+    names = [use.name for use in plan.dimensions] + [use.name for use in plan.measures]
+    order = [(names.index(sort.field) + 1, sort.is_descending) for sort in plan.query.sorts] or [_default(plan)]
+    taken = {position for position, _ in order}
+    order += [(position, False) for position in range(1, len(plan.dimensions) + 1) if position not in taken]
+    return replace(plan, order=tuple(order), row_limit=min(plan.query.limit, plan.scope.max_rows))
+
+
+def _default(plan: Plan) -> tuple[int, bool]:
+    for position, use in enumerate(plan.dimensions, start=1):
+        if use.type in ("date", "timestamp"):
+            return position, False
+    return (len(plan.dimensions) + 1, True) if plan.measures else (1, False)

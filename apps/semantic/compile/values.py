@@ -1,0 +1,31 @@
+"""Values leave the text: each is remembered, and a mark that no model text can hold stands in its place."""
+
+from sqlglot import exp
+
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import Scalar
+
+# No YAML text, identifier or literal that a database accepts contains NUL.
+MARK = "\x00"
+PLACEHOLDERS = {"postgres": "%s", "duckdb": "?"}
+
+
+class Values:
+    """The bound values of one statement; the order of the text decides the order of the parameters."""
+
+    def __init__(self) -> None:
+        self._items: list[Scalar] = []
+
+    def bind(self, value: Scalar) -> exp.Expression:
+        """Return a node that stands for the value."""
+        self._items.append(value)
+        return exp.Var(this=f"{MARK}{len(self._items) - 1}{MARK}")
+
+    def place(self, text: str, dialect: str) -> tuple[str, tuple[Scalar, ...]]:
+        """Return the text with the driver's placeholders, and the values in the order in which they stand in it."""
+        # psycopg reads percent signs everywhere, also in quoted names and literals.
+        parts = (text.replace("%", "%%") if dialect == "postgres" else text).split(MARK)
+        if len(parts) % 2 == 0 or not all(part.isdigit() for part in parts[1::2]):
+            raise UnprovenSqlError("The model holds a character that SQL text may not hold.")
+        parameters = tuple(self._items[int(part)] for part in parts[1::2])
+        return PLACEHOLDERS[dialect].join(parts[::2]), parameters
