@@ -1,0 +1,5 @@
+"""Errors of data models."""
+
+
+class UnknownFileError(LookupError):
+    """The model has no file of this name."""

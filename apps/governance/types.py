@@ -1,0 +1,35 @@
+"""Frozen values that cross apps."""
+
+from dataclasses import dataclass
+
+from apps.datamodels.models import Dataset, ModelVersion
+from apps.semantic.model.types import SemanticModel
+from apps.semantic.scope import AccessScope
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """A field that the actor may use."""
+
+    name: str
+    label: str
+    type: str
+    kind: str
+    format: str | None
+    timeframes: tuple[str, ...]
+    description: str
+    is_masked: bool
+    is_hidden: bool
+    group_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Governed:
+    """One data set as one actor may have it, in the model version that was current when they asked."""
+
+    dataset: Dataset
+    version: ModelVersion
+    model: SemanticModel
+    scope: AccessScope
+    limits: tuple[str, ...]
+    hides_values: bool = False

@@ -1,0 +1,26 @@
+"""Errors of running queries."""
+
+TEXTS = {
+    "unreachable": "The source database cannot be reached at the moment.",
+    "refused_credentials": "The source database refused the connection's credentials.",
+    "timed_out": "The query took longer than this connection allows and was stopped.",
+    "cancelled": "The query was cancelled.",
+    "too_large": "The answer is larger than this connection allows. Narrow the question.",
+    "query_failed": "The source database could not answer this query.",
+    "forbidden": "You may not ask this any more.",
+    "changed": "Your access or the data model changed while the query was waiting. Ask again.",
+    "lost": "The worker that ran this query was lost. Ask again.",
+}
+
+
+class QueryFailedError(Exception):
+    """A run did not end well; ``message`` is for the person who asked and names nothing of the source."""
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(message or TEXTS.get(code, TEXTS["query_failed"]))
+        self.code = code
+        self.message = message or TEXTS.get(code, TEXTS["query_failed"])
+
+
+class UnknownRunError(LookupError):
+    """There is no such run, or none of the actor's: the caller cannot tell which."""

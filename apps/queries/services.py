@@ -1,0 +1,203 @@
+"""The one path from a question to data."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pyarrow as pa
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.access.types import Actor
+from apps.audit.services import record
+from apps.queries import flights, store
+from apps.queries.errors import QueryFailedError, UnknownRunError
+from apps.queries.models import QueryRun
+from apps.queries.planning import QueryPlan, as_query, plan_query
+from apps.queries.running import ENDED, sealed_question
+from apps.queries.tasks import execute_run
+from apps.queries.types import Answer, CacheInfo, Pending
+from apps.semantic.errors import MalformedQueryError, QueryError
+from apps.semantic.query.types import SemanticQuery
+from apps.vault.services import seal
+
+RETRIED = ("forbidden", "cancelled", "changed", "lost")
+"""A leader that ended so says nothing of those who followed it."""
+
+
+def answer(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime, wait_s: float = 0.4) -> Answer | Pending:
+    """Answer one question for one actor, from the cache or through the worker.
+
+    Waits at most ``wait_s`` seconds, outside of any transaction.
+
+    Raises:
+        QueryError: the question cannot be asked by this actor.
+        QueryFailedError: the source could not answer.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("answer() waits: it must not be called inside a transaction")
+    parsed = as_query(query)
+    with _denials_recorded(actor, parsed, now), transaction.atomic():
+        plan = plan_query(actor, parsed, now=now)
+        found = _without_values(plan) if plan.governed.hides_values else store.read(plan, now=now)
+        if found is not None:
+            _record_answer(actor, plan, found, now)
+            return found
+    return _through_worker(actor, plan, query, now, wait_s)
+
+
+def _through_worker(
+    actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, wait_s: float
+) -> Answer | Pending:
+    run = _queue(actor, plan, query, now)
+    deadline = timezone.now() + timedelta(seconds=wait_s)
+    flights.wait(run.leader_id or run.pk, wait_s)
+    return _outcome(actor, plan, run, query, now, max(0.0, (deadline - timezone.now()).total_seconds()))
+
+
+def _outcome(
+    actor: Actor, plan: QueryPlan, run: QueryRun, query: SemanticQuery | dict[str, Any], now: datetime, remaining_s: float
+) -> Answer | Pending:
+    """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
+    with transaction.atomic():
+        leader = QueryRun.objects.filter(pk=run.leader_id or run.pk).first()
+        own = QueryRun.objects.filter(pk=run.pk).first()
+        if own is None or own.state == QueryRun.State.CANCELLED:
+            raise QueryFailedError("cancelled")
+        if leader is not None and leader.state == QueryRun.State.DONE:
+            found = store.read(plan, now=timezone.now())
+            if found is not None:
+                return _fresh(actor, plan, found, own, now)
+    if leader is not None and leader.state not in ENDED:
+        return Pending(run.pk, leader.state, run.created_at)
+    code = leader.error_code if leader is not None and leader.state != QueryRun.State.DONE else "lost"
+    if run.leader_id is not None and code in RETRIED:
+        return _through_worker(actor, plan, query, now, remaining_s)
+    raise QueryFailedError(code)
+
+
+def _fresh(actor: Actor, plan: QueryPlan, found: Answer, own: QueryRun, now: datetime) -> Answer:
+    QueryRun.objects.filter(pk=own.pk).update(state=QueryRun.State.DONE, row_count=found.row_count)
+    fresh = Answer(
+        columns=found.columns, table=found.table, is_truncated=found.is_truncated,
+        policy_fingerprint=found.policy_fingerprint, query_id=own.pk,
+        cache=CacheInfo(is_hit=False, age_s=found.cache.age_s, expires_at=found.cache.expires_at),
+        limits=found.limits, compiled=found.compiled,
+    )  # fmt: skip
+    _record_answer(actor, plan, fresh, now)
+    return fresh
+
+
+def _queue(actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime) -> QueryRun:
+    """Queue a run, or one that follows the run of the same governed query."""
+    if isinstance(query, SemanticQuery):
+        raise TypeError("a question that may have to wait is given in its public form")
+    run_id = uuid4()
+    leader = flights.lead_or_follow(plan.cache_key, run_id)
+    question = json.dumps(query, default=str).encode()
+    with transaction.atomic():
+        run = QueryRun.objects.create(
+            id=run_id,
+            dataset=plan.governed.dataset,
+            model_version=plan.governed.version,
+            user_id=actor.user_id,
+            token_id=actor.token_id,
+            support_session_id=actor.support_session_id,
+            leader_id=None if leader == run_id else leader,
+            actor_label=actor.label,
+            cache_key=plan.cache_key,
+            policy_fingerprint=plan.governed.scope.fingerprint,
+            sealed_query=seal(question, table="queries_queryrun", row=run_id, column="sealed_query"),
+            created_at=now,
+            expires_at=now + timedelta(seconds=settings.OMNI_RUN_LIFETIME_S),
+        )
+        if leader == run_id:
+            tenant_id = str(actor.tenant_id)
+            transaction.on_commit(lambda: execute_run.delay(str(run_id), tenant_id=tenant_id))
+    return run
+
+
+def own_run(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun:
+    """Return the actor's run.
+
+    Raises:
+        UnknownRunError: there is none, or it is somebody else's, or it has expired.
+    """
+    run = QueryRun.objects.filter(
+        pk=run_id, user_id=actor.user_id, token_id=actor.token_id, support_session_id=actor.support_session_id,
+        expires_at__gt=now,
+    ).first()  # fmt: skip
+    if run is None or not actor.is_authenticated:
+        raise UnknownRunError(run_id)
+    return run
+
+
+def run_state(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0) -> Answer | Pending:
+    """Say how far the actor's run is; the scope is read again before any row is given.
+
+    Raises:
+        UnknownRunError: no such run of theirs.
+        QueryError, QueryFailedError: as :func:`answer`.
+    """
+    run = own_run(actor, run_id, now=now)
+    question = sealed_question(run)
+    with transaction.atomic():
+        plan = plan_query(actor, as_query(question), now=now)
+    if plan.cache_key != run.cache_key:
+        raise QueryFailedError("changed")
+    flights.wait(run.leader_id or run.pk, wait_s)
+    return _outcome(actor, plan, run, question, now, wait_s)
+
+
+@transaction.atomic
+def cancel_run(actor: Actor, run_id: UUID, *, now: datetime) -> None:
+    """Cancel the actor's run, at the source when it has got that far.
+
+    Raises:
+        UnknownRunError: no such run of theirs.
+    """
+    run = own_run(actor, run_id, now=now)
+    if run.state in ENDED:
+        return
+    if run.leader_id is None:
+        flights.ask_to_cancel(run.pk)
+    QueryRun.objects.filter(pk=run.pk).exclude(state__in=ENDED).update(
+        state=QueryRun.State.CANCELLED, error_code="cancelled", finished_at=now
+    )
+    record("queries.query_cancelled", run, by=actor, now=now)
+
+
+def _without_values(plan: QueryPlan) -> Answer:
+    """Return the shape of an answer without asking the source."""
+    table = pa.table({str(number): pa.array([], pa.string()) for number, _ in enumerate(plan.compiled.columns)})
+    return Answer(
+        columns=plan.compiled.columns, table=table, is_truncated=False,
+        policy_fingerprint=plan.governed.scope.fingerprint, query_id=uuid4(),
+        cache=CacheInfo(is_hit=False, age_s=0, expires_at=None), limits=plan.governed.limits, compiled=plan.compiled,
+    )  # fmt: skip
+
+
+@contextmanager
+def _denials_recorded(actor: Actor, query: SemanticQuery, now: datetime) -> Iterator[None]:
+    """Record a refusal in a transaction of its own, since the refused one is rolled back."""
+    try:
+        yield
+    except MalformedQueryError:
+        raise
+    except QueryError as error:
+        with transaction.atomic():
+            facts = {"data_set": query.dataset, "code": error.code}
+            record("queries.query_denied", None, by=actor, now=now, facts=facts)
+        raise
+
+
+def _record_answer(actor: Actor, plan: QueryPlan, found: Answer, now: datetime) -> None:
+    facts = {
+        "data_set_id": str(plan.governed.dataset.pk), "fingerprint": found.policy_fingerprint,
+        "is_hit": found.cache.is_hit, "rows": found.row_count, "decision": "allowed",
+    }  # fmt: skip
+    record("queries.query_answered", plan.governed.dataset, by=actor, now=now, facts=facts)

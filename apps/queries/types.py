@@ -1,0 +1,113 @@
+"""What comes back from a question."""
+
+import csv
+import io
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pyarrow as pa
+
+from apps.semantic.compile.types import CompiledQuery, ResultColumn
+
+_json = msgspec.json.Encoder(decimal_format="number")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """Whether the answer was kept, how old it is in seconds, and until when it is kept."""
+
+    is_hit: bool
+    age_s: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of one governed query. ``table`` has one column per entry of ``columns``, in order."""
+
+    columns: tuple[ResultColumn, ...]
+    table: pa.Table = field(repr=False)
+    is_truncated: bool
+    policy_fingerprint: str
+    query_id: UUID
+    cache: CacheInfo
+    limits: tuple[str, ...]
+    compiled: CompiledQuery = field(repr=False)
+
+    @property
+    def row_count(self) -> int:
+        return int(self.table.num_rows)
+
+    @cached_property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Rows as Python values."""
+        return list(zip(*(column.to_pylist() for column in self.table.columns), strict=True))
+
+    def to_json(self) -> bytes:
+        """Return the answer in the public interface's JSON."""
+        content = {
+            "columns": [
+                {
+                    "name": column.name, "label": column.label, "type": column.type, "format": column.format,
+                    "is_measure": column.is_measure, "is_masked": column.is_masked,
+                }
+                for column in self.columns
+            ],
+            "rows": self.rows,
+            "row_count": self.row_count,
+            "truncated": self.is_truncated,
+            "policy_fingerprint": self.policy_fingerprint,
+            "query_id": self.query_id,
+            "cache": {"hit": self.cache.is_hit, "age_s": self.cache.age_s, "expires_at": self.cache.expires_at},
+            "limits": self.limits,
+        }  # fmt: skip
+        return _json.encode(content)
+
+    def to_csv(self) -> bytes:
+        """Return RFC 4180 text; a text cell that a spreadsheet would take for a formula gets an apostrophe."""
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow([_cell(column.label or column.name) for column in self.columns])
+        writer.writerows([_cell(value) for value in row] for row in self.rows)
+        return out.getvalue().encode()
+
+    def to_arrow(self) -> bytes:
+        """Return an Arrow IPC stream; column names are the requested fields."""
+        return arrow_bytes(self.table.rename_columns([column.name for column in self.columns]))
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The answer is on its way."""
+
+    run_id: UUID
+    state: str
+    queued_at: datetime
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return f"'{value}"
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def arrow_bytes(table: pa.Table, *, compression: str | None = None) -> bytes:
+    """Return the table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def arrow_table(data: bytes) -> pa.Table:
+    """Read what :func:`arrow_bytes` wrote."""
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_all()
