@@ -1,0 +1,81 @@
+"""Access rules as they stand in files: grants, required grants, row policies, filters of fields."""
+
+from apps.semantic.errors import MalformedQueryError, Problem
+from apps.semantic.model.filters import parse_condition
+from apps.semantic.model.grants import GrantSyntaxError, parse_grant_rule
+from apps.semantic.model.parameters import add, flag, text, texts
+from apps.semantic.model.types import AccessFilter, AccessGrant, FieldFilter, GrantRule
+from apps.semantic.model.yaml_nodes import Node
+
+
+def read_rule(node: Node, name: str, problems: list[Problem]) -> GrantRule | None:
+    """Return ``required_access_grants`` or ``mask_unless_access_grants``; an unreadable one is a problem, never no rule."""
+    value = node.map().get(name)
+    items = texts(node, name, problems)
+    if value is None or not items:
+        return None
+    try:
+        return parse_grant_rule(items, source=value.source)
+    except GrantSyntaxError as error:
+        add(problems, value, str(error))
+        return None
+
+
+def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
+    """Return ``access_grants``."""
+    found: dict[str, AccessGrant] = {}
+    for name, item in node.map().get("access_grants", Node({}, node.file, 1, 1)).map().items():
+        attribute, allowed = text(item, "user_attribute", problems), texts(item, "allowed_values", problems)
+        if not attribute.isidentifier():
+            add(problems, item, f"the grant “{name}” needs a user_attribute")
+        elif not allowed:
+            add(problems, item, f"the grant “{name}” allows no value, so nobody passes it")
+        for refused in item.map().keys() - {"user_attribute", "allowed_values", "access_boostable"}:
+            add(problems, item.map()[refused], f"“{refused}” is not a parameter of a grant", is_warning=True)
+        if flag(item, "access_boostable", problems):
+            add(problems, item, "access_boostable is not supported: nothing steps around a grant")
+        found[name] = AccessGrant(name, attribute, tuple(allowed), item.source)
+    return found
+
+
+def read_policies(node: Node, name: str, problems: list[Problem], *, view: str = "") -> tuple[AccessFilter, ...]:
+    """Return ``access_filters``; in a view a field may be named without the view."""
+    value = node.map().get(name)
+    if value is None or value.value is None:
+        return ()
+    if not isinstance(value.value, list):
+        add(problems, value, f"“{name}” must be a list")
+        return ()
+    return tuple(found for item in value.value if (found := _policy(item, view, problems)) is not None)
+
+
+def _policy(item: Node, view: str, problems: list[Problem]) -> AccessFilter | None:
+    field, attribute = text(item, "field", problems), text(item, "user_attribute", problems)
+    if view and field and "." not in field:
+        field = f"{view}.{field}"
+    if not field or not attribute.isidentifier():
+        add(problems, item, "an access filter needs a field and a user_attribute")
+        return None
+    if flag(item, "enable_sql_like_wildcards", problems):
+        add(problems, item, "enable_sql_like_wildcards is not supported: a value is never a pattern")
+    for unknown in item.map().keys() - {"field", "user_attribute", "values_for_unfiltered", "enable_sql_like_wildcards"}:
+        add(problems, item.map()[unknown], f"“{unknown}” is not a parameter of an access filter")
+    return AccessFilter(field, attribute, tuple(texts(item, "values_for_unfiltered", problems)), item.source)
+
+
+def read_filters(node: Node, name: str, problems: list[Problem], *, view: str = "") -> tuple[FieldFilter, ...]:
+    """Return a map of field to condition."""
+    value = node.map().get(name)
+    if value is None or value.value is None:
+        return ()
+    if not isinstance(value.value, dict):
+        add(problems, value, f"“{name}” must be a map of field to condition")
+        return ()
+    found = []
+    for field, condition in value.value.items():
+        named = f"{view}.{field}" if view and "." not in field else field
+        try:
+            found.append(FieldFilter(named, parse_condition(condition.plain(), path=field)))
+        except MalformedQueryError as error:
+            add(problems, condition, f"{field}: {error.message}")
+    return tuple(found)
