@@ -1,0 +1,20 @@
+"""Errors of sources, in words that name no host, no secret and no SQL."""
+
+MESSAGES = {
+    "unreachable": "The database cannot be reached.",
+    "refused_credentials": "The database refused the user name or password.",
+    "refused_target": "This target is not allowed here.",
+    "timed_out": "The database took longer than the connection allows.",
+    "cancelled": "The query was cancelled.",
+    "too_large": "The answer is larger than the connection allows.",
+    "query_failed": "The database could not run the query.",
+}
+
+
+class WarehouseError(Exception):
+    """A source did not do what was asked; ``code`` is one of :data:`MESSAGES`."""
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(message or MESSAGES[code])
+        self.code = code
+        self.message = message or MESSAGES[code]
