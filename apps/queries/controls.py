@@ -1,0 +1,33 @@
+"""Promises about answers and temporary data."""
+
+from django.db import connection
+from django.utils import timezone
+
+from apps.queries.models import CachedResult
+from apps.tenants.types import Control, ControlResult
+
+
+def _unlogged() -> ControlResult:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relpersistence FROM pg_class WHERE oid = 'queries_cachedresult'::regclass")
+        row = cursor.fetchone()
+    kind = row[0] if row else "?"
+    return ControlResult(kind == "u", "UNLOGGED" if kind == "u" else f"persistence {kind}")
+
+
+def _expiry() -> ControlResult:
+    endless = CachedResult.objects.filter(expires_at=None).count()
+    held = CachedResult.objects.filter(expires_at__gt=timezone.now()).count()
+    return ControlResult(endless == 0, f"{held} results held, each with an end")
+
+
+def _fingerprints() -> ControlResult:
+    without = CachedResult.objects.filter(policy_fingerprint="").count()
+    return ControlResult(without == 0, f"{without} kept answers without a policy fingerprint")
+
+
+CONTROLS = (
+    Control("queries.unlogged", "P11", "Kept results never reach the write-ahead log, a replica or a backup", _unlogged),
+    Control("queries.expiry", "P11", "Every kept result has an end", _expiry),
+    Control("queries.fingerprint", "P3", "Every kept answer carries the fingerprint of the policies it was made under", _fingerprints),
+)

@@ -1,0 +1,97 @@
+"""Ask one governed question as a person."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from apps.access.selectors import actor_for_user
+from apps.access.types import Actor
+from apps.accounts.models import User
+from apps.governance.selectors import explain
+from apps.queries.errors import QueryFailedError
+from apps.queries.planning import as_query, plan_query
+from apps.queries.services import answer, cancel_run, run_state
+from apps.queries.types import Answer, Pending
+from apps.semantic.errors import QueryError
+from apps.tenants.commands import tenant_of
+
+WAIT_S = 60.0
+
+
+class Command(BaseCommand):
+    help = "Ask one governed question as a person; it goes through the same path as every page."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("email")
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--format", choices=("table", "json", "csv", "arrow"), default="table")
+        parser.add_argument("--sql", action="store_true", help="print the governed SQL instead of asking")
+        parser.add_argument("--explain", action="store_true", help="say what applies instead of asking")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        question = self.read(options["file"])
+        with tenant_of(options["slug"]):
+            user = User.objects.filter(email__iexact=options["email"], is_active=True).first()
+            if user is None:
+                raise CommandError(f"no active person {options['email']!r} here")
+            actor = actor_for_user(user)
+            try:
+                if options["sql"] or options["explain"]:
+                    self.describe(actor, question, sql=options["sql"])
+                else:
+                    self.write(self.ask(actor, question), options["format"])
+            except QueryError as error:
+                place = f" ({error.path})" if error.path else ""
+                raise CommandError(f"{error.message}{place}") from None
+            except QueryFailedError as error:
+                raise CommandError(error.message) from None
+
+    def read(self, path: Path) -> dict[str, Any]:
+        try:
+            question = json.loads(path.read_text())
+        except OSError as error:
+            raise CommandError(f"cannot read {path}: {error.strerror}") from None
+        except ValueError as error:
+            raise CommandError(f"{path} is not JSON: {error}") from None
+        if not isinstance(question, dict):
+            raise CommandError(f"{path} must hold one query")
+        return question
+
+    def ask(self, actor: Actor, question: dict[str, Any]) -> Answer:
+        outcome = answer(actor, question, now=timezone.now(), wait_s=WAIT_S)
+        if isinstance(outcome, Pending) and outcome.state == "queued":
+            cancel_run(actor, outcome.run_id, now=timezone.now())
+            raise CommandError("no worker has taken the query in 60 s; start one with `make worker`")
+        while isinstance(outcome, Pending):
+            outcome = run_state(actor, outcome.run_id, now=timezone.now(), wait_s=5.0)
+        return outcome
+
+    def describe(self, actor: Actor, question: dict[str, Any], *, sql: bool) -> None:
+        plan = plan_query(actor, as_query(question), now=timezone.now())
+        self.stdout.write(plan.compiled.sql if sql else json.dumps(explain(actor, plan.governed), indent=2, default=str))
+
+    def write(self, found: Answer, form: str) -> None:
+        if form == "arrow":
+            sys.stdout.buffer.write(found.to_arrow())
+        elif form == "json":
+            self.stdout.write(found.to_json().decode())
+        elif form == "csv":
+            self.stdout.write(found.to_csv().decode(), ending="")
+        else:
+            self.write_table(found)
+
+    def write_table(self, found: Answer) -> None:
+        rows = [[column.label or column.name for column in found.columns]]
+        rows += [["" if value is None else str(value) for value in row] for row in found.rows]
+        widths = [max(len(row[index]) for row in rows) for index in range(len(found.columns))]
+        for row in rows:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        more = ", cut at the limit" if found.is_truncated else ""
+        self.stdout.write(f"\n{found.row_count} rows{more}; policy {found.policy_fingerprint[:12]}")
+        for limit in found.limits:
+            self.stdout.write(f"  {limit}")

@@ -1,0 +1,15 @@
+"""Addresses under /api/v1/."""
+
+from django.urls import path, re_path
+
+from apps.queries import views
+
+app_name = "api"
+urlpatterns = [
+    path("datasets", views.datasets, name="datasets"),
+    path("datasets/<str:name>", views.dataset, name="dataset"),
+    path("query", views.query, name="query"),
+    path("runs/<uuid:run_id>", views.run, name="run"),
+    path("explain", views.explain_query, name="explain"),
+    re_path(r"^(?P<rest>.*)$", views.nothing),
+]

@@ -1,0 +1,157 @@
+"""The JSON API: parse, call one service or selector, answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+
+from apps.access.types import Actor
+from apps.governance.selectors import dataset_fields, explain, governed_by_name, visible_datasets
+from apps.queries import services
+from apps.queries.bodies import TooLargeError, json_body
+from apps.queries.errors import QueryFailedError, UnknownRunError
+from apps.queries.planning import as_query, plan_query
+from apps.queries.problems import STATUS, not_found, problem
+from apps.queries.types import Answer, Pending
+from apps.semantic.errors import QueryError
+
+JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+WAIT_S = 30.0
+View = Callable[..., HttpResponse]
+
+
+def api(*methods: str) -> Callable[[View], View]:
+    """Allow some methods, and turn errors into problem documents."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+            if request.method not in methods:
+                return problem(405, f"Use {' or '.join(methods)}.")
+            try:
+                return view(request, *args, **kwargs)
+            except TooLargeError:
+                return problem(413, "The request is larger than a question can be.")
+            except QueryError as error:
+                return problem(STATUS.get(error.code, 400), error.message, code=error.code, path=error.path)
+            except QueryFailedError as error:
+                return problem(STATUS.get(error.code, 502), error.message, code=error.code)
+            except UnknownRunError:
+                return not_found()
+
+        return checked
+
+    return decorate
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor
+
+
+@api("GET")
+def datasets(request: HttpRequest) -> HttpResponse:
+    """List the data sets that the caller may query."""
+    actor = _actor(request)
+    found = []
+    for dataset in visible_datasets(actor).order_by("name"):
+        try:
+            governed_by_name(actor, dataset.name)
+        except QueryError as error:
+            if error.code != "missing_attribute":
+                continue
+        found.append(
+            {"id": dataset.pk, "name": dataset.name, "label": dataset.label, "description": dataset.description}
+        )
+    return JsonResponse({"datasets": found})
+
+
+@api("GET")
+def dataset(request: HttpRequest, name: str) -> HttpResponse:
+    """Describe a data set: the fields that the caller may use."""
+    found = governed_by_name(_actor(request), name)
+    fields = [
+        {
+            "name": info.name, "label": info.label, "type": info.type, "kind": info.kind, "format": info.format,
+            "timeframes": list(info.timeframes), "description": info.description, "is_masked": info.is_masked,
+        }
+        for info in dataset_fields(found)
+        if not info.is_hidden
+    ]  # fmt: skip
+    body = {"id": found.dataset.pk, "name": name, "label": found.dataset.label, "fields": fields, "limits": found.limits}
+    return JsonResponse(body)
+
+
+@api("POST")
+def query(request: HttpRequest) -> HttpResponse:
+    """Answer a question, at once when it is known, else within thirty seconds, else later."""
+    if request.content_type != JSON:
+        return problem(415, f"Send {JSON}.")
+    kind = _accepted(request)
+    if kind is None:
+        return problem(406, f"Available: {JSON}, {CSV}, {ARROW}.")
+    is_async = "respond-async" in request.headers.get("Prefer", "")
+    outcome = services.answer(
+        _actor(request), json_body(request), now=timezone.now(), wait_s=0.0 if is_async else WAIT_S
+    )
+    return _respond(outcome, kind)
+
+
+@api("GET", "DELETE")
+def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Say how far a run of the caller's is, or cancel it."""
+    now = timezone.now()
+    if request.method == "DELETE":
+        services.cancel_run(_actor(request), run_id, now=now)
+        return HttpResponse(status=204)
+    kind = _accepted(request) or JSON
+    return _respond(services.run_state(_actor(request), run_id, now=now), kind, is_poll=True)
+
+
+@api("POST")
+def explain_query(request: HttpRequest) -> HttpResponse:
+    """Say what applies to the caller, without asking the source."""
+    actor = _actor(request)
+    body = json_body(request)
+    parsed = as_query(body)
+    found = governed_by_name(actor, parsed.dataset)
+    told = explain(actor, found)
+    told["fields"] = [name for name in parsed.fields if name.partition("[")[0] in found.scope.fields]
+    if actor.is_tenant_admin:
+        told["sql"] = plan_query(actor, parsed, now=timezone.now()).compiled.sql
+    return JsonResponse(told)
+
+
+def _accepted(request: HttpRequest) -> str | None:
+    accepted = request.headers.get("Accept", "*/*")
+    if "*/*" in accepted or JSON in accepted or "application/*" in accepted:
+        return JSON
+    return next((kind for kind in (CSV, ARROW) if kind in accepted), None)
+
+
+def _respond(outcome: Answer | Pending, kind: str, *, is_poll: bool = False) -> HttpResponse:
+    if isinstance(outcome, Pending):
+        location = f"/api/v1/runs/{outcome.run_id}"
+        body = {"run_id": outcome.run_id, "state": outcome.state, "queued_at": outcome.queued_at}
+        headers = {"Location": location, "Retry-After": "1"}
+        return JsonResponse(body, status=200 if is_poll else 202, headers=headers)
+    if kind == CSV:
+        content = outcome.to_csv()
+    elif kind == ARROW:
+        content = outcome.to_arrow()
+    else:
+        content = outcome.to_json()
+    headers = {"Omni-Policy-Fingerprint": outcome.policy_fingerprint}
+    if kind != JSON:
+        headers["Content-Disposition"] = f"attachment; filename=answer.{'csv' if kind == CSV else 'arrows'}"
+    return HttpResponse(content, content_type=kind, headers=headers)
+
+
+@api("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+def nothing(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Answer for every other address of the API."""
+    return not_found()
+
+
