@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 STATE_DIR = os.environ.setdefault("OMNI_STATE_DIR", str(Path(tempfile.gettempdir()) / f"omni-test-{os.getuid()}"))
-Path(STATE_DIR).mkdir(parents=True, exist_ok=True)
+(Path(STATE_DIR) / "static").mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("OMNI_SECRET_KEY", "test-only-secret-key-0123456789abcdef")
 os.environ.setdefault("OMNI_MASTER_KEY", "test-only-master-key-0123456789abcdef")
 os.environ["OMNI_PROCESS"] = (

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from apps.connections import services
+from apps.connections.checking import check
 from apps.connections.models import Connection
 from apps.tenants.tasks import TenantTask
 
@@ -14,4 +14,4 @@ def check_connection(connection_id: str) -> None:
     """Check a connection; one that is gone is left alone."""
     connection = Connection.objects.filter(pk=UUID(connection_id)).first()
     if connection is not None:
-        services.check(connection)
+        check(connection)

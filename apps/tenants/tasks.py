@@ -14,6 +14,7 @@ class TenantTask(Task):  # type: ignore[type-arg]
     """Bind the tenant named in the message; a message without one, or with an inactive one, is refused."""
 
     abstract = True
+    typing = False  # the tenant travels as a keyword that the task itself does not take
 
     def __call__(self, *args: Any, tenant_id: str | None = None, **kwargs: Any) -> Any:
         if not tenant_id:
