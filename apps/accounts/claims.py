@@ -55,7 +55,8 @@ def _typed(value: Any, definition: AttributeDefinition) -> str | int | float | b
 def refresh_attributes(user: User, mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> list[str]:
     """Bring claim-sourced attributes up to date; return the names of those that changed.
 
-    A claim that is absent or of another type removes its value. What an administrator has set stays.
+    A claim that is absent or of another type removes its value, one that came with the invitation too. What an
+    administrator has set stays.
     """
     held = {value.definition_id: value for value in UserAttribute.objects.filter(user=user)}
     wanted: dict[Any, list[Any]] = {}
@@ -80,7 +81,9 @@ def refresh_attributes(user: User, mappings: list[ClaimMapping], claims: Mapping
 
 
 def _store(user: User, definition: AttributeDefinition, held: UserAttribute | None, values: list[Any]) -> bool:
-    if held is not None and (held.source != UserAttribute.Source.CLAIM or held.values == values):
+    if held is not None and held.source == UserAttribute.Source.ADMINISTRATOR:
+        return False
+    if held is not None and held.source == UserAttribute.Source.CLAIM and held.values == values:
         return False
     if not values:
         if held is not None:

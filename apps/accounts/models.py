@@ -174,6 +174,7 @@ class UserAttribute(TenantOwnedModel):
 
     class Source(models.TextChoices):
         CLAIM = "claim"
+        INVITATION = "invitation", "invitation, until the identity provider speaks"
         ADMINISTRATOR = "administrator"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="attribute_values")
@@ -237,7 +238,6 @@ class UserSession(AbstractBaseSession):
         Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
     )
     user_id = models.UUIDField(null=True, db_index=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantManager()  # type: ignore[assignment]  # the store reads and writes rows itself
 

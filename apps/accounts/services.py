@@ -43,20 +43,26 @@ def invite_user(
 ) -> User:
     """Invite a person; the first sign-in with this verified address at the tenant's provider makes it theirs.
 
+    Attributes hold until then; from then on the provider's claims decide where a claim is mapped. Inviting
+    somebody again who has not come yet changes the invitation.
+
     Raises:
-        ValidationError: the address is malformed or already invited.
+        ValidationError: the address is malformed, or the person has come already.
+        AttributeTypeError: a value has another type.
     """
-    user = User(email=email, name=name, is_tenant_admin=is_admin)
+    user = User.objects.filter(email__iexact=email, subject=None).first() or User(email=email)
+    user.name, user.is_tenant_admin = name or user.name, is_admin or user.is_tenant_admin
     user.full_clean(exclude=["tenant"])
     user.save()
     for group_name in groups:
         group, _ = UserGroup.objects.get_or_create(name=group_name)
-        GroupMembership.objects.create(user=user, group=group)
+        GroupMembership.objects.get_or_create(user=user, group=group)
     for attribute, values in (attributes or {}).items():
         definition, _ = AttributeDefinition.objects.get_or_create(
             name=attribute, defaults={"label": attribute.replace("_", " ").capitalize(), "is_list": True}
         )
-        set_attribute(user=user, definition=definition, values=values, by=by, now=now)
+        defaults = {"values": typed_values(values, definition), "source": UserAttribute.Source.INVITATION}
+        UserAttribute.objects.update_or_create(user=user, definition=definition, defaults=defaults)
     record("accounts.user_invited", user, by=by, now=now, facts={"is_admin": is_admin, "groups": list(groups)})
     return user
 

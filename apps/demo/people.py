@@ -17,6 +17,14 @@ class Person:
     claims: dict[str, object] = field(default_factory=dict)
     is_admin: bool = False
 
+    def groups(self) -> list[str]:
+        return self.values("groups")
+
+    def values(self, claim: str) -> list[str]:
+        """Return the values of a claim that is a list, or nothing."""
+        found = self.claims.get(claim, [])
+        return [str(value) for value in found] if isinstance(found, list) else []
+
     def provider_claims(self) -> str:
         """Return the claims as the provider's JSON."""
         standard = {"sub": self.email, "email": self.email, "email_verified": True, "name": self.name}

@@ -51,7 +51,9 @@ class Processes:
             )  # fmt: skip
 
     def stop(self, timeout_s: float = 10) -> None:
-        """Ask each to end, last started first; kill what has not ended in time."""
+        """Ask each to end, last started first; kill what has not ended in time. A second Ctrl-C changes nothing."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         for child in reversed(self.running.values()):
             if child.poll() is None:
                 child.terminate()

@@ -68,12 +68,14 @@ def seed_platform() -> None:
 def seed_tenant(tenant: DemoTenant) -> None:
     admin = next(person for person in tenant.people if person.is_admin)
     run("create_tenant", tenant.slug, "--name", tenant.name, "--admin-email", admin.email)
-    for person in tenant.people:
-        if person is not admin:
-            run("create_user", tenant.slug, person.email, "--name", person.name, "--group", "Analysts")
+    run("create_group", tenant.slug, "Analysts", "--description", "May open the dashboards")
     run("create_group", tenant.slug, "Finance", "--description", "May see money")
     run("create_group", tenant.slug, "Operations", "--description", "May see registrations and contact data in clear")
     run("define_attribute", tenant.slug, tenant.attribute, "--label", tenant.attribute_label, "--list")
+    for person in tenant.people:
+        groups = [part for name in person.groups() for part in ("--group", name)]
+        values = [part for value in person.values(tenant.attribute) for part in ("--attribute", f"{tenant.attribute}={value}")]
+        run("create_user", tenant.slug, person.email, "--name", person.name, *groups, *values)
     add_provider(
         tenant.slug,
         f"{tenant.name} sign-in",

@@ -19,6 +19,7 @@ class SupportRequest(TenantOwnedModel):
         APPROVED = "approved"
         DENIED = "denied"
         WITHDRAWN = "withdrawn"
+        REVOKED = "revoked", "ended by the customer"
 
     staff_id = models.UUIDField(help_text="person of the platform's tenant")
     staff_label = models.CharField(max_length=200)
@@ -54,6 +55,9 @@ class RequestedDataset(TenantOwnedModel):
     class Meta:
         constraints = (models.UniqueConstraint(fields=("request", "dataset"), name="support_dataset_once"),)
 
+    def __str__(self) -> str:
+        return str(self.dataset)
+
 
 class SupportSession(TenantOwnedModel):
     """A staff member inside, until it ends, expires or is ended by the customer."""
@@ -67,6 +71,9 @@ class SupportSession(TenantOwnedModel):
     class Meta:
         ordering = ("-started_at",)
 
+    def __str__(self) -> str:
+        return f"visit of {self.request.staff_label}"
+
 
 class StaffRequestReference(TenantOwnedModel):
     """On the platform's side: which request a staff member made, and where. It holds nothing of the customer's."""
@@ -79,3 +86,6 @@ class StaffRequestReference(TenantOwnedModel):
 
     class Meta:
         ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.customer_slug

@@ -62,7 +62,7 @@ FROM pg_roles WHERE rolname = current_user
 def _rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _figure(count: int, what: str, bad: Iterable[str]) -> ControlResult:
@@ -105,7 +105,7 @@ def _role() -> ControlResult:
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
     parts = [f"SELECT '{name}', count(*) FROM {connection.ops.quote_name(name)}" for name in names]
-    return {name: count for name, count in _rows(" UNION ALL ".join(parts))} if parts else {}
+    return dict(_rows(" UNION ALL ".join(parts))) if parts else {}
 
 
 def _unbound_reads_nothing() -> ControlResult:

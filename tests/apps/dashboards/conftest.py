@@ -7,7 +7,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from apps.connections.services import save_connection
 from django.conf import settings
 from django.test import Client
 
@@ -16,6 +15,7 @@ from apps.accounts.models import AttributeDefinition, User
 from apps.accounts.services import set_attribute
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
+from apps.connections.services import save_connection
 from apps.dashboards.models import Dashboard
 from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import Dataset

@@ -1,0 +1,154 @@
+"""One tile for one reader: ask, then say what came back in the tile's own shape."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+
+from apps.access.types import Actor
+from apps.dashboards.charts import chart_spec, describe
+from apps.dashboards.choices import query_string
+from apps.dashboards.formats import format_number, format_short, format_value, timeframe_of
+from apps.dashboards.models import Tile
+from apps.dashboards.types import Cell, Choice, Column, Condition, Headline, Rows, Table, TileView
+from apps.datamodels.selectors import current_version, semantic_model
+from apps.queries import services as queries
+from apps.queries.errors import QueryFailedError, UnknownRunError
+from apps.queries.types import Answer, Pending
+from apps.semantic.errors import MissingAttributeError, QueryError, UnknownDatasetError, UnknownFieldError
+
+UNAVAILABLE = "This tile uses data that is not available to you."
+HIDDEN = "Values are hidden from this support session."
+OUTDATED = "This tile no longer fits the data model. Its editor can repair it."
+DATA_ROWS = 200
+"""rows in the readable table under a chart"""
+
+
+def tile_query(tile: Tile, choices: Sequence[Choice]) -> dict[str, Any]:
+    """Return the tile's query in its public form, with the page's filters on those fields that its data set has."""
+    query = {**tile.query, "dataset": tile.dataset.name}
+    wanted = [(choice.filter.field, choice.condition) for choice in choices if choice.condition is not None]
+    if wanted:
+        fields = topic_fields(tile)
+        applied = [(name, condition) for name, condition in wanted if name.partition("[")[0] in fields]
+        query["filters"] = merge_filters(query.get("filters", {}), applied)
+    return query
+
+
+def merge_filters(own: Mapping[str, Condition], added: Iterable[tuple[str, Condition]]) -> dict[str, Condition]:
+    """Return conditions that must all hold, also where several are on one field."""
+    merged = dict(own)
+    for name, condition in added:
+        merged[name] = {"and": [merged[name], condition]} if name in merged else condition
+    return merged
+
+
+def topic_fields(tile: Tile) -> frozenset[str]:
+    """Return the ids of all fields of the tile's data set; whether the reader may use one is decided elsewhere."""
+    version = current_version(tile.dataset.data_model)
+    if version is None:
+        return frozenset()
+    topic = semantic_model(version).topics.get(tile.dataset.name)
+    return topic.fields if topic else frozenset()
+
+
+def view_tile(
+    actor: Actor, tile: Tile, choices: Sequence[Choice], *, now: datetime, wait_s: float, run_id: UUID | None = None
+) -> TileView:
+    """Ask for the tile's data and return it in whatever state it is; a run that ended badly is not started again."""
+    shell = TileView(tile, "working", tile_url(tile, choices))
+    problem = next((choice.problem for choice in choices if choice.problem), "")
+    if problem:
+        return replace(shell, status="failed", message=f"A filter of this page is not usable. {problem}")
+    try:
+        answer = ask(actor, tile_query(tile, choices), now=now, wait_s=wait_s, run_id=run_id)
+    except MissingAttributeError as error:
+        return replace(shell, status="missing", message=error.message)
+    except (UnknownDatasetError, UnknownFieldError):
+        return replace(shell, status="unavailable", message=UNAVAILABLE)
+    except QueryFailedError as error:
+        return replace(shell, status="cancelled" if error.code == "cancelled" else "failed", message=error.message)
+    except QueryError:
+        return replace(shell, status="unavailable", message=OUTDATED)
+    if isinstance(answer, Pending):
+        waited_s = max(0, int((now - answer.queued_at).total_seconds()))
+        return replace(shell, run_id=answer.run_id, waited_s=waited_s)
+    if not answer.rows and actor.support is not None and not actor.support.sees_values:
+        return replace(shell, status="unavailable", message=HIDDEN)
+    return _finished(shell, answer, choices)
+
+
+def ask(actor: Actor, query: dict[str, Any], *, now: datetime, wait_s: float, run_id: UUID | None) -> Answer | Pending:
+    """Look at the run that the page waits for; one that is over its time, or not of this question, is asked anew."""
+    if run_id is not None:
+        try:
+            found = queries.run_state(actor, run_id, now=now, wait_s=wait_s)
+        except UnknownRunError:
+            found = None
+        if isinstance(found, Pending) or (found and {column.name for column in found.columns} == set(query["fields"])):
+            return found
+    return queries.answer(actor, query, now=now, wait_s=wait_s)
+
+
+def tile_url(tile: Tile, choices: Sequence[Choice], route: str = "dashboards:tile") -> str:
+    """Return the address of the tile under the page's filters."""
+    address = reverse(route, args=(tile.dashboard.slug, tile.pk))
+    query = query_string(choices)
+    return f"{address}?{query}" if query else address
+
+
+def _finished(shell: TileView, answer: Answer, choices: Sequence[Choice]) -> TileView:
+    tile, columns, rows = shell.tile, answer.columns, answer.rows
+    view = replace(
+        shell,
+        status="ready" if rows else "empty",
+        row_count=answer.row_count,
+        is_truncated=answer.is_truncated and "limit" not in tile.query,
+        age_s=int(answer.cache.age_s),
+        expires_at=answer.cache.expires_at,
+        limits=answer.limits,
+    )
+    if not rows:
+        return view
+    if tile.chart == Tile.Chart.KPI:
+        return replace(view, headline=headline(columns, rows, tile.encoding))
+    table = readable_table(columns, rows if tile.chart == Tile.Chart.TABLE else rows[:DATA_ROWS])
+    if tile.chart == Tile.Chart.TABLE:
+        return replace(view, table=table)
+    return replace(
+        view,
+        table=table,
+        spec=chart_spec(tile.chart, columns, rows, tile.encoding),
+        summary=describe(tile.chart, tile.title, columns, rows),
+        svg_url=tile_url(tile, choices, "dashboards:tile_svg"),
+    )
+
+
+def headline(columns: Sequence[Column], rows: Rows, encoding: Mapping[str, object]) -> Headline:
+    """Return a KPI's number: the field named as ``y``, else the first number of the first row."""
+    places = [place for place, column in enumerate(columns) if column.name == encoding.get("y")]
+    places += [place for place, value in enumerate(rows[0]) if isinstance(value, int | float | Decimal)]
+    place = places[0] if places else 0
+    column, value = columns[place], rows[0][place]
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+        text = format_value(value, name=column.name, format_name=column.format)
+        return Headline(text, text, "", column.label)
+    return Headline(format_short(value, column.format), format_number(value, column.format), str(value), column.label)
+
+
+def readable_table(columns: Sequence[Column], rows: Rows) -> Table:
+    """Return the rows as people read them; numbers that are parts of dates are words here."""
+    is_number = [column.type == "number" and not timeframe_of(column.name) for column in columns]
+    head = tuple(Cell(column.label, right, column.is_masked) for column, right in zip(columns, is_number, strict=True))
+    body = tuple(
+        tuple(
+            Cell(format_value(value, name=column.name, format_name=column.format), right)
+            for column, value, right in zip(columns, row, is_number, strict=True)
+        )
+        for row in rows
+    )
+    return Table(head, body)

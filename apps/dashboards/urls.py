@@ -1,0 +1,15 @@
+"""Addresses of the pages that end users see."""
+
+from django.urls import path
+
+from apps.dashboards import views
+
+app_name = "dashboards"
+urlpatterns = [
+    path("", views.dashboard_list, name="dashboard_list"),
+    path("dashboards/<slug:slug>/", views.dashboard_detail, name="dashboard_detail"),
+    path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/", views.tile_detail, name="tile"),
+    path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/chart.svg", views.tile_svg, name="tile_svg"),
+    path("dashboards/<slug:slug>/filters/<slug:key>/options/", views.filter_options, name="filter_options"),
+    path("runs/<uuid:run_id>/cancel/", views.cancel_run, name="cancel_run"),
+]

@@ -1,0 +1,15 @@
+"""The beat's purge. It belongs to no tenant: the service binds one at a time."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from apps.retention.errors import PurgeIncompleteError
+from apps.retention.services import purge_expired as purge
+
+
+@shared_task(name="retention.purge_expired", acks_late=True)
+def purge_expired() -> None:
+    """Purge all tenants; safe to deliver twice."""
+    report = purge(now=timezone.now())
+    if not report.is_complete:
+        raise PurgeIncompleteError(", ".join(tenant.slug for tenant in report.tenants if tenant.error))
