@@ -16,5 +16,10 @@ def _no_generic_grants() -> ControlResult:
 
 
 CONTROLS = (
-    Control("access.direct_grants", "P1", "Permissions are held on single objects, in tables of the tenant", _no_generic_grants),
+    Control(
+        "access.direct_grants",
+        "P1",
+        "Permissions are held on single objects, in tables of the tenant",
+        _no_generic_grants,
+    ),
 )

@@ -1,6 +1,6 @@
 """Who asks, and what they may: the answers that everything downstream relies on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -49,7 +49,7 @@ def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | No
     )
 
 
-def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> Mapping[str, AttributeValue]:
+def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict[str, AttributeValue]:
     """Attributes that the system sets; a group-less person has no ``omni_user_groups``, as with any unset one."""
     found: dict[str, tuple[str, ...]] = {
         "omni_user_id": (str(user.pk),),
@@ -93,8 +93,10 @@ def actor_from_reference(
     if user is None:
         return None
     if kind == "token":
+        if token_id is None:
+            return None
         valid = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now)
-        return actor_for_user(user, token_id=token_id) if token_id and valid.exists() else None
+        return actor_for_user(user, token_id=token_id) if valid.exists() else None
     return actor_for_user(user) if kind == "person" else None
 
 

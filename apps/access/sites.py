@@ -20,7 +20,7 @@ class GovernedAdminSite(UnfoldAdminSite):  # type: ignore[misc]
     def has_permission(self, request: HttpRequest) -> bool:
         raise Http404
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002  (Django's signature)
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Answer 404 where Django would send to a sign-in page: nobody learns that there is something here."""
         inner: View = super().admin_view(view, cacheable)
 

@@ -30,7 +30,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return False
 
-    def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[SocialApp]:
+    def list_apps(
+        self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
+    ) -> list[SocialApp]:
         rows = IdentityProvider.objects.filter(is_enabled=True).order_by("name")
         return [social_app(row) for row in rows if client_id in (None, row.client_id)]
 
@@ -41,7 +43,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 def social_app(row: IdentityProvider) -> SocialApp:
     """Return the row as allauth's application, unsaved, with its secret opened for this request."""
-    secret = open_sealed(row.sealed_client_secret, table=TABLE, row=row.pk, column="client_secret")
+    secret = open_sealed(bytes(row.sealed_client_secret), table=TABLE, row=row.pk, column="client_secret")
     settings = {"server_url": row.issuer, "issuer": row.issuer, "oauth_pkce_enabled": True, "scope": row.scopes.split()}
     return SocialApp(
         provider="openid_connect", provider_id=row.slug, name=row.name, client_id=row.client_id,

@@ -21,7 +21,9 @@ def _providers() -> ControlResult:
     providers = list(IdentityProvider.objects.filter(is_enabled=True))
     plain = [row.slug for row in providers if not row.issuer.startswith("https://")]
     holds = settings.OMNI_IS_LOCAL or not plain
-    return ControlResult(holds, f"{len(providers)} enabled, {len(plain)} without TLS" + (" (local set-up)" if plain else ""))
+    return ControlResult(
+        holds, f"{len(providers)} enabled, {len(plain)} without TLS" + (" (local set-up)" if plain else "")
+    )
 
 
 def _tokens() -> ControlResult:

@@ -58,6 +58,10 @@ class User(TenantOwnedModel, AbstractBaseUser):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def get_username(self) -> str:
+        """Return what pages call the person."""
+        return self.email
+
     @property
     def is_staff(self) -> bool:
         """Django's word for: may open an admin site."""
@@ -239,7 +243,7 @@ class UserSession(AbstractBaseSession):
     )
     user_id = models.UUIDField(null=True, db_index=True)
 
-    objects = TenantManager()  # type: ignore[assignment]  # the store reads and writes rows itself
+    objects = TenantManager()  # type: ignore[assignment,misc]  # the store reads and writes rows itself
 
     class Meta:
         indexes = (models.Index(fields=("tenant", "expire_date")),)

@@ -179,7 +179,9 @@ def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject
 def issue_token(*, user: User, name: str, days: int, by: AuditActor, now: datetime) -> str:
     """Issue an API token and return it: it cannot be shown again."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken.objects.create(user=user, name=name, digest=token_digest(token), expires_at=now + timedelta(days=days))
+    row = ApiToken.objects.create(
+        user=user, name=name, digest=token_digest(token), expires_at=now + timedelta(days=days)
+    )
     record("accounts.api_access_issued", row, by=by, now=now, facts={"days": days})
     return token
 

@@ -17,6 +17,7 @@ class SessionStore(db.SessionStore):
         return UserSession
 
     def create_model_instance(self, data: dict[str, Any]) -> UserSession:
-        session: UserSession = super().create_model_instance(data)
+        session = super().create_model_instance(data)
+        assert isinstance(session, UserSession)  # noqa: S101  (narrows the type)
         session.user_id = UUID(data[SESSION_KEY]) if data.get(SESSION_KEY) else None
         return session

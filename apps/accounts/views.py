@@ -41,8 +41,10 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
     nonce = secrets.token_urlsafe(24)
     target = safe_next(request, get_request_param(request, "next"))
     try:
-        response: HttpResponse = Adapter(request, row).get_provider().redirect(
-            request, process="login", next_url=target, data={"nonce": nonce}, auth_params={"nonce": nonce}
+        response: HttpResponse = (
+            Adapter(request, row)
+            .get_provider()
+            .redirect(request, process="login", next_url=target, data={"nonce": nonce}, auth_params={"nonce": nonce})
         )
     except (OAuth2Error, RequestException, ValueError, KeyError):
         return render(request, "accounts/sign_in_refused.html", {"message": UNREACHABLE}, status=502)

@@ -47,7 +47,9 @@ def save_catalog(connection: Connection, tables: list[TableInfo], *, now: dateti
         CatalogTable(connection=connection, schema=table.schema, name=table.name, seen_at=now) for table in tables
     )
     CatalogColumn.objects.bulk_create(
-        CatalogColumn(table=row, name=column.name, type=column.type, position=column.position, is_nullable=column.is_nullable)
+        CatalogColumn(
+            table=row, name=column.name, type=column.type, position=column.position, is_nullable=column.is_nullable
+        )
         for row, table in zip(rows, tables, strict=True)
         for column in table.columns
     )

@@ -13,7 +13,7 @@ def _bound_to_target() -> ControlResult:
         held += 1
         connection.host = f"elsewhere.{connection.host}"
         try:
-            open_for_worker(connection.sealed_credential or b"", context=context_of(connection))
+            open_for_worker(bytes(connection.sealed_credential or b""), context=context_of(connection))
         except (SealError, NoWorkerKeyError):
             continue
         opened += 1

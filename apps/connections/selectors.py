@@ -71,7 +71,7 @@ def open_source(connection: Connection) -> Warehouse:
         raise WarehouseError("refused_target", "The application's own database cannot be a source.")
     secret = None
     if connection.sealed_credential:
-        secret = open_for_worker(connection.sealed_credential, context=context_of(connection)).decode()
+        secret = open_for_worker(bytes(connection.sealed_credential), context=context_of(connection)).decode()
     if target.dialect != "postgres":
         return open_warehouse(target, secret, allowed=allowed)
     key = (connection.tenant_id, connection.pk, connection.version)

@@ -57,7 +57,7 @@ def seed(say: Callable[[str], None]) -> None:
 
 
 def seed_platform() -> None:
-    host = settings.OMNI_BASE_DOMAIN
+    host = str(settings.OMNI_BASE_DOMAIN)
     tenant = create_tenant(slug="platform", name="Omni", kind=Tenant.Kind.PLATFORM, host=host)
     with bound(tenant.id):
         create_tenant_keys(now=datetime.now(UTC))
@@ -74,7 +74,9 @@ def seed_tenant(tenant: DemoTenant) -> None:
     run("define_attribute", tenant.slug, tenant.attribute, "--label", tenant.attribute_label, "--list")
     for person in tenant.people:
         groups = [part for name in person.groups() for part in ("--group", name)]
-        values = [part for value in person.values(tenant.attribute) for part in ("--attribute", f"{tenant.attribute}={value}")]
+        values = [
+            part for value in person.values(tenant.attribute) for part in ("--attribute", f"{tenant.attribute}={value}")
+        ]
         run("create_user", tenant.slug, person.email, "--name", person.name, *groups, *values)
     add_provider(
         tenant.slug,

@@ -17,7 +17,13 @@ from psycopg.conninfo import conninfo_to_dict
 
 READER_SUFFIX = "_reader"
 TYPES = {
-    "flights": {"tailnum": "VARCHAR", "carrier": "VARCHAR", "origin": "VARCHAR", "dest": "VARCHAR", "time_hour": "TIMESTAMP"},
+    "flights": {
+        "tailnum": "VARCHAR",
+        "carrier": "VARCHAR",
+        "origin": "VARCHAR",
+        "dest": "VARCHAR",
+        "time_hour": "TIMESTAMP",
+    },
     "planes": {"tailnum": "VARCHAR"},
     "weather": {"origin": "VARCHAR", "time_hour": "TIMESTAMP"},
     "airlines": {},
@@ -74,7 +80,7 @@ def build_skyline(data_dir: Path) -> Path:
     draft.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(str(draft)) as connection:
         with zipfile.ZipFile(source / "flights.csv.zip") as archive:
-            archive.extractall(folder)  # noqa: S202  (a package's own file)
+            archive.extractall(folder)
         for table, types in TYPES.items():
             csv = next(iter(Path(folder).rglob("flights.csv"))) if table == "flights" else source / f"{table}.csv"
             connection.execute(
@@ -102,7 +108,9 @@ def load_tpch(admin_url: str, database: str, scale: float, *, with_mart: bool) -
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (reader,)).fetchone()
         verb = "ALTER" if exists else "CREATE"
         connection.execute(
-            sql.SQL(verb + " ROLE {} LOGIN NOSUPERUSER PASSWORD {}").format(sql.Identifier(reader), sql.Literal(password))
+            sql.SQL(verb + " ROLE {} LOGIN NOSUPERUSER PASSWORD {}").format(
+                sql.Identifier(reader), sql.Literal(password)
+            )
         )
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
             draft = f"{database}_draft"

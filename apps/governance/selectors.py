@@ -204,7 +204,7 @@ def dataset_fields(found: Governed) -> list[FieldInfo]:
                 infos.append(
                     FieldInfo(
                         measure.id, measure.label, measure.type, "measure", measure.format, (), measure.description,
-                        False, measure.is_hidden, measure.group_label,
+                        is_masked=False, is_hidden=measure.is_hidden, group_label=measure.group_label,
                     )
                 )  # fmt: skip
     return infos

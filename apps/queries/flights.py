@@ -2,6 +2,7 @@
 
 import time
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import redis
@@ -27,10 +28,10 @@ def lead_or_follow(cache_key: str, run_id: UUID) -> UUID:
     name = _flight(cache_key)
     if _client().set(name, str(run_id), nx=True, ex=FLIGHT_S):
         return run_id
-    leader = _client().get(name)
+    leader: Any = _client().get(name)
     if leader is None:  # it landed between the two calls
         return lead_or_follow(cache_key, run_id)
-    return UUID(leader.decode())
+    return UUID(bytes(leader).decode())
 
 
 def land(cache_key: str, run_id: UUID) -> None:

@@ -18,7 +18,12 @@ STATUS = {
 
 def problem(status: int, detail: str, *, code: str = "", path: str = "") -> HttpResponse:
     """Return an error; ``path`` says where in the request the fault is."""
-    body: dict[str, Any] = {"type": "about:blank", "title": TITLES.get(status, "Error"), "status": status, "detail": detail}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": TITLES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+    }
     if code:
         body["code"] = code
     if path:

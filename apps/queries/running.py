@@ -71,7 +71,7 @@ def _begin(run: QueryRun, now: datetime) -> QueryPlan | None:
 
 def sealed_question(run: QueryRun) -> dict[str, object]:
     """Return the question of a run: it can hold values, and is sealed therefore."""
-    opened = open_sealed(run.sealed_query, table="queries_queryrun", row=run.pk, column="sealed_query")
+    opened = open_sealed(bytes(run.sealed_query), table="queries_queryrun", row=run.pk, column="sealed_query")
     question: dict[str, object] = json.loads(opened)
     return question
 

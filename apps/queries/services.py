@@ -29,7 +29,9 @@ RETRIED = ("forbidden", "cancelled", "changed", "lost")
 """A leader that ended so says nothing of those who followed it."""
 
 
-def answer(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime, wait_s: float = 0.4) -> Answer | Pending:
+def answer(
+    actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime, wait_s: float = 0.4
+) -> Answer | Pending:
     """Answer one question for one actor, from the cache or through the worker.
 
     Waits at most ``wait_s`` seconds, outside of any transaction.
@@ -60,7 +62,12 @@ def _through_worker(
 
 
 def _outcome(
-    actor: Actor, plan: QueryPlan, run: QueryRun, query: SemanticQuery | dict[str, Any], now: datetime, remaining_s: float
+    actor: Actor,
+    plan: QueryPlan,
+    run: QueryRun,
+    query: SemanticQuery | dict[str, Any],
+    now: datetime,
+    remaining_s: float,
 ) -> Answer | Pending:
     """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
     with transaction.atomic():

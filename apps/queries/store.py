@@ -22,7 +22,7 @@ def read(plan: QueryPlan, *, now: datetime) -> Answer | None:
     if row is None or row.policy_fingerprint != found.scope.fingerprint or row.dataset_id != found.dataset.pk:
         return None
     try:
-        opened = open_timed(row.sealed, key_id=row.timed_key_id, context=plan.context(), now=now)
+        opened = open_timed(bytes(row.sealed), key_id=row.timed_key_id, context=plan.context(), now=now)
     except ExpiredKeyError:
         return None
     except SealError:

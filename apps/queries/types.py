@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -98,7 +98,7 @@ def _cell(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def arrow_bytes(table: pa.Table, *, compression: str | None = None) -> bytes:
+def arrow_bytes(table: pa.Table, *, compression: Literal["lz4", "zstd"] | None = None) -> bytes:
     """Return the table as an Arrow IPC stream."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression=compression)

@@ -80,7 +80,13 @@ def dataset(request: HttpRequest, name: str) -> HttpResponse:
         for info in dataset_fields(found)
         if not info.is_hidden
     ]  # fmt: skip
-    body = {"id": found.dataset.pk, "name": name, "label": found.dataset.label, "fields": fields, "limits": found.limits}
+    body = {
+        "id": found.dataset.pk,
+        "name": name,
+        "label": found.dataset.label,
+        "fields": fields,
+        "limits": found.limits,
+    }
     return JsonResponse(body)
 
 
@@ -153,5 +159,3 @@ def _respond(outcome: Answer | Pending, kind: str, *, is_poll: bool = False) -> 
 def nothing(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Answer for every other address of the API."""
     return not_found()
-
-

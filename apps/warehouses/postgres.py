@@ -14,14 +14,16 @@ from apps.warehouses.types import ArrowResult, Limits, TableInfo, Target, Value
 
 OPTIONS = frozenset(("sslmode", "connect_timeout"))
 SSL_MODES = frozenset(("disable", "prefer", "require", "verify-ca", "verify-full"))
-SESSION = "-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=60s -c timezone=UTC -c lock_timeout=5s"
+SESSION = (
+    "-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=60s -c timezone=UTC -c lock_timeout=5s"
+)
 CATALOG = """
 SELECT table_schema, table_name, column_name, data_type, ordinal_position, is_nullable = 'YES'
 FROM information_schema.columns
 WHERE table_schema NOT IN ('information_schema', 'pg_catalog') AND table_schema NOT LIKE 'pg_%'
 ORDER BY 1, 2, 5
 """
-ARROW = {
+ARROW: dict[int, pa.DataType] = {
     16: pa.bool_(), 20: pa.int64(), 21: pa.int16(), 23: pa.int32(), 700: pa.float32(), 701: pa.float64(),
     25: pa.string(), 1043: pa.string(), 1042: pa.string(), 19: pa.string(), 1082: pa.date32(),
     1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"), 1700: pa.decimal128(38, 10),
@@ -71,7 +73,10 @@ class PostgresWarehouse:
     @property
     def is_usable(self) -> bool:
         """Say whether the session can be lent again."""
-        return not self._connection.closed and self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        return (
+            not self._connection.closed
+            and self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        )
 
     def cancel(self) -> None:
         self._connection.cancel_safe(timeout=5)
@@ -84,7 +89,9 @@ def _parameters(target: Target, secret: str | None, allowed: Allowed) -> dict[st
     options = dict(target.options)
     for name in options.keys() - OPTIONS:
         raise WarehouseError("refused_target", f"The option {name[:40]!r} is not allowed.")
-    mode = options.get("sslmode", "disable" if target.host.startswith("/") or allowed.is_local_allowed else "verify-full")
+    mode = options.get(
+        "sslmode", "disable" if target.host.startswith("/") or allowed.is_local_allowed else "verify-full"
+    )
     if mode not in SSL_MODES:
         raise WarehouseError("refused_target", "There is no such sslmode.")
     found: dict[str, Any] = {
@@ -103,12 +110,12 @@ def _parameters(target: Target, secret: str | None, allowed: Allowed) -> dict[st
 
 def _read(cursor: "psycopg.ServerCursor[Any]", limits: Limits) -> ArrowResult:
     """Fetch in batches; memory is bounded by the limits, not by what the source holds."""
-    columns = [(column.name, ARROW.get(column.type_code)) for column in cursor.description or ()]
+    kinds: list[pa.DataType | None] = [ARROW.get(column.type_code) for column in cursor.description or ()]
     batches: list[pa.RecordBatch] = []
     rows = size = 0
     while chunk := cursor.fetchmany(min(BATCH_ROWS, limits.max_rows + 1 - rows)):
-        arrays = [_array(values, kind) for values, (_, kind) in zip(zip(*chunk, strict=True), columns, strict=True)]
-        batch = pa.record_batch(arrays, names=[str(index) for index in range(len(columns))])
+        arrays = [_array(values, kind) for values, kind in zip(zip(*chunk, strict=True), kinds, strict=True)]
+        batch = pa.record_batch(arrays, names=[str(index) for index in range(len(kinds))])
         batches.append(batch)
         rows += len(chunk)
         size += batch.nbytes
@@ -119,11 +126,11 @@ def _read(cursor: "psycopg.ServerCursor[Any]", limits: Limits) -> ArrowResult:
     if batches:
         table = pa.Table.from_batches(_same_schema(batches))
     else:
-        table = pa.table({str(index): pa.array([], kind or pa.string()) for index, (_, kind) in enumerate(columns)})
+        table = pa.table({str(index): pa.array([], kind or pa.string()) for index, kind in enumerate(kinds)})
     return ArrowResult(table.slice(0, limits.max_rows), rows > limits.max_rows)
 
 
-def _array(values: Sequence[Any], kind: pa.DataType | None) -> pa.Array:
+def _array(values: Sequence[Any], kind: pa.DataType | None) -> "pa.Array[Any]":
     if kind is not None and pa.types.is_decimal(kind):
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
     if kind is None:

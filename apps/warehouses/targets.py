@@ -1,63 +1,162 @@
 """Where a connection may lead. A name is resolved once, every address is checked, and one of them is pinned."""
 
 import ipaddress
+import os
 import re
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.warehouses.errors import WarehouseError
+from apps.warehouses.types import Target
 
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
 LOCAL = "*local*"
+POSTGRES_PORT = 5432
+NAME_BYTES = 63  # PostgreSQL cuts longer names of databases and roles
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+PUBLIC_BUT_INTERNAL = frozenset((ipaddress.ip_address("168.63.129.16"),))  # the metadata service of Azure
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServer:
+    """A server of the application itself: these databases and these roles of it are no source for anybody."""
+
+    host: str
+    port: int
+    databases: frozenset[str]
+    usernames: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What the operator lets through besides public addresses: networks, or "*local*" for this machine."""
+    """What the operator lets through besides public addresses: networks, host names, or "*local*" for this machine.
 
-    sources: Sequence[str] = ()
+    ``forbidden`` is refused whatever else is allowed.
+    """
+
+    sources: tuple[str, ...] = ()
+    forbidden: tuple[OwnServer, ...] = ()
 
     @property
     def is_local_allowed(self) -> bool:
         return LOCAL in self.sources
 
-    def allows(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        """Say whether a private address lies in a network that the operator named."""
+    def allows(self, host: str, address: Address) -> bool:
+        """Say whether the operator named this host, or a network that this private address lies in."""
         if address.is_loopback:
             return self.is_local_allowed
-        for source in self.sources:
-            try:
-                if source != LOCAL and address in ipaddress.ip_network(source, strict=False):
-                    return True
-            except ValueError:
-                continue
-        return False
+        return any(source == host.lower() or _is_in(address, source) for source in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a target turned out to be: one pinned address, or the directory of a socket."""
+
+    address: str
+    socket_dir: str
+    port: int
+
+    @property
+    def is_this_machine(self) -> bool:
+        return bool(self.socket_dir) or ipaddress.ip_address(self.address).is_loopback
+
+    @property
+    def is_public(self) -> bool:
+        return not self.socket_dir and is_public(ipaddress.ip_address(self.address))
+
+
+def locate(target: Target, allowed: Allowed) -> Place:
+    """Find the one place to connect to.
+
+    Raises:
+        WarehouseError: a list of hosts, an odd spelling, our own database, or a place that is private, loopback,
+            link-local, reserved or a metadata service's, unless the operator allows it.
+    """
+    port = target.port or POSTGRES_PORT
+    if target.host.startswith("/"):
+        place = Place("", _socket_dir(target.host, allowed), port)
+    else:
+        place = Place(pinned_address(target.host, port, allowed), "", port)
+    if any(_is_ours(target, place, own) for own in allowed.forbidden):
+        raise WarehouseError("refused_target", "The application's own database cannot be a source.")
+    return place
 
 
 def pinned_address(host: str, port: int, allowed: Allowed) -> str:
-    """Return the address to connect to.
-
-    Raises:
-        WarehouseError: a list of hosts, an odd spelling, or an address that is private, loopback, link-local,
-            reserved or a metadata service's, unless the operator allows it.
-    """
+    """Return the address to connect to; every address of the name must be one that may be reached."""
     if not HOST.fullmatch(host):
         raise WarehouseError("refused_target", "The host is not a plain host name or address.")
-    try:
-        found = {item[4][0] for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError:
-        raise WarehouseError("unreachable") from None
-    addresses = [ipaddress.ip_address(str(text).partition("%")[0]) for text in sorted(map(str, found))]
+    addresses = _addresses(host, port)
+    if not addresses:
+        raise WarehouseError("unreachable")
     for address in addresses:
-        check_address(address, allowed)
+        if not is_public(address) and not allowed.allows(host, _inner(address)):
+            raise WarehouseError("refused_target", "Private and local addresses are not allowed by the operator.")
     return str(addresses[0])
 
 
-def check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address, allowed: Allowed) -> None:
-    """Raise unless the address is public or allowed."""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    if inner.is_global and not inner.is_multicast:
-        return
-    if not allowed.allows(inner):
-        raise WarehouseError("refused_target", "Private and local addresses are not allowed by the operator.")
+def is_public(address: Address) -> bool:
+    """Say whether an address, or the one that it wraps, belongs to the public internet."""
+    inner = _inner(address)
+    is_odd = inner.is_multicast or inner.is_reserved or inner in PUBLIC_BUT_INTERNAL
+    return inner.is_global and not is_odd
+
+
+def _inner(address: Address) -> Address:
+    """Unwrap the IPv4 address inside a mapped, 6to4 or NAT64 one."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_in(address: Address, network: str) -> bool:
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _addresses(host: str, port: int) -> list[Address]:
+    """Resolve once, the way the driver would: this also reads 2130706433, 0x7f.1 and 0177.0.0.1 as what they are."""
+    try:
+        found = {str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        return []
+    return [ipaddress.ip_address(text.partition("%")[0]) for text in sorted(found)]
+
+
+def _socket_dir(host: str, allowed: Allowed) -> str:
+    """Return a socket's directory in its one spelling."""
+    if not allowed.is_local_allowed:
+        raise WarehouseError("refused_target", "Sockets of this machine are not allowed by the operator.")
+    if "," in host or "\0" in host or os.path.normpath(host) != host:
+        raise WarehouseError("refused_target", "The socket's directory is not spelled plainly.")
+    return os.path.realpath(host)
+
+
+def _is_ours(target: Target, place: Place, own: OwnServer) -> bool:
+    """Say whether a target is a database, or uses a role, of the application's own server."""
+    names, roles = {_name(item) for item in own.databases}, {_name(item) for item in own.usernames}
+    if _name(target.database) not in names and _name(target.username) not in roles:
+        return False
+    return place.port == own.port and _is_same_host(place, own.host)
+
+
+def _is_same_host(place: Place, own: str) -> bool:
+    if own.startswith("/") and place.socket_dir:
+        return os.path.realpath(own) == place.socket_dir
+    if not own or own.startswith("/"):
+        return place.is_this_machine
+    found = _addresses(own, place.port)
+    if not found:
+        return True  # our own address is not known just now: better refuse
+    if any(address.is_loopback for address in found):
+        return place.is_this_machine
+    return place.address in {str(address) for address in found}
+
+
+def _name(text: str) -> bytes:
+    return text.encode()[:NAME_BYTES]

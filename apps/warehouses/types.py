@@ -56,8 +56,27 @@ class TableInfo:
     columns: tuple[ColumnInfo, ...]
 
 
+CATALOG_LIMITS = Limits(max_rows=50_000, max_bytes=64 * 1024 * 1024, timeout_s=30)
+MAX_NAME = 200
+
+
+def tables_of(result: ArrowResult) -> list[TableInfo]:
+    """Group rows of (schema, table, column, type, position, is nullable), sorted, by table.
+
+    A table or column whose name is longer than any model can write is left out.
+    """
+    found: dict[tuple[str, str], list[ColumnInfo]] = {}
+    for schema, table, column, kind, position, is_nullable in zip(
+        *(values.to_pylist() for values in result.table.columns), strict=True
+    ):
+        if max(len(schema), len(table), len(column)) <= MAX_NAME:
+            info = ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))
+            found.setdefault((schema, table), []).append(info)
+    return [TableInfo(schema, table, tuple(columns)) for (schema, table), columns in found.items()]
+
+
 class Warehouse(Protocol):
-    """A read-only session on a source."""
+    """A read-only session on a source. One that was cancelled, or ran out of time, answers no more."""
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
         """Run one SELECT.

@@ -121,7 +121,9 @@ SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
 
 ANONYMOUS_USER_NAME = None
-SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # object permissions are asked through apps.access, never through user.has_perm
+SILENCED_SYSTEM_CHECKS = [
+    "guardian.W001"
+]  # object permissions are asked through apps.access, never through user.has_perm
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 GUARDIAN_USER_OBJ_PERMS_MODEL = "access.GenericUserPermission"

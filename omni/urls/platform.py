@@ -1,8 +1,9 @@
 """Addresses on the platform's host: staff only, no customer data."""
 
-from apps.access.sites import platform_admin_site
 from django.urls import include, path
 from django.views.generic import RedirectView
+
+from apps.access.sites import platform_admin_site
 
 urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),

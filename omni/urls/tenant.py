@@ -1,7 +1,8 @@
 """Addresses on a tenant's host."""
 
-from apps.access.sites import tenant_admin_site
 from django.urls import include, path
+
+from apps.access.sites import tenant_admin_site
 
 urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),

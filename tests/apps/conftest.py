@@ -59,7 +59,11 @@ def make_person() -> MakePerson:
     """Create a person of the bound tenant who has signed in before."""
 
     def make(email: str, **fields: object) -> User:
-        values = {"issuer": "https://idp.example", "subject": email, "name": email.split("@", maxsplit=1)[0].capitalize()} | fields
+        values = {
+            "issuer": "https://idp.example",
+            "subject": email,
+            "name": email.split("@", maxsplit=1)[0].capitalize(),
+        } | fields
         return User.objects.create(email=email, **values)
 
     return make

@@ -7,11 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from apps.access.selectors import actor_for_user
-from apps.datamodels.selectors import current_version, semantic_model
-from apps.governance.selectors import scope_for
-
 from apps.accounts.models import User
 from apps.datamodels.models import Dataset
+from apps.datamodels.selectors import current_version, semantic_model
+from apps.governance.selectors import scope_for
 from apps.semantic.compile import compile_query
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.query.reading import parse_query

@@ -126,7 +126,7 @@ class UserAdmin(TenantModelAdmin):
         """People are shut out, not deleted: the audit log speaks of them."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and "is_active" in form.changed_data:
             services.set_active(obj, is_active=obj.is_active, by=actor_of(request), now=datetime.now(UTC))
@@ -150,7 +150,7 @@ class UserAdmin(TenantModelAdmin):
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
         actor = actor_of(request)
-        for user in queryset.exclude(pk=actor.user_id):
+        for user in queryset.exclude(pk=str(actor.user_id)):
             services.set_active(user, is_active=is_active, by=actor, now=datetime.now(UTC))
         messages.success(request, "Done. You yourself are never changed by this.")
 

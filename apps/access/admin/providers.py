@@ -38,7 +38,9 @@ class IdentityProviderForm(TenantModelForm):
 
     def secret(self) -> str | None:
         """Return the secret to seal, or None to keep the sealed one."""
-        is_wanted = self.instance._state.adding or self.cleaned_data.get("replaces_secret") or "issuer" in self.changed_data
+        is_wanted = (
+            self.instance._state.adding or self.cleaned_data.get("replaces_secret") or "issuer" in self.changed_data
+        )
         return self.cleaned_data["client_secret"] if is_wanted else None
 
 
@@ -60,5 +62,5 @@ class IdentityProviderAdmin(TenantModelAdmin):
         ("Who may enter", {"fields": ("is_enabled", "admits_uninvited", "required_amr", "scopes")}),
     )
 
-    def save_model(self, request: HttpRequest, obj: IdentityProvider, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: IdentityProvider, form: Any, change: bool) -> None:
         save_provider(obj, client_secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))

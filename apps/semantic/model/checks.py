@@ -24,7 +24,9 @@ def check_model(model: SemanticModel) -> list[Problem]:
     problems = [problem for field in _fields(model) for problem in _field(field, model, known)]
     for rule in _rules(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
-            problems.append(_at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}"))
+            problems.append(
+                _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
+            )
     for view in model.views.values():
         for policy in view.access_filters:
             problems += _policy(policy, model, (view.name,), known)
@@ -59,7 +61,9 @@ def _field(field: Dimension | Measure, model: SemanticModel, known: set[str]) ->
         elif isinstance(field, Dimension) and model.measure(reference):
             yield _at(field.source, f"the dimension “{field.name}” cannot rest on the measure “{reference}”")
         elif isinstance(field, Measure) and field.aggregate != "expression" and model.measure(reference):
-            yield _at(field.source, f"“{field.name}” aggregates the measure “{reference}”, which is an aggregate already")
+            yield _at(
+                field.source, f"“{field.name}” aggregates the measure “{reference}”, which is an aggregate already"
+            )
     if isinstance(field, Measure):
         for rule in field.filters:
             yield from _filter(rule, model, field.source, known)
@@ -77,7 +81,9 @@ def _filter(rule: FieldFilter, model: SemanticModel, source: Source, known: set[
 def _policy(rule: AccessFilter, model: SemanticModel, views: tuple[str, ...], known: set[str]) -> Iterator[Problem]:
     dimension = model.dimension(rule.field)
     if dimension is None or dimension.view not in views:
-        yield _at(rule.source, f"the access filter's “{rule.field}” is no dimension here.{did_you_mean(rule.field, known)}")
+        yield _at(
+            rule.source, f"the access filter's “{rule.field}” is no dimension here.{did_you_mean(rule.field, known)}"
+        )
 
 
 def _topic(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Problem]:

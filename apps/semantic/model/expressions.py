@@ -87,8 +87,9 @@ def _parse(text: str, dialect: str) -> exp.Expression:
     try:
         trees = sqlglot.parse(text, read=dialect)
     except sqlglot.errors.SqlglotError as error:
-        first = error.errors[0] if getattr(error, "errors", None) else {}
-        raise ExpressionError(f"not valid SQL: {first.get('description') or 'cannot be read'}") from None
+        details = error.errors if isinstance(error, sqlglot.errors.ParseError) else []
+        reason = details[0].get("description") if details else None
+        raise ExpressionError(f"not valid SQL: {reason or 'cannot be read'}") from None
     except RecursionError:
         raise ExpressionError("the expression is nested too deeply") from None
     if len(trees) != 1 or trees[0] is None:

@@ -44,9 +44,7 @@ def read_model(files: Mapping[str, str], *, dialect: str) -> SemanticModel:
     for path, node in nodes.items():
         if _stem(path).endswith(".topic"):
             name = topic_name(path)
-            topic = read_topic(
-                name, node, views=views, relationships=relationships, defaults=header, problems=problems
-            )
+            topic = read_topic(name, node, views=views, relationships=relationships, defaults=header, problems=problems)
             if name in topics:
                 add(problems, node, f"there are two topics “{name}”")
             elif topic is not None:

@@ -58,7 +58,12 @@ def _policy(item: Node, view: str, problems: list[Problem]) -> AccessFilter | No
         return None
     if flag(item, "enable_sql_like_wildcards", problems):
         add(problems, item, "enable_sql_like_wildcards is not supported: a value is never a pattern")
-    for unknown in item.map().keys() - {"field", "user_attribute", "values_for_unfiltered", "enable_sql_like_wildcards"}:
+    for unknown in item.map().keys() - {
+        "field",
+        "user_attribute",
+        "values_for_unfiltered",
+        "enable_sql_like_wildcards",
+    }:
         add(problems, item.map()[unknown], f"“{unknown}” is not a parameter of an access filter")
     return AccessFilter(field, attribute, tuple(texts(item, "values_for_unfiltered", problems)), item.source)
 

@@ -28,7 +28,11 @@ def read_topic(
     base = text(node, "base_view", problems)
     if base not in views:
         place = node.map().get("base_view", node)
-        add(problems, place, f"there is no view “{base}”.{did_you_mean(base, views)}" if base else "base_view is missing")
+        add(
+            problems,
+            place,
+            f"there is no view “{base}”.{did_you_mean(base, views)}" if base else "base_view is missing",
+        )
         return None
     joins = _joins(base, node, views, relationships, problems)
     joined = {base: views[base]} | {join.view: views[join.view] for join in joins}
@@ -71,7 +75,9 @@ def _joins(
             else:
                 seen.add(view)
                 if relationship.relationship_type in ("one_to_many", "many_to_many"):
-                    text_ = f"the join from “{parent}” to “{view}” repeats rows: sums over “{parent}” are refused with it"
+                    text_ = (
+                        f"the join from “{parent}” to “{view}” repeats rows: sums over “{parent}” are refused with it"
+                    )
                     add(problems, below, text_, is_warning=True)
                 found.append(TopicJoin(view, parent, relationship))
                 walk(view, below)

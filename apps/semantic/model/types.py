@@ -17,8 +17,19 @@ Aggregate = Literal["count", "count_distinct", "sum", "average", "min", "max", "
 Scalar = str | int | float | bool | None
 
 TIMEFRAMES: tuple[str, ...] = (
-    "raw", "date", "week", "month", "quarter", "year", "hour", "hour_of_day", "day_of_week_num", "day_of_week_name",
-    "month_num", "month_name", "quarter_of_year",
+    "raw",
+    "date",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "hour",
+    "hour_of_day",
+    "day_of_week_num",
+    "day_of_week_name",
+    "month_num",
+    "month_name",
+    "quarter_of_year",
 )
 
 

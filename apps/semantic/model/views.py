@@ -164,7 +164,7 @@ def _aggregate(item: Node, problems: list[Problem]) -> Aggregate | None:
     if not name:
         return "expression"
     if name in AGGREGATES:
-        return name  # type: ignore[return-value]  # membership was checked
+        return name
     hint = " It is not supported in this version." if name in OTHER_AGGREGATES else did_you_mean(name, AGGREGATES)
     add(problems, item.map()["aggregate_type"], f"there is no aggregate_type “{name}”.{hint}")
     return None

@@ -74,10 +74,10 @@ def read_yaml(file: str, text: str) -> Node:
 
 
 def _check_events(file: str, text: str) -> None:
-    depth = count = documents = 0
-    for event in _events(text):
-        place = (file, event.start_mark.line + 1, event.start_mark.column + 1)
-        count += 1
+    depth = documents = 0
+    for count, event in enumerate(_events(text)):
+        mark = event.start_mark
+        place = (file, mark.line + 1, mark.column + 1) if mark else (file, 1, 1)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):

@@ -35,7 +35,9 @@ def browser(tenant: TenantRef, user: User | None = None) -> Client:
 def datasets(acme: TenantRef) -> tuple[Dataset, Dataset]:
     connection = Connection.objects.create(name="shop", dialect="duckdb", database="shop.duckdb")
     model = DataModel.objects.create(name="shop", connection=connection)
-    return Dataset.objects.create(data_model=model, name="Sales"), Dataset.objects.create(data_model=model, name="Staff")
+    return Dataset.objects.create(data_model=model, name="Sales"), Dataset.objects.create(
+        data_model=model, name="Staff"
+    )
 
 
 @pytest.fixture
@@ -75,7 +77,9 @@ def ask(acme: TenantRef, platform: TenantRef, sam_acts: Actor, now: datetime) ->
 def approve(ask: Ask, ada_acts: Actor, datasets: tuple[Dataset, Dataset], now: datetime) -> Approve:
     """Sam asks, Ada approves: sales only, unless said otherwise."""
 
-    def act(*, at: datetime = now, minutes: int = 30, asks_values: bool = False, grants_values: bool = False) -> SupportRequest:
+    def act(
+        *, at: datetime = now, minutes: int = 30, asks_values: bool = False, grants_values: bool = False
+    ) -> SupportRequest:
         request = ask(at=at, asks_values=asks_values)
         return services.approve_request(
             request, minutes=minutes, dataset_ids=[datasets[0].pk], grants_values=grants_values, by=ada_acts, now=at

@@ -59,7 +59,9 @@ def test_a_stopped_tenant_cannot_be_asked(ask: Ask, acme: TenantRef) -> None:
     "changes",
     [{"reason_text": "  "}, {"reason": "curiosity"}, {"minutes": 4}, {"minutes": 481}, {"ticket": "x" * 81}],
 )
-def test_a_malformed_request_is_refused_and_leaves_nothing(ask: Ask, platform: TenantRef, changes: dict[str, object]) -> None:
+def test_a_malformed_request_is_refused_and_leaves_nothing(
+    ask: Ask, platform: TenantRef, changes: dict[str, object]
+) -> None:
     with pytest.raises(ValidationError):
         ask(**changes)
     assert not SupportRequest.objects.exists()
@@ -73,7 +75,12 @@ def test_only_staff_on_their_own_host_can_ask(ask: Ask, ada_acts: Actor, sam_act
             ask(by=actor)
     with pytest.raises(NotPermittedError):  # the customer's tenant is bound, not ours
         services.request_access(
-            tenant_slug="acme", reason="incident", reason_text="x", minutes=10, by=sam_acts, now=datetime.now().astimezone()
+            tenant_slug="acme",
+            reason="incident",
+            reason_text="x",
+            minutes=10,
+            by=sam_acts,
+            now=datetime.now().astimezone(),
         )
     assert ask(by=sam_acts).staff_label == "Sam"
 
@@ -100,7 +107,9 @@ def test_an_approval_gives_no_more_than_was_asked_for(
         model = DataModel.objects.create(name="shop", connection=connection)
         theirs = Dataset.objects.create(data_model=model, name="Theirs").pk
 
-    def approving(minutes: int = 10, dataset_ids: list[object] = sales, *, grants_values: bool = False) -> SupportRequest:
+    def approving(
+        minutes: int = 10, dataset_ids: list[object] = sales, *, grants_values: bool = False
+    ) -> SupportRequest:
         return services.approve_request(
             request, minutes=minutes, dataset_ids=dataset_ids, grants_values=grants_values, by=ada_acts, now=now
         )
@@ -130,7 +139,9 @@ def test_a_request_that_names_data_sets_can_be_granted_only_those(
         services.approve_request(
             request, minutes=5, dataset_ids=[datasets[1].pk], grants_values=False, by=ada_acts, now=now
         )
-    services.approve_request(request, minutes=5, dataset_ids=[datasets[0].pk], grants_values=False, by=ada_acts, now=now)
+    services.approve_request(
+        request, minutes=5, dataset_ids=[datasets[0].pk], grants_values=False, by=ada_acts, now=now
+    )
 
 
 def test_nobody_but_the_customers_administrator_in_person_decides(
@@ -141,7 +152,14 @@ def test_nobody_but_the_customers_administrator_in_person_decides(
     with bound(globex.id):
         gus = actor_for_user(make_person("gus@globex.example", is_tenant_admin=True))
     himself = replace(sam_acts, tenant_id=ada_acts.tenant_id, is_tenant_admin=True)
-    others = (sam_acts, himself, actor_for_user(ann), gus, replace(ada_acts, kind="token"), replace(ada_acts, kind="support"))
+    others = (
+        sam_acts,
+        himself,
+        actor_for_user(ann),
+        gus,
+        replace(ada_acts, kind="token"),
+        replace(ada_acts, kind="support"),
+    )
     for actor in others:
         with pytest.raises(NotPermittedError):
             services.approve_request(

@@ -42,7 +42,13 @@ def inside(approve: Approve, visit: Visit) -> Client:
 def test_the_whole_story(
     sam_online: Client, ada_online: Client, datasets: tuple[Dataset, Dataset], acme: TenantRef
 ) -> None:
-    asked = {"tenant": "acme", "reason": "customer_ticket", "reason_text": "Delay tile <b>", "minutes": "60", "asks_values": "on"}
+    asked = {
+        "tenant": "acme",
+        "reason": "customer_ticket",
+        "reason_text": "Delay tile <b>",
+        "minutes": "60",
+        "asks_values": "on",
+    }
     assert sam_online.post("/support/", asked).status_code == 302
     assert b"waiting" in sam_online.get("/support/").content
     request = SupportRequest.objects.get()
@@ -164,7 +170,9 @@ def test_a_ticket_is_kept_as_a_hash_and_redeemed_once(approve: Approve, acme: Te
     assert tickets.redeem(ticket) is None
 
 
-def test_a_ticket_does_not_outlive_the_approval(approve: Approve, sam: User, acme: TenantRef, ada_acts: Actor, now: datetime) -> None:
+def test_a_ticket_does_not_outlive_the_approval(
+    approve: Approve, sam: User, acme: TenantRef, ada_acts: Actor, now: datetime
+) -> None:
     request = approve()
     ticket = tickets.issue(Entry(acme.id, request.pk, sam.pk))
     services.revoke_request(request, by=ada_acts, now=now)
@@ -227,7 +235,9 @@ def test_the_api_answers_an_ended_visit_like_a_stranger(inside: Client) -> None:
         ("post", "/support/leave/../requests/"),
     ],
 )
-def test_a_visit_reaches_no_administration_and_changes_nothing(inside: Client, ada_online: Client, method: str, path: str) -> None:
+def test_a_visit_reaches_no_administration_and_changes_nothing(
+    inside: Client, ada_online: Client, method: str, path: str
+) -> None:
     assert getattr(inside, method)(path).status_code == 404
     assert inside.get(START).status_code == 200
     assert ada_online.get("/support/").status_code == 200
@@ -307,7 +317,12 @@ def test_what_cannot_be_recorded_is_not_shown(inside: Client, ada_online: Client
 
 
 def test_only_administrators_of_the_tenant_see_its_requests(
-    approve: Approve, acme: TenantRef, globex: TenantRef, ann: User, ada_online: Client, make_person: Callable[..., User]
+    approve: Approve,
+    acme: TenantRef,
+    globex: TenantRef,
+    ann: User,
+    ada_online: Client,
+    make_person: Callable[..., User],
 ) -> None:
     request = approve()
     with bound(globex.id):

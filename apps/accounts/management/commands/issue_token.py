@@ -27,7 +27,5 @@ class Command(BaseCommand):
             user = User.objects.filter(email__iexact=options["email"], is_active=True).first()
             if user is None:
                 raise CommandError(f"no active person {options['email']!r} here")
-            token = issue_token(
-                user=user, name=options["name"], days=options["days"], by=SYSTEM, now=datetime.now(UTC)
-            )
+            token = issue_token(user=user, name=options["name"], days=options["days"], by=SYSTEM, now=datetime.now(UTC))
         self.stdout.write(token)

@@ -73,7 +73,9 @@ class Command(BaseCommand):
 
     def describe(self, actor: Actor, question: dict[str, Any], *, sql: bool) -> None:
         plan = plan_query(actor, as_query(question), now=timezone.now())
-        self.stdout.write(plan.compiled.sql if sql else json.dumps(explain(actor, plan.governed), indent=2, default=str))
+        self.stdout.write(
+            plan.compiled.sql if sql else json.dumps(explain(actor, plan.governed), indent=2, default=str)
+        )
 
     def write(self, found: Answer, form: str) -> None:
         if form == "arrow":
