@@ -62,6 +62,9 @@ class User(TenantOwnedModel, AbstractBaseUser):
         """Return what pages call the person."""
         return self.email
 
+    def clean(self) -> None:
+        """Keep the key as it is: the inherited method would write the address into it."""
+
     @property
     def is_staff(self) -> bool:
         """Django's word for: may open an admin site."""

@@ -2,8 +2,10 @@
 
 from apps.access.admin import audit, groups, people, platform, providers
 from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.holders import HoldersAdmin
 
 __all__ = [
+    "HoldersAdmin",
     "ReadOnlyAdmin",
     "TenantInline",
     "TenantModelAdmin",
