@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -132,8 +133,10 @@ class IdentityProvider(TenantOwnedModel):
     slug = models.SlugField(max_length=40, help_text="part of the callback address")
     name = models.CharField(max_length=80, help_text="on the sign-in button")
     protocol = models.CharField(max_length=10, choices=Protocol.choices, default=Protocol.OIDC)
-    issuer = models.URLField(
-        max_length=255, help_text="the provider's issuer; its discovery document is read from there"
+    issuer = models.CharField(
+        max_length=255,
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text="the provider's issuer; its discovery document is read from there",
     )
     client_id = models.CharField(max_length=255)
     sealed_client_secret = models.BinaryField(editable=False)

@@ -1,142 +1,169 @@
-"""PostgreSQL through psycopg: a read-only session, a time limit at the source, rows in batches."""
+"""PostgreSQL through psycopg: one pinned address, a read-only transaction, a time limit at the source, rows in chunks."""
 
+import logging
+import os
+import select
+import socket
+import ssl
 from collections.abc import Sequence
+from contextlib import closing
+from itertools import chain
 from typing import Any
 
 import psycopg
-import pyarrow as pa
-from psycopg import errors
+from psycopg import Column, errors, sql
+from psycopg.pq import TransactionStatus
 
-from apps.warehouses.duckdb import tables_of
 from apps.warehouses.errors import WarehouseError
-from apps.warehouses.targets import Allowed, pinned_address
-from apps.warehouses.types import ArrowResult, Limits, TableInfo, Target, Value
+from apps.warehouses.options import check_options
+from apps.warehouses.postgres_arrow import CHUNK_ROWS, arrow_result
+from apps.warehouses.stopping import Stopper
+from apps.warehouses.targets import Allowed, Place, locate
+from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
 
-OPTIONS = frozenset(("sslmode", "connect_timeout"))
-SSL_MODES = frozenset(("disable", "prefer", "require", "verify-ca", "verify-full"))
+logger = logging.getLogger(__name__)
 SESSION = (
     "-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=60s -c timezone=UTC -c lock_timeout=5s"
 )
 CATALOG = """
-SELECT table_schema, table_name, column_name, data_type, ordinal_position, is_nullable = 'YES'
+SELECT table_schema::text, table_name::text, column_name::text, data_type::text, ordinal_position::int,
+       is_nullable = 'YES'
 FROM information_schema.columns
-WHERE table_schema NOT IN ('information_schema', 'pg_catalog') AND table_schema NOT LIKE 'pg_%'
+WHERE table_schema <> 'information_schema' AND table_schema NOT LIKE 'pg\\_%%'
 ORDER BY 1, 2, 5
 """
-ARROW: dict[int, pa.DataType] = {
-    16: pa.bool_(), 20: pa.int64(), 21: pa.int16(), 23: pa.int32(), 700: pa.float32(), 701: pa.float64(),
-    25: pa.string(), 1043: pa.string(), 1042: pa.string(), 19: pa.string(), 1082: pa.date32(),
-    1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"), 1700: pa.decimal128(38, 10),
-}  # fmt: skip
-BATCH_ROWS = 5_000
+GRACE_S = 2.0  # for a source that does not keep its own time limit
+CONNECT_TIMEOUT_S = 5
 
 
 class PostgresWarehouse:
     """One session on one database."""
 
     def __init__(self, target: Target, secret: str | None, *, allowed: Allowed) -> None:
-        parameters = _parameters(target, secret, allowed)
+        parameters = connect_parameters(target, secret, allowed)
         try:
             self._connection = psycopg.connect(**parameters, autocommit=True)
-        except psycopg.OperationalError as error:
-            refused = "password" in str(error) or "authentication" in str(error) or "role" in str(error)
-            raise WarehouseError("refused_credentials" if refused else "unreachable") from None
-        except psycopg.Error:
-            raise WarehouseError("unreachable") from None
+        except psycopg.Error as error:
+            code = _connect_code(error)
+            logger.info("postgres did not connect: %s (%s)", code, type(error).__name__)
+            raise WarehouseError(code) from None
         self._connection.prepare_threshold = None
+        self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
         try:
-            with self._connection.transaction(), self._connection.cursor(binary=True) as setup:
-                setup.execute("SELECT set_config('statement_timeout', %s, true)", (f"{limits.timeout_s}s",))
-                with self._connection.cursor("omni", binary=True) as cursor:
-                    cursor.execute(sql, tuple(parameters))
-                    return _read(cursor, limits)
-        except errors.QueryCanceled as error:
-            is_late = "statement timeout" in str(error)
-            raise WarehouseError("timed_out" if is_late else "cancelled") from None
-        except psycopg.OperationalError:
-            raise WarehouseError("unreachable") from None
-        except psycopg.Error:
-            raise WarehouseError("query_failed") from None
+            with self._stopper.watched(limits.timeout_s + GRACE_S):
+                return self._read(sql, parameters, limits)
+        except psycopg.Error as error:
+            code = self._stopper.reason or _query_code(error)
+            logger.info("postgres refused a query: %s (%s)", code, error.sqlstate or type(error).__name__)
+            raise WarehouseError(code) from None
+
+    def _read(self, query: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        """Read within a transaction that can write nothing and ends in a rollback, whatever a function did to settings.
+
+        The extended protocol takes one statement only.
+        """
+        begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}").format(
+            sql.Literal(limits.timeout_s * 1000)
+        )
+        self._connection.execute(begin)
+        try:
+            with (
+                self._connection.cursor() as cursor,
+                closing(cursor.stream(query.encode(), tuple(parameters), binary=True, size=CHUNK_ROWS)) as rows,
+            ):
+                first = next(rows, None)
+                if first is None:
+                    return arrow_result(self._columns(query, parameters), (), limits)
+                return arrow_result(cursor.description or (), chain((first,), rows), limits)
+        finally:
+            if not self._connection.closed:
+                self._connection.execute("ROLLBACK")
+
+    def _columns(self, query: str, parameters: Sequence[Value]) -> Sequence[Column]:
+        """Ask what an empty answer's columns are: a stream without rows does not tell. Nothing is executed."""
+        text = f"SELECT * FROM ({query}\n) AS nothing LIMIT 0"
+        return self._connection.execute(text.encode(), tuple(parameters), binary=True).description or ()
 
     def catalog(self) -> list[TableInfo]:
-        with self._connection.cursor() as cursor:
-            return tables_of(cursor.execute(CATALOG).fetchall())
+        return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        try:
-            self._connection.execute("SELECT 1")
-        except psycopg.Error:
-            raise WarehouseError("unreachable") from None
+        self.execute("SELECT 1", (), CATALOG_LIMITS)
 
     @property
     def is_usable(self) -> bool:
-        """Say whether the session can be lent again."""
-        return (
-            not self._connection.closed
-            and self._connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        )
+        """Say whether the session can be lent again: idle, never stopped, and the server has not hung up."""
+        if self._connection.closed or self._stopper.reason:
+            return False
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            return False
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLIN)
+        return not poll.poll(0)
 
     def cancel(self) -> None:
-        self._connection.cancel_safe(timeout=5)
+        self._stopper.stop()
 
     def close(self) -> None:
         self._connection.close()
 
+    def _ask_to_cancel(self) -> None:
+        try:
+            self._connection.cancel_safe(timeout=1)
+        except psycopg.Error:
+            return  # a source that does not listen is cut off later
 
-def _parameters(target: Target, secret: str | None, allowed: Allowed) -> dict[str, Any]:
+    def _cut_off(self) -> None:
+        """Shut the connection down under the driver, which then finds its server gone."""
+        try:
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        except (OSError, psycopg.Error):
+            return  # it is closed already
+
+
+def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> dict[str, Any]:
+    """Return what the driver gets; nothing of it is taken from this process's environment.
+
+    Raises:
+        WarehouseError: an option or the place that the target leads to is refused.
+    """
     options = dict(target.options)
-    for name in options.keys() - OPTIONS:
-        raise WarehouseError("refused_target", f"The option {name[:40]!r} is not allowed.")
-    mode = options.get(
-        "sslmode", "disable" if target.host.startswith("/") or allowed.is_local_allowed else "verify-full"
-    )
-    if mode not in SSL_MODES:
-        raise WarehouseError("refused_target", "There is no such sslmode.")
-    found: dict[str, Any] = {
-        "dbname": target.database, "user": target.username, "password": secret, "sslmode": mode,
-        "connect_timeout": 5, "application_name": "omni", "options": SESSION, "host": target.host,
-        "passfile": "/nonexistent", "service": None, "sslrootcert": "system" if mode == "verify-full" else None,
+    check_options(target.dialect, options)
+    if not target.database or not target.username:
+        raise WarehouseError("refused_target", "A database and a user name are needed.")
+    place = locate(target, allowed)
+    where = {"host": place.socket_dir} if place.socket_dir else {"host": target.host, "hostaddr": place.address}
+    return where | _tls(options.get("sslmode"), place) | {
+        "port": place.port, "dbname": target.database, "user": target.username, "password": secret or "",
+        "connect_timeout": int(options.get("connect_timeout", CONNECT_TIMEOUT_S)),
+        "application_name": options.get("application_name", "omni"),
+        "options": SESSION, "passfile": "/nonexistent", "keepalives_idle": 10, "keepalives_interval": 5,
+        "keepalives_count": 3, "tcp_user_timeout": 30_000,
     }  # fmt: skip
-    if target.host.startswith("/"):
-        if not allowed.is_local_allowed or "," in target.host:
-            raise WarehouseError("refused_target", "Sockets of this machine are not allowed by the operator.")
-    else:
-        found["port"] = target.port or 5432
-        found["hostaddr"] = pinned_address(target.host, target.port or 5432, allowed)
-    return {name: value for name, value in found.items() if value is not None}
 
 
-def _read(cursor: "psycopg.ServerCursor[Any]", limits: Limits) -> ArrowResult:
-    """Fetch in batches; memory is bounded by the limits, not by what the source holds."""
-    kinds: list[pa.DataType | None] = [ARROW.get(column.type_code) for column in cursor.description or ()]
-    batches: list[pa.RecordBatch] = []
-    rows = size = 0
-    while chunk := cursor.fetchmany(min(BATCH_ROWS, limits.max_rows + 1 - rows)):
-        arrays = [_array(values, kind) for values, kind in zip(zip(*chunk, strict=True), kinds, strict=True)]
-        batch = pa.record_batch(arrays, names=[str(index) for index in range(len(kinds))])
-        batches.append(batch)
-        rows += len(chunk)
-        size += batch.nbytes
-        if size > limits.max_bytes:
-            raise WarehouseError("too_large")
-        if rows > limits.max_rows:
-            break
-    if batches:
-        table = pa.Table.from_batches(_same_schema(batches))
-    else:
-        table = pa.table({str(index): pa.array([], kind or pa.string()) for index, kind in enumerate(kinds)})
-    return ArrowResult(table.slice(0, limits.max_rows), rows > limits.max_rows)
+def _tls(mode: str | None, place: Place) -> dict[str, str]:
+    """Verify the server's certificate and name, unless the operator's own allowed network says otherwise."""
+    if place.is_public and mode not in (None, "verify-full"):
+        raise WarehouseError("refused_target", "A public address is reached with sslmode=verify-full only.")
+    mode = mode or ("prefer" if place.is_this_machine else "verify-full")
+    found = {"sslmode": mode, "sslcertmode": "disable", "gssencmode": "disable"}
+    if mode.startswith("verify"):
+        found["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
+    return found
 
 
-def _array(values: Sequence[Any], kind: pa.DataType | None) -> "pa.Array[Any]":
-    if kind is not None and pa.types.is_decimal(kind):
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    if kind is None:
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
-    return pa.array(values, kind)
+def _connect_code(error: psycopg.Error) -> str:
+    """Tell a refused credential from an unreachable server; the driver gives connection errors no code."""
+    text = str(error)
+    is_refused = any(word in text for word in ("password", "authentication", "no pg_hba.conf entry"))
+    return "refused_credentials" if is_refused or ('role "' in text and "does not exist" in text) else "unreachable"
 
 
-def _same_schema(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    return [batch.cast(batches[0].schema) for batch in batches]
+def _query_code(error: psycopg.Error) -> str:
+    if isinstance(error, errors.QueryCanceled):
+        return "timed_out"
+    return "unreachable" if isinstance(error, psycopg.OperationalError) else "query_failed"

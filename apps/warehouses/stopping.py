@@ -1,13 +1,14 @@
 """End a running statement from another thread: when its time is over, or because somebody asks."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from apps.warehouses.errors import WarehouseError
 
 REPEAT_S = 0.2
-REPEATS = 10
+PATIENCE_S = 2.0
 
 
 class Stopper:
@@ -47,7 +48,8 @@ class Stopper:
         """Stop what runs, and return when it is over or cut off; the first reason counts."""
         with self._lock:
             self.reason = self.reason or reason
-        for _ in range(REPEATS):
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
             if self._is_over.is_set():
                 return
             self._signal()

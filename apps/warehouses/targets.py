@@ -14,7 +14,14 @@ LOCAL = "*local*"
 POSTGRES_PORT = 5432
 NAME_BYTES = 63  # PostgreSQL cuts longer names of databases and roles
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-PUBLIC_BUT_INTERNAL = frozenset((ipaddress.ip_address("168.63.129.16"),))  # the metadata service of Azure
+INTERNAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # the metadata service of Azure, on a public address
+        "192.0.0.0/24",  # for protocols, with the metadata service of Oracle; older Pythons take most of it for public
+        "64:ff9b:1::/48",  # translated to private networks
+    )
+)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -91,25 +98,27 @@ def pinned_address(host: str, port: int, allowed: Allowed) -> str:
     if not addresses:
         raise WarehouseError("unreachable")
     for address in addresses:
-        if not is_public(address) and not allowed.allows(host, _inner(address)):
+        if not is_public(address) and not allowed.allows(host, address):
             raise WarehouseError("refused_target", "Private and local addresses are not allowed by the operator.")
     return str(addresses[0])
 
 
 def is_public(address: Address) -> bool:
-    """Say whether an address, or the one that it wraps, belongs to the public internet."""
-    inner = _inner(address)
-    is_odd = inner.is_multicast or inner.is_reserved or inner in PUBLIC_BUT_INTERNAL
-    return inner.is_global and not is_odd
+    """Say whether an address, and the one that it wraps, belongs to the public internet."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if wrapped := address.ipv4_mapped or address.sixtofour:
+            return is_public(wrapped)
+    is_odd = address.is_multicast or address.is_reserved or any(address in network for network in INTERNAL)
+    return address.is_global and not is_odd
 
 
-def _inner(address: Address) -> Address:
-    """Unwrap the IPv4 address inside a mapped, 6to4 or NAT64 one."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+def _plain(text: str) -> Address:
+    """Read an address without its zone; an IPv4 address in IPv6's clothes is that IPv4 address."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _is_in(address: Address, network: str) -> bool:
@@ -125,14 +134,14 @@ def _addresses(host: str, port: int) -> list[Address]:
         found = {str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         return []
-    return [ipaddress.ip_address(text.partition("%")[0]) for text in sorted(found)]
+    return [_plain(text) for text in sorted(found)]
 
 
 def _socket_dir(host: str, allowed: Allowed) -> str:
     """Return a socket's directory in its one spelling."""
     if not allowed.is_local_allowed:
         raise WarehouseError("refused_target", "Sockets of this machine are not allowed by the operator.")
-    if "," in host or "\0" in host or os.path.normpath(host) != host:
+    if "," in host or "\0" in host or host.startswith("//") or os.path.normpath(host) != host:
         raise WarehouseError("refused_target", "The socket's directory is not spelled plainly.")
     return os.path.realpath(host)
 

@@ -96,7 +96,9 @@ def test_runs_and_browser_sessions_expire_too(acme: TenantRef, now: datetime) ->
     assert (QueryRun.objects.count(), UserSession.objects.count()) == (1, 1)
 
 
-def test_each_tenant_is_purged_in_its_own_binding(acme: TenantRef, globex: TenantRef, keep: Keep, now: datetime) -> None:
+def test_each_tenant_is_purged_in_its_own_binding(
+    acme: TenantRef, globex: TenantRef, keep: Keep, now: datetime
+) -> None:
     with bound(globex.id):
         theirs = keep()
     ours = keep()
@@ -119,9 +121,7 @@ def test_a_stopped_tenants_data_dies_as_well(acme: TenantRef, keep: Keep) -> Non
 def undeletable(tenant: TenantRef) -> Iterator[None]:
     """Have the database refuse to delete one tenant's results."""
     with psycopg.connect(databases.admin_url(f"omni_test_{WORKER}"), autocommit=True) as owner:
-        owner.execute(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$"
-        )
+        owner.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$")
         owner.execute(
             "CREATE TRIGGER refuse BEFORE DELETE ON queries_cachedresult FOR EACH ROW "
             f"WHEN (OLD.tenant_id = '{tenant.id}') EXECUTE FUNCTION refuse()"
@@ -153,7 +153,9 @@ def test_one_tenants_failure_does_not_keep_the_others_waiting(
     assert not CachedResult.objects.exists()
 
 
-def test_the_command_prints_a_line_per_tenant(acme: TenantRef, globex: TenantRef, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_a_line_per_tenant(
+    acme: TenantRef, globex: TenantRef, capsys: pytest.CaptureFixture[str]
+) -> None:
     call_command("purge_expired")
     assert capsys.readouterr().out.splitlines() == [
         "acme: 0 keys destroyed, 0 rows removed",
@@ -161,7 +163,9 @@ def test_the_command_prints_a_line_per_tenant(acme: TenantRef, globex: TenantRef
     ]
 
 
-def test_a_large_heap_goes_in_batches(acme: TenantRef, keep: Keep, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_heap_goes_in_batches(
+    acme: TenantRef, keep: Keep, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(services, "BATCH_ROWS", 2)
     monkeypatch.setattr(services, "MAX_BATCHES", 2)
     rows = [keep() for _ in range(5)]

@@ -7,7 +7,13 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.tenants.types import TenantRef
 
-DIRECTIVES = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'")
+DIRECTIVES = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+)
 
 
 def headers(tenant: TenantRef, path: str, user: User | None = None) -> dict[str, str]:

@@ -10,9 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.audit.types import SYSTEM
 from apps.dashboards.errors import DashboardDefinitionError
 from apps.dashboards.services import import_dashboard
-from apps.tenants.binding import bound
-from apps.tenants.errors import UnknownTenantError
-from apps.tenants.selectors import tenant_by_slug
+from apps.tenants.commands import tenant_of
 
 MAX_BYTES = 1_000_000
 
@@ -26,14 +24,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         definition = read_file(options["file"])
-        try:
-            with bound(tenant_by_slug(options["tenant"]).id):
+        with tenant_of(options["tenant"]):
+            try:
                 dashboard = import_dashboard(definition, by=SYSTEM, now=datetime.now(UTC))
-        except UnknownTenantError as error:
-            raise CommandError(f"there is no tenant “{options['tenant']}”") from error
-        except DashboardDefinitionError as error:
-            raise CommandError("\n".join(f"{options['file']}: {problem}" for problem in error.problems)) from error
-        self.stdout.write(f"/dashboards/{dashboard.slug}/ has {dashboard.tiles.count()} tiles")
+            except DashboardDefinitionError as error:
+                problems = (f"{options['file']}: {problem}" for problem in error.problems)
+                raise CommandError("\n".join(problems)) from None
+            self.stdout.write(f"/dashboards/{dashboard.slug}/ has {dashboard.tiles.count()} tiles")
 
 
 def read_file(path: Path) -> object:

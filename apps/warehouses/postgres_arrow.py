@@ -1,0 +1,94 @@
+"""Rows of PostgreSQL → Arrow columns, typed by what the server says a column is, never by what is in it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+from psycopg import Column
+
+from apps.warehouses.errors import WarehouseError
+from apps.warehouses.types import ArrowResult, Limits
+
+NUMERIC = 1700
+ARROW: dict[int, pa.DataType] = {
+    16: pa.bool_(), 20: pa.int64(), 21: pa.int16(), 23: pa.int32(), 26: pa.int64(), 700: pa.float32(),
+    701: pa.float64(), 25: pa.string(), 1043: pa.string(), 1042: pa.string(), 19: pa.string(), 18: pa.string(),
+    1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"),
+}  # fmt: skip
+MAX_DIGITS = 38
+CHUNK_ROWS = 200  # what the driver holds before bytes are counted
+
+
+def arrow_result(columns: Sequence[Column], rows: Iterable[Sequence[Any]], limits: Limits) -> ArrowResult:
+    """Turn rows into a table with the columns' names, reading no more of them than the limits allow.
+
+    Integers, floats, booleans, dates and timestamps keep their types, ``numeric`` becomes a decimal (a float when it
+    has more than 38 digits, or is not a number), everything else becomes text.
+
+    Raises:
+        WarehouseError: ``too_large``; at most ``CHUNK_ROWS`` rows beyond the limit were in memory.
+    """
+    parts: list[list[pa.Array[Any]]] = [[] for _ in columns]
+    count = size = 0
+    source = iter(rows)
+    while count <= limits.max_rows and (chunk := list(islice(source, CHUNK_ROWS))):
+        count += len(chunk)
+        for part, column, values in zip(parts, columns, zip(*chunk, strict=True), strict=True):
+            array = _array(column, values)
+            size += array.nbytes
+            part.append(array)
+        if size > limits.max_bytes:
+            raise WarehouseError("too_large")
+    arrays = [_joined(column, part) for column, part in zip(columns, parts, strict=True)]
+    table = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
+    return ArrowResult(table.slice(0, limits.max_rows), count > limits.max_rows)
+
+
+def _array(column: Column, values: Sequence[Any]) -> "pa.Array[Any]":
+    if column.type_code == NUMERIC:
+        return _numbers(values)
+    kind = ARROW.get(column.type_code)
+    return pa.array([_text(value) for value in values], pa.string()) if kind is None else pa.array(values, kind)
+
+
+def _numbers(values: Sequence[Decimal | None]) -> "pa.Array[Any]":
+    try:
+        found = pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError):  # more than 76 digits, NaN or Infinity
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array(values, pa.decimal128(MAX_DIGITS, 0)) if pa.types.is_null(found.type) else found
+
+
+def _joined(column: Column, parts: "list[pa.Array[Any]]") -> "pa.ChunkedArray[Any]":
+    """Give all parts of a column one type: for decimals the one that holds them all."""
+    if column.type_code != NUMERIC:
+        return pa.chunked_array([pa.concat_arrays(parts)] if parts else [], ARROW.get(column.type_code, pa.string()))
+    kind = _number_type(column, [part.type for part in parts if part.null_count < len(part)])
+    return pa.chunked_array([pa.concat_arrays([part.cast(kind) for part in parts])] if parts else [], kind)
+
+
+def _number_type(column: Column, found: "list[pa.DataType]") -> pa.DataType:
+    declared = column.precision, column.scale
+    if not found:
+        return pa.decimal128(MAX_DIGITS, 0)
+    if not all(pa.types.is_decimal(kind) for kind in found):
+        return pa.float64()
+    scale = max(0, *(kind.scale for kind in found))
+    whole = max(kind.precision - kind.scale for kind in found)
+    if declared[0] is not None and declared[1] is not None and scale <= declared[1]:
+        scale, whole = max(declared[1], 0), max(whole, declared[0] - declared[1])
+    return pa.decimal128(MAX_DIGITS, scale) if whole + scale <= MAX_DIGITS else pa.float64()
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bytes):  # a type that the driver does not know, an enumeration for instance, or bytea
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)

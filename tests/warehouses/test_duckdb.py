@@ -1,0 +1,167 @@
+"""DuckDB alone: the jail, what is switched off, sessions beside each other."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from apps.warehouses.duckdb import DuckDBWarehouse, file_of
+from apps.warehouses.errors import WarehouseError
+from apps.warehouses.types import Target
+from tests.warehouses.conftest import AMPLE, TABLES, Rows
+
+
+def target(data_dir: Path, name: str) -> Target:
+    return Target("duckdb", database=name, data_dir=data_dir)
+
+
+def make_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        for statement in TABLES:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside.duckdb",
+        "/etc/passwd",
+        "sub/../../outside.duckdb",
+        "./shop.duckdb",
+        "shop.db",
+        "shop.duckdb\n",
+        "shop.duckdb\x00.txt",
+        ":memory:",
+        "",
+        "md:shop",
+        "http://example.com/shop.duckdb",
+        "postgres:host=localhost.duckdb",
+        "~/shop.duckdb",
+        "sh*p.duckdb",
+        ".duckdb",
+    ],
+)
+def test_a_name_that_leads_out_of_the_folder_is_refused(data_dir: Path, name: str) -> None:
+    make_file(data_dir.parent / "outside.duckdb")
+    with pytest.raises(WarehouseError) as caught:
+        DuckDBWarehouse(target(data_dir, name), None)
+    assert caught.value.code == "refused_target"
+    assert str(data_dir) not in str(caught.value)
+
+
+def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_followed(data_dir: Path) -> None:
+    make_file(data_dir.parent / "outside.duckdb")
+    (data_dir / "escape.duckdb").symlink_to(data_dir.parent / "outside.duckdb")
+    (data_dir / "away").symlink_to(data_dir.parent)
+    (data_dir / "same.duckdb").symlink_to(data_dir / "shop.duckdb")
+    for name in ("escape.duckdb", "away/outside.duckdb"):
+        with pytest.raises(WarehouseError):
+            file_of(target(data_dir, name))
+    assert file_of(target(data_dir, "same.duckdb")) == (data_dir / "shop.duckdb").resolve()
+
+
+def test_a_link_to_a_file_that_is_no_duckdb_file_is_refused(data_dir: Path) -> None:
+    (data_dir / "notes.txt").write_text("private")
+    (data_dir / "notes.duckdb").symlink_to(data_dir / "notes.txt")
+    with pytest.raises(WarehouseError):
+        file_of(target(data_dir, "notes.duckdb"))
+
+
+def test_a_file_in_a_subfolder_opens(data_dir: Path, rows: Rows) -> None:
+    make_file(data_dir / "sub" / "mill.duckdb")
+    source = DuckDBWarehouse(target(data_dir, "sub/mill.duckdb"), None)
+    assert rows(source, "SELECT count(*) AS n FROM orders") == [{"n": 3}]
+    source.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database", b"\0" * 20_000])
+def test_a_file_that_is_no_database_is_unreachable(data_dir: Path, content: bytes) -> None:
+    (data_dir / "broken.duckdb").write_bytes(content)
+    with pytest.raises(WarehouseError) as caught:
+        DuckDBWarehouse(target(data_dir, "broken.duckdb"), None).check()
+    assert caught.value.code == "unreachable"
+    assert str(data_dir) not in str(caught.value)
+
+
+def test_no_other_file_can_be_read(shop: DuckDBWarehouse, data_dir: Path) -> None:
+    (data_dir / "secret.csv").write_text("a\ncanary\n")
+    make_file(data_dir / "other.duckdb")
+    for statement in (
+        f"SELECT * FROM read_csv('{data_dir}/secret.csv')",
+        f"SELECT * FROM '{data_dir}/secret.csv'",
+        f"SELECT * FROM read_text('{data_dir}/secret.csv')",
+        f"SELECT * FROM glob('{data_dir}/*')",
+        "SELECT * FROM read_csv('https://example.com/x.csv')",
+    ):
+        with pytest.raises(WarehouseError) as caught:
+            shop.execute(statement, (), AMPLE)
+        assert caught.value.code == "query_failed"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ATTACH 'other.duckdb' AS other",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET memory_limit = '64GB'",
+        "SET enable_external_access = true",
+        "PRAGMA database_list",
+        "CALL pragma_version()",
+        "EXPLAIN SELECT 1",
+        "EXPORT DATABASE '/tmp/x'",
+    ],
+)
+def test_nothing_but_a_select_runs(shop: DuckDBWarehouse, statement: str) -> None:
+    with pytest.raises(WarehouseError):
+        shop.execute(statement, (), AMPLE)
+
+
+def test_settings_are_capped_and_locked(shop: DuckDBWarehouse, rows: Rows) -> None:
+    names = ("enable_external_access", "lock_configuration", "temp_directory", "threads", "TimeZone", "memory_limit")
+    (found,) = rows(shop, f"SELECT {', '.join(f'current_setting({name!r}) AS {name}' for name in names)}")
+    assert found.pop("memory_limit") == "488.2 MiB"
+    assert found == {
+        "enable_external_access": False,
+        "lock_configuration": True,
+        "temp_directory": "",
+        "threads": 2,
+        "TimeZone": "UTC",
+    }
+    with pytest.raises(duckdb.InvalidInputException):
+        shop._connection.execute("SET memory_limit = '64GB'")
+
+
+def test_a_variable_of_this_process_is_no_table(shop: DuckDBWarehouse) -> None:
+    canary = duckdb.sql("SELECT 42 AS x").to_arrow_table()
+    assert canary.num_rows == 1
+    with pytest.raises(WarehouseError):
+        shop.execute("SELECT * FROM canary", (), AMPLE)
+
+
+def test_more_than_the_memory_allows_fails_and_writes_nothing(shop: DuckDBWarehouse, data_dir: Path) -> None:
+    statement = "SELECT i, md5(i::varchar) AS m FROM range(20000000) t(i) ORDER BY m LIMIT 19999999"
+    with pytest.raises(WarehouseError) as caught:
+        shop.execute(statement, (), AMPLE)
+    assert caught.value.code == "query_failed"
+    assert [path.name for path in data_dir.iterdir()] == ["shop.duckdb"]
+
+
+def test_two_sessions_work_beside_each_other(shop: DuckDBWarehouse, data_dir: Path, rows: Rows) -> None:
+    other = DuckDBWarehouse(target(data_dir, "shop.duckdb"), None)
+    other.cancel()
+    assert rows(shop, "SELECT count(*) AS n FROM orders") == [{"n": 3}]
+    other.close()
+    assert rows(shop, "SELECT count(*) AS n FROM orders") == [{"n": 3}]
+
+
+def test_times_are_in_utc_wherever_the_worker_is(shop: DuckDBWarehouse, rows: Rows) -> None:
+    (found,) = rows(shop, "SELECT timestamptz '2026-02-28 23:59:00+02' AS t")
+    assert found["t"] == datetime(2026, 2, 28, 21, 59, tzinfo=UTC)
+
+
+def test_no_option_is_allowed(data_dir: Path) -> None:
+    with pytest.raises(WarehouseError):
+        DuckDBWarehouse(Target("duckdb", database="shop.duckdb", options=(("threads", "64"),), data_dir=data_dir), None)
