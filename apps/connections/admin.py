@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
 from apps.access.admin import ReadOnlyAdmin, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
@@ -85,6 +85,11 @@ class ConnectionAdmin(TenantModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         save_connection(obj, secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        """The service has recorded it already."""
+
+    log_change = log_addition
 
     @admin.action(description="Check the selected connections in the worker", permissions=["view"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:

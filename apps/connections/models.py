@@ -1,8 +1,13 @@
 """Where a tenant's data lives."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from apps.tenants.models import TenantOwnedModel
+from apps.warehouses.errors import WarehouseError
+from apps.warehouses.options import check_options
+
+CEILINGS = {"port": 65_535, "max_rows": 1_000_000, "max_bytes": 1024**3, "timeout_s": 900}
 
 
 class Connection(TenantOwnedModel):
@@ -44,6 +49,32 @@ class Connection(TenantOwnedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse what no adapter takes, before anything is stored: an option may be a password in the wrong place."""
+        problems = {
+            field: f"From 1 to {ceiling:,}."
+            for field, ceiling in CEILINGS.items()
+            if (value := getattr(self, field)) is not None and not 1 <= value <= ceiling
+        }
+        is_server = self.dialect == self.Dialect.POSTGRES
+        for field in ("host", "username"):
+            if is_server != bool(getattr(self, field)):
+                problems[field] = "PostgreSQL needs it." if is_server else "A DuckDB file has none."
+        if problem := self._options_problem():
+            problems["options"] = problem
+        if problems:
+            raise ValidationError(problems)
+
+    def _options_problem(self) -> str:
+        options = self.options
+        if not isinstance(options, dict) or not all(type(value) in (str, int) for value in options.values()):
+            return "Options are names with texts or numbers."
+        try:
+            check_options(self.dialect, options)
+        except WarehouseError as error:
+            return error.message
+        return ""
 
 
 class CatalogTable(TenantOwnedModel):

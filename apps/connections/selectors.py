@@ -1,17 +1,18 @@
 """Open connections; in a worker only, since nothing else can open a credential."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from apps.connections.models import Connection
+from apps.vault.errors import NoWorkerKeyError
 from apps.vault.services import open_for_worker
-from apps.warehouses.errors import WarehouseError
 from apps.warehouses.opening import open_warehouse
 from apps.warehouses.pool import Pool
 from apps.warehouses.postgres import PostgresWarehouse
-from apps.warehouses.targets import Allowed
+from apps.warehouses.targets import POSTGRES_PORT, Allowed, OwnServer
 from apps.warehouses.types import Target, Warehouse
 
 _pool = Pool()
@@ -31,19 +32,28 @@ def target_of(connection: Connection) -> Target:
     options = tuple(sorted((str(name), str(value)) for name, value in connection.options.items()))
     return Target(
         connection.dialect, connection.host, connection.port, connection.database, connection.username, options,
-        settings.OMNI_DATA_DIR,
+        data_dir_of(connection),
     )  # fmt: skip
 
 
-def is_our_own(target: Target) -> bool:
-    """Say whether the target is the application's own database, which no connection may use."""
-    own = settings.DATABASES["default"]
-    names = {own["NAME"], "postgres", "template0", "template1"}
-    same_host = target.host == own["HOST"] or (
-        target.host in ("localhost", "127.0.0.1", "::1") and own["HOST"] in ("", "localhost", "127.0.0.1", "::1")
-    )
-    roles = {own["USER"], settings.DATABASES["owner"]["USER"], "postgres"}
-    return target.dialect == "postgres" and same_host and (target.database in names or target.username in roles)
+def data_dir_of(connection: Connection) -> Path | None:
+    """Return the folder whose files this connection may name: its tenant's own.
+
+    Where the operator opens this machine to everybody, as in the demo, that is the whole data folder.
+    """
+    if connection.dialect != Connection.Dialect.DUCKDB:
+        return None
+    root = Path(settings.OMNI_DATA_DIR)
+    return root if allowed_targets().is_local_allowed else root / connection.tenant.slug
+
+
+def allowed_targets() -> Allowed:
+    """Return what the operator allows besides public addresses, and the application's own database, always refused."""
+    servers = [settings.DATABASES[alias] for alias in ("default", "owner")]
+    names = frozenset({str(own["NAME"]) for own in servers} | {"postgres", "template0", "template1"})
+    roles = frozenset({str(own["USER"]) for own in servers} | {"postgres"})
+    own = tuple(OwnServer(str(own["HOST"]), int(own["PORT"] or POSTGRES_PORT), names, roles) for own in servers)
+    return Allowed(tuple(settings.OMNI_ALLOWED_SOURCES), own)
 
 
 class PooledSource:
@@ -66,13 +76,13 @@ def open_source(connection: Connection) -> Warehouse:
         WarehouseError: the target is refused, unreachable, or refuses the credential.
         NoWorkerKeyError, SealError: this process may not, or the credential is for another target.
     """
-    target, allowed = target_of(connection), Allowed(tuple(settings.OMNI_ALLOWED_SOURCES))
-    if is_our_own(target):
-        raise WarehouseError("refused_target", "The application's own database cannot be a source.")
+    if not settings.OMNI_IS_WORKER:
+        raise NoWorkerKeyError("only a worker opens sources")
     secret = None
     if connection.sealed_credential:
         secret = open_for_worker(bytes(connection.sealed_credential), context=context_of(connection)).decode()
-    if target.dialect != "postgres":
+    target, allowed = target_of(connection), allowed_targets()
+    if target.dialect != Connection.Dialect.POSTGRES:
         return open_warehouse(target, secret, allowed=allowed)
     key = (connection.tenant_id, connection.pk, connection.version)
     return PooledSource(key, _pool.take(key, lambda: PostgresWarehouse(target, secret, allowed=allowed)))

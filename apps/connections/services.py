@@ -4,6 +4,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.audit.services import record
@@ -14,6 +15,9 @@ from apps.connections.selectors import context_of
 from apps.connections.tasks import check_connection
 from apps.vault.services import seal_for_worker
 
+CHECK_WAIT_S = 15.0
+CHECK_POLL_S = 0.1
+
 
 @transaction.atomic
 def save_connection(connection: Connection, *, secret: str | None, by: AuditActor, now: datetime) -> Connection:
@@ -23,8 +27,10 @@ def save_connection(connection: Connection, *, secret: str | None, by: AuditActo
         ValidationError: a field is malformed or the name is taken.
         CredentialRequiredError: the target changed and the credential was not written again.
     """
+    if Connection.objects.filter(name=connection.name).exclude(pk=connection.pk).exists():
+        raise ValidationError({"name": f"There is a connection {connection.name!r} already."})
     connection.full_clean(exclude=["tenant"])
-    before = Connection.objects.filter(pk=connection.pk).first()
+    before = Connection.objects.select_for_update().filter(pk=connection.pk).first()
     is_moved = before is not None and context_of(before) != context_of(connection)
     if secret:
         connection.sealed_credential = seal_for_worker(secret.encode(), context=context_of(connection))
@@ -38,15 +44,34 @@ def save_connection(connection: Connection, *, secret: str | None, by: AuditActo
     return connection
 
 
-def check_now(connection: Connection, *, by: AuditActor, now: datetime, wait_s: float = 15.0) -> Connection:
-    """Have a worker check the connection, and wait for its word."""
+@transaction.atomic
+def remove_connection(connection: Connection, *, by: AuditActor, now: datetime) -> None:
+    """Remove a connection with its catalogue and its sealed credential."""
+    record("connections.connection_deleted", connection, by=by, now=now)
+    connection.delete()
+
+
+def check_now(connection: Connection, *, by: AuditActor, now: datetime, wait_s: float = CHECK_WAIT_S) -> Connection:
+    """Have a worker check the connection, and wait for its word.
+
+    Returns:
+        The connection as it is then; ``health`` is ``unknown`` when no worker answered in time.
+
+    Raises:
+        RuntimeError: called inside a transaction, where a worker's word cannot be seen.
+    """
+    if transaction.get_connection().in_atomic_block:
+        raise RuntimeError("check_now waits for another process; call it outside of transactions")
+    with transaction.atomic():
+        record("connections.check_requested", connection, by=by, now=now)
+        Connection.objects.filter(pk=connection.pk).update(health=Connection.Health.UNKNOWN, health_text="")
     check_connection.delay(str(connection.pk), tenant_id=str(connection.tenant_id))
     deadline = time.monotonic() + wait_s
     while True:
         found = Connection.objects.get(pk=connection.pk)
-        if (found.checked_at is not None and found.checked_at >= now) or time.monotonic() > deadline:
+        if found.health != Connection.Health.UNKNOWN or time.monotonic() > deadline:
             return found
-        time.sleep(0.1)
+        time.sleep(CHECK_POLL_S)
 
 
 def as_options(pairs: list[str]) -> dict[str, Any]:
@@ -55,10 +80,10 @@ def as_options(pairs: list[str]) -> dict[str, Any]:
     Raises:
         ValueError: a pair has no equals sign.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator:
-            raise ValueError(f"an option is NAME=VALUE, not {pair!r}")
+            raise ValueError("an option is written NAME=VALUE")
         found[name] = value
     return found

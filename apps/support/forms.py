@@ -31,7 +31,7 @@ class ApprovalForm(forms.Form):
 
     minutes = forms.IntegerField(min_value=1)
     datasets: "forms.ModelMultipleChoiceField[Dataset]" = forms.ModelMultipleChoiceField(
-        queryset=None, label="Data sets"
+        queryset=None, label="Data sets", widget=forms.CheckboxSelectMultiple
     )
     grants_values = forms.BooleanField(required=False, label="Allow them to see values")
 

@@ -16,7 +16,7 @@ from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo
 
 logger = logging.getLogger(__name__)
 FILE = re.compile(r"[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*\.duckdb")
-CONFIG = {
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "access_mode": "READ_ONLY",
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",

@@ -5,7 +5,7 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import Any
@@ -34,6 +34,8 @@ ORDER BY 1, 2, 5
 """
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
+Row = tuple[Any, ...]
+Cursor = psycopg.Cursor[Row]
 
 
 class PostgresWarehouse:
@@ -65,13 +67,13 @@ class PostgresWarehouse:
         The extended protocol takes one statement only.
         """
         begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}").format(
-            sql.Literal(limits.timeout_s * 1000)
+            sql.Literal(max(limits.timeout_s * 1000, 1))
         )
         self._connection.execute(begin)
         try:
             with (
                 self._connection.cursor() as cursor,
-                closing(cursor.stream(query.encode(), tuple(parameters), binary=True, size=CHUNK_ROWS)) as rows,
+                closing(self._stream(cursor, query, parameters)) as rows,
             ):
                 first = next(rows, None)
                 if first is None:
@@ -80,6 +82,9 @@ class PostgresWarehouse:
         finally:
             if not self._connection.closed:
                 self._connection.execute("ROLLBACK")
+
+    def _stream(self, cursor: Cursor, query: str, parameters: Sequence[Value]) -> Generator[Row]:
+        yield from cursor.stream(query.encode(), tuple(parameters), binary=True, size=CHUNK_ROWS)
 
     def _columns(self, query: str, parameters: Sequence[Value]) -> Sequence[Column]:
         """Ask what an empty answer's columns are: a stream without rows does not tell. Nothing is executed."""

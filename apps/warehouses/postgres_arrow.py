@@ -62,15 +62,17 @@ def _numbers(values: Sequence[Decimal | None]) -> "pa.Array[Any]":
     return pa.array(values, pa.decimal128(MAX_DIGITS, 0)) if pa.types.is_null(found.type) else found
 
 
-def _joined(column: Column, parts: "list[pa.Array[Any]]") -> "pa.ChunkedArray[Any]":
-    """Give all parts of a column one type: for decimals the one that holds them all."""
-    if column.type_code != NUMERIC:
-        return pa.chunked_array([pa.concat_arrays(parts)] if parts else [], ARROW.get(column.type_code, pa.string()))
-    kind = _number_type(column, [part.type for part in parts if part.null_count < len(part)])
-    return pa.chunked_array([pa.concat_arrays([part.cast(kind) for part in parts])] if parts else [], kind)
+def _joined(column: Column, parts: "list[pa.Array[Any]]") -> "pa.Array[Any]":
+    """Put a column's parts together; decimals get the one type that holds them all."""
+    if column.type_code == NUMERIC:
+        kind = _number_type(column, [part.type for part in parts if part.null_count < len(part)])
+        parts = [part.cast(kind) for part in parts]
+    else:
+        kind = ARROW.get(column.type_code, pa.string())
+    return pa.concat_arrays(parts) if parts else pa.array([], kind)
 
 
-def _number_type(column: Column, found: "list[pa.DataType]") -> pa.DataType:
+def _number_type(column: Column, found: list[Any]) -> pa.DataType:
     declared = column.precision, column.scale
     if not found:
         return pa.decimal128(MAX_DIGITS, 0)

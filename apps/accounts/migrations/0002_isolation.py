@@ -19,12 +19,14 @@ NOT_FOR_THE_RUNTIME_ROLE = {
     "auth_permission": "INSERT, UPDATE, DELETE",
     "django_content_type": "INSERT, UPDATE, DELETE",
     "django_migrations": "INSERT, UPDATE, DELETE",
+    "django_admin_log": "INSERT, UPDATE",
 }
 
 
 class Migration(migrations.Migration):
     dependencies = (
         ("accounts", "0001_initial"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
         ("account", "0009_emailaddress_unique_primary_email"),
         ("socialaccount", "0006_alter_socialaccount_extra_data"),
         ("guardian", "0003_remove_groupobjectpermission_guardian_gr_content_ae6aec_idx_and_more"),

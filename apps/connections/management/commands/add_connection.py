@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
-from apps.connections.services import as_options, check_now, save_connection
+from apps.connections.services import CHECK_WAIT_S, as_options, check_now, remove_connection, save_connection
 from apps.tenants.commands import tenant_of
 
 
@@ -27,21 +27,32 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        secret = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else None
-        now = datetime.now(UTC)
         with tenant_of(options["slug"]):
-            try:
-                extra = as_options(options["option"])
-            except ValueError as error:
-                raise CommandError(str(error)) from None
-            connection = Connection(
-                name=options["name"], dialect=options["dialect"], host=options["host"], port=options["port"],
-                database=options["database"], username=options["username"], options=extra,
-            )  # fmt: skip
-            save_connection(connection, secret=secret, by=SYSTEM, now=now)
-            found = check_now(connection, by=SYSTEM, now=now)
+            connection = self._connection(options)
+            save_connection(connection, secret=self._secret(options), by=SYSTEM, now=datetime.now(UTC))
+            found = check_now(connection, by=SYSTEM, now=datetime.now(UTC))
             if found.health != Connection.Health.OK:
-                connection.delete()
-                reason = found.health_text or "no worker answered within 15 s; start one with `make worker`"
+                remove_connection(found, by=SYSTEM, now=datetime.now(UTC))
+                reason = (
+                    found.health_text or f"no worker answered within {CHECK_WAIT_S:.0f} s; start one with `make worker`"
+                )
                 raise CommandError(f"{options['name']} was not added: {reason}")
             self.stdout.write(f"{found.name}: {found.tables.count()} tables")
+
+    def _connection(self, options: dict[str, Any]) -> Connection:
+        try:
+            extra = as_options(options["option"])
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        return Connection(
+            name=options["name"], dialect=options["dialect"], host=options["host"], port=options["port"],
+            database=options["database"], username=options["username"], options=extra,
+        )  # fmt: skip
+
+    def _secret(self, options: dict[str, Any]) -> str | None:
+        if not options["password_stdin"]:
+            return None
+        secret = sys.stdin.readline().rstrip("\r\n")
+        if not secret:
+            raise CommandError("there is no password on standard input")
+        return secret
