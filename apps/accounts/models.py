@@ -51,6 +51,7 @@ class User(TenantOwnedModel, AbstractBaseUser):
 
     class Meta:
         ordering = ("email",)
+        verbose_name, verbose_name_plural = "person", "people"
         constraints = (
             models.UniqueConstraint(fields=("tenant", "issuer", "subject"), name="accounts_user_identity"),
             models.UniqueConstraint(models.F("tenant"), Lower("email"), name="accounts_user_email"),
@@ -100,6 +101,7 @@ class UserGroup(TenantOwnedModel):
 
     class Meta:
         ordering = ("name",)
+        verbose_name = "group"
         constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="accounts_group_name"),)
 
     def __str__(self) -> str:
@@ -173,6 +175,7 @@ class AttributeDefinition(TenantOwnedModel):
 
     class Meta:
         ordering = ("name",)
+        verbose_name = "attribute"
         constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="accounts_attribute_name"),)
 
     def __str__(self) -> str:
@@ -236,6 +239,7 @@ class ApiToken(TenantOwnedModel):
 
     class Meta:
         ordering = ("-created_at",)
+        verbose_name = "API token"
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"

@@ -87,6 +87,7 @@ class CatalogTable(TenantOwnedModel):
 
     class Meta:
         ordering = ("schema", "name")
+        verbose_name = "catalogue table"
         constraints = (models.UniqueConstraint(fields=("connection", "schema", "name"), name="connections_table_once"),)
 
     def __str__(self) -> str:

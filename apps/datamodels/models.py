@@ -72,6 +72,7 @@ class Dataset(TenantOwnedModel):
 
     class Meta:
         ordering = ("name",)
+        verbose_name = "data set"
         default_permissions = ()
         permissions = (("query_dataset", "Can query the data set"),)
         constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="datamodels_dataset_name"),)

@@ -4,4 +4,5 @@ from django.apps import AppConfig
 class GovernanceConfig(AppConfig):
     name = "apps.governance"
     label = "governance"
+    verbose_name = "Governance"
     default_auto_field = "django.db.models.BigAutoField"

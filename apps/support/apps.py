@@ -5,6 +5,7 @@ from django.utils.module_loading import import_string
 class SupportConfig(AppConfig):
     name = "apps.support"
     label = "support"
+    verbose_name = "Support access"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

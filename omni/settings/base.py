@@ -164,7 +164,20 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-UNFOLD: dict[str, Any] = {"SITE_TITLE": "Omni", "SITE_HEADER": "Omni"}
+BLUE = {
+    "50": "239 243 255", "100": "224 231 254", "200": "199 211 252", "300": "163 182 248", "400": "121 146 241",
+    "500": "85 115 232", "600": "58 90 216", "700": "47 73 181", "800": "42 63 147", "900": "38 56 117", "950": "25 35 71",
+}  # fmt: skip
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Omni",
+    "SITE_HEADER": "Omni",
+    "SITE_SUBHEADER": "Administration",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": True,
+    "COLORS": {"primary": BLUE},
+    "SITE_SYMBOL": "shield_person",
+}
 
 LOGGING = {
     "version": 1,
