@@ -37,14 +37,10 @@ def target_of(connection: Connection) -> Target:
 
 
 def data_dir_of(connection: Connection) -> Path | None:
-    """Return the folder whose files this connection may name: its tenant's own.
-
-    Where the operator opens this machine to everybody, as in the demo, that is the whole data folder.
-    """
+    """Return the folder whose files this connection may name: its tenant's own, everywhere."""
     if connection.dialect != Connection.Dialect.DUCKDB:
         return None
-    root = Path(settings.OMNI_DATA_DIR)
-    return root if allowed_targets().is_local_allowed else root / connection.tenant.slug
+    return Path(settings.OMNI_DATA_DIR) / connection.tenant.slug
 
 
 def allowed_targets() -> Allowed:

@@ -30,6 +30,8 @@ def save_connection(connection: Connection, *, secret: str | None, by: AuditActo
     if Connection.objects.filter(name=connection.name).exclude(pk=connection.pk).exists():
         raise ValidationError({"name": f"There is a connection {connection.name!r} already."})
     connection.full_clean(exclude=["tenant"])
+    if connection.pk is None:  # the admin takes a new object's key away; the credential is bound to it
+        connection.pk = connection._meta.pk.get_default()
     before = Connection.objects.select_for_update().filter(pk=connection.pk).first()
     is_moved = before is not None and context_of(before) != context_of(connection)
     if secret:

@@ -15,7 +15,17 @@ from apps.tenants.types import Control, ControlResult
 HERE = Path(__file__).resolve().parent
 SOURCES = ("apps.warehouses", "apps.connections", "psycopg", "duckdb", "sqlalchemy", "django.db.connection")
 INLINE = re.compile(r"<style|<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
-OUR_TEMPLATES = ("base.html", "403_csrf.html", "404.html", "500.html", "accounts", "components", "dashboards", "support", "trust")
+OUR_TEMPLATES = (
+    "base.html",
+    "403_csrf.html",
+    "404.html",
+    "500.html",
+    "accounts",
+    "components",
+    "dashboards",
+    "support",
+    "trust",
+)
 
 
 def imported_names(source: str) -> set[str]:

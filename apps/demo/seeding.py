@@ -40,7 +40,7 @@ def seed(say: Callable[[str], None]) -> None:
     """Create the platform and the two tenants with their data, models, dashboards and people."""
     seed_platform()
     say("Building Skyline's flights (336,776 rows, DuckDB) …")
-    sources.build_skyline(settings.OMNI_DATA_DIR)
+    sources.build_skyline(settings.OMNI_DATA_DIR / "skyline")
     say("Building Brickyard's orders (TPC-H 0.1, PostgreSQL) …")
     brickyard = sources.build_brickyard(os.environ["OMNI_DATABASE_ADMIN_URL"])
     for tenant in TENANTS:

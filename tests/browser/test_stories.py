@@ -27,7 +27,7 @@ def number(page: Page, title: str) -> float:
 
 def raw(state: Path, sql: str) -> float:
     """Ask the raw data directly."""
-    with duckdb.connect(str(state / "data" / "skyline.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(state / "data" / "skyline" / "skyline.duckdb"), read_only=True) as connection:
         row = connection.execute(sql).fetchone()
         assert row is not None
         return float(row[0])
@@ -151,7 +151,7 @@ def test_the_command_line_answers_like_the_raw_data(demo: Path, tmp_path: Path, 
         return
     assert answer.returncode == 0, answer.stderr
     rows = {(row[0], row[1][:10]): row[2] for row in json.loads(answer.stdout)["rows"]}
-    with duckdb.connect(str(demo / "data" / "skyline.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(demo / "data" / "skyline" / "skyline.duckdb"), read_only=True) as connection:
         direct = connection.execute(
             f"select carrier, date_trunc('month', time_hour)::date::varchar, count(*) from flights where {where} group by 1, 2"
         ).fetchall()

@@ -9,18 +9,12 @@ import pytest
 from apps.warehouses.duckdb import DuckDBWarehouse, file_of
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.types import Target
-from tests.warehouses.conftest import AMPLE, TABLES, Rows
+from tests.warehouses.conftest import AMPLE, Rows
+from tests.warehouses.samples import make_file
 
 
 def target(data_dir: Path, name: str) -> Target:
     return Target("duckdb", database=name, data_dir=data_dir)
-
-
-def make_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(str(path)) as connection:
-        for statement in TABLES:
-            connection.execute(statement)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from apps.warehouses.duckdb import DuckDBWarehouse
 from apps.warehouses.errors import MESSAGES, WarehouseError
 from apps.warehouses.types import Limits, Warehouse
-from tests.warehouses.conftest import AMPLE, PASSWORD, Rows
+from tests.warehouses.conftest import AMPLE, Rows
+from tests.warehouses.samples import PASSWORD
 
 ENDLESS = (
     "SELECT count(*) FROM generate_series(1, 30000000) a(i), generate_series(1, 30000000) b(j) WHERE a.i + b.j < 0"

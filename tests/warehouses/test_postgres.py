@@ -20,7 +20,8 @@ from apps.warehouses.pool import Pool
 from apps.warehouses.postgres import PostgresWarehouse, connect_parameters
 from apps.warehouses.targets import Allowed
 from apps.warehouses.types import Limits, Target
-from tests.warehouses.conftest import ADMIN_URL, AMPLE, DATABASE, LOCAL, PASSWORD, Rows
+from tests.warehouses.conftest import AMPLE, Rows
+from tests.warehouses.samples import ADMIN_URL, LOCAL, PASSWORD
 
 PUBLIC = Target("postgres", "8.8.8.8", None, "sales", "reader")
 
@@ -112,7 +113,7 @@ def test_a_number_that_no_decimal_holds_becomes_a_float(mill: PostgresWarehouse,
     assert found[0].as_py() == 1.25
 
 
-def test_a_function_cannot_make_the_session_writable(mill: PostgresWarehouse, rows: Rows) -> None:
+def test_a_function_cannot_make_the_session_writable(mill: PostgresWarehouse, database: Target, rows: Rows) -> None:
     with pytest.raises(WarehouseError):
         rows(mill, "SELECT set_config('transaction_read_only', 'off', true)")
     rows(
@@ -123,7 +124,7 @@ def test_a_function_cannot_make_the_session_writable(mill: PostgresWarehouse, ro
     assert found == [{"r": "on", "z": "UTC"}]
     with pytest.raises(WarehouseError):
         rows(mill, "WITH gone AS (DELETE FROM orders RETURNING 1) SELECT count(*) FROM gone")
-    with psycopg.connect(ADMIN_URL, dbname=DATABASE) as admin:
+    with psycopg.connect(ADMIN_URL, dbname=database.database) as admin:
         assert admin.execute("SELECT count(*) FROM orders").fetchone() == (3,)
 
 

@@ -9,7 +9,8 @@ from apps.warehouses.errors import WarehouseError
 from apps.warehouses.opening import open_warehouse
 from apps.warehouses.targets import Allowed, OwnServer, is_public, locate
 from apps.warehouses.types import Target
-from tests.warehouses.conftest import LOCAL, PASSWORD, SOCKET_DIR, Rows
+from tests.warehouses.conftest import Rows
+from tests.warehouses.samples import LOCAL, PASSWORD, SOCKET_DIR
 
 LOOPBACK_SPELLINGS = [
     "127.0.0.1", "localhost", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1",

@@ -38,7 +38,17 @@ def issuer() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "oidc_provider_mock",
+        "--port",
+        str(port),
+        "--require-nonce",
+        "true",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://localhost:{port}"
     try:
@@ -204,7 +214,9 @@ def test_state_belongs_to_the_browser_that_asked(
     assert thief.finish(callback).status_code == 400  # type: ignore[attr-defined]
     assert not is_in(thief)
     assert walk.finish(callback).status_code == 302  # type: ignore[attr-defined]
-    assert walk.finish(callback).status_code != 302 or not AuditEvent.objects.filter(verb="accounts.signed_in").count() > 1  # type: ignore[attr-defined]
+    assert (
+        walk.finish(callback).status_code != 302 or not AuditEvent.objects.filter(verb="accounts.signed_in").count() > 1
+    )  # type: ignore[attr-defined]
 
 
 def test_an_id_token_of_another_sign_in_is_refused(
@@ -270,7 +282,9 @@ def test_ended_sessions_are_over_at_once(
     assert not is_in(walk)
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
 def test_nobody_is_sent_elsewhere_after_signing_in(
     walk: Walk, issuer: str, provider: IdentityProvider, invited: User, target: str
 ) -> None:
@@ -296,7 +310,14 @@ def test_the_client_secret_is_sealed(provider: IdentityProvider) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/accounts/email/", "/admin/password_change/"]
+    "path",
+    [
+        "/accounts/login/",
+        "/accounts/signup/",
+        "/accounts/password/reset/",
+        "/accounts/email/",
+        "/admin/password_change/",
+    ],
 )
 def test_there_are_no_password_pages(acme: TenantRef, ada: User, path: str) -> None:
     client = Client(HTTP_HOST=HOST)

@@ -50,9 +50,12 @@ CANARY = "canary.7f3a9c51@example.com"
 def source(tmp_path: Path, settings: Settings) -> Path:
     """Seven orders in two regions."""
     settings.OMNI_DATA_DIR = tmp_path
-    path = tmp_path / "acme.duckdb"
+    path = tmp_path / "acme" / "acme.duckdb"
+    path.parent.mkdir()
     with duckdb.connect(str(path)) as connection:
-        connection.execute("CREATE TABLE orders (region VARCHAR, status VARCHAR, email VARCHAR, placed TIMESTAMP, price DOUBLE)")
+        connection.execute(
+            "CREATE TABLE orders (region VARCHAR, status VARCHAR, email VARCHAR, placed TIMESTAMP, price DOUBLE)"
+        )
         connection.execute(
             "INSERT INTO orders SELECT CASE WHEN i < 3 THEN 'EU' ELSE 'US' END, CASE WHEN i % 2 = 0 THEN 'paid' ELSE 'open' END,"
             " CASE WHEN i = 0 THEN $canary ELSE 'p' || i || '@example.com' END, TIMESTAMP '2024-01-15' + INTERVAL (i) MONTH,"

@@ -66,7 +66,9 @@ def test_a_forbidden_field_is_unknown_in_every_clause(ask: Ask, eve: User, quest
     text = str(question).replace("margin_share", "margin").replace("orders.margin", "orders.nothing")
     with pytest.raises(UnknownFieldError) as missing:
         ask(eve, **eval(text))
-    assert forbidden.value.message.replace("margin_share", "x").replace("margin", "x") == missing.value.message.replace("nothing", "x")
+    assert forbidden.value.message.replace("margin_share", "x").replace("margin", "x") == missing.value.message.replace(
+        "nothing", "x"
+    )
     GroupMembership.objects.create(user=eve, group=finance)
     assert ask(eve, **question).row_count == 1  # type: ignore[arg-type]
 
