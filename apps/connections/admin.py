@@ -91,6 +91,11 @@ class ConnectionAdmin(TenantModelAdmin):
 
     log_change = log_addition
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """A connection takes its catalogue along, although nobody may delete a part of it alone."""
+        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, needed - {str(CatalogTable._meta.verbose_name)}, protected
+
     @admin.action(description="Check the selected connections in the worker", permissions=["view"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         for connection in queryset[:10]:

@@ -111,10 +111,10 @@ def wait_for(url: str, processes: Processes, *, timeout_s: float = 60) -> None:
 
 
 def interrupt_on_terminate() -> None:
-    """Treat SIGTERM and SIGHUP like Ctrl-C."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, also when the shell started us with SIGINT ignored."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)

@@ -39,6 +39,15 @@ TPCH = {
     "orders": "o_orderkey bigint, o_custkey int, o_orderstatus text, o_totalprice numeric(15,2), o_orderdate date, o_orderpriority text, o_clerk text, o_shippriority int, o_comment text",
     "lineitem": "l_orderkey bigint, l_partkey int, l_suppkey int, l_linenumber int, l_quantity numeric(15,2), l_extendedprice numeric(15,2), l_discount numeric(15,2), l_tax numeric(15,2), l_returnflag text, l_linestatus text, l_shipdate date, l_commitdate date, l_receiptdate date, l_shipinstruct text, l_shipmode text, l_comment text",
 }
+KEYS = {
+    "region": "r_regionkey",
+    "nation": "n_nationkey",
+    "part": "p_partkey",
+    "supplier": "s_suppkey",
+    "partsupp": "ps_partkey, ps_suppkey",
+    "customer": "c_custkey",
+    "lineitem": "l_orderkey, l_linenumber",
+}
 INDEXES = (
     "ALTER TABLE orders ADD PRIMARY KEY (o_orderkey)",
     "CREATE INDEX ON orders (o_custkey)",
@@ -114,7 +123,7 @@ def load_tpch(admin_url: str, database: str, scale: float, *, with_mart: bool) -
         )
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
             draft = f"{database}_draft"
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(draft)))
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(draft)))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(draft)))
             _fill(admin_url.replace("@/postgres?", f"@/{draft}?"), scale, reader, with_mart=with_mart)
             connection.execute(
@@ -139,9 +148,16 @@ def _fill(url: str, scale: float, reader: str, *, with_mart: bool) -> None:
             ):
                 while chunk := file.read(1 << 20):
                     copy.write(chunk)
-        for statement in (*INDEXES, *([MART] if with_mart else [])):
-            connection.execute(statement)
+        keys = [f"ALTER TABLE {table} ADD PRIMARY KEY ({columns})" for table, columns in KEYS.items()]
+        for statement in (
+            *INDEXES,
+            *([MART] if with_mart else keys),
+        ):  # the mart's workload is measured without the keys
+            connection.execute(statement.encode())
         connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(sql.Identifier(reader)))
         connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(reader)))
+        database = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(reader)))
         connection.execute("ANALYZE")

@@ -6,17 +6,28 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from apps.access.admin.base import TenantInline, TenantModelAdmin
+from apps.access.admin.base import TenantInline, TenantModelAdmin, actor_of
 from apps.access.sites import tenant_admin_site
-from apps.accounts.models import AttributeDefinition, GroupMembership, UserGroup
+from apps.accounts.models import AttributeDefinition, GroupMembership, User, UserGroup
 
 
 class MemberInline(TenantInline):
+    """Members but oneself: nobody changes their own rights."""
+
     model = GroupMembership
     fields = ("user", "source")
     readonly_fields = ("source",)
     autocomplete_fields = ("user",)
-    verbose_name_plural = "members"
+    verbose_name_plural = "members (without yourself)"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GroupMembership]:
+        found: QuerySet[GroupMembership] = super().get_queryset(request)
+        return found.exclude(user_id=str(actor_of(request).user_id))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["queryset"] = User.objects.exclude(pk=str(actor_of(request).user_id))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(UserGroup, site=tenant_admin_site)

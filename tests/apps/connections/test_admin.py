@@ -1,0 +1,109 @@
+"""The administrators' pages: the credential can be written, never read."""
+
+from datetime import datetime
+
+import pytest
+
+from apps.accounts.models import User
+from apps.audit.models import AuditEvent
+from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
+from apps.connections.selectors import open_source
+from apps.connections.services import check_now
+from tests.apps.connections.conftest import Browse
+from tests.warehouses.samples import PASSWORD
+
+LIST = "/admin/connections/connection/"
+
+
+def form_of(connection: Connection, **changes: str) -> dict[str, str]:
+    fields = ("name", "dialect", "host", "database", "username", "max_rows", "max_bytes", "timeout_s")
+    inline = {"tables-TOTAL_FORMS": "0", "tables-INITIAL_FORMS": "0"}
+    return {field: str(getattr(connection, field)) for field in fields} | {"options": "{}"} | inline | changes
+
+
+def test_an_administrator_sees_connections_and_nobody_else_does(
+    browse: Browse, mill: Connection, ada: User, ann: User
+) -> None:
+    for path in (LIST, f"{LIST}{mill.pk}/change/", f"{LIST}add/"):
+        assert browse(ada).get(path).status_code == 200
+        assert browse(ann).get(path).status_code == 404
+
+
+def test_the_page_shows_the_target_and_never_the_credential(browse: Browse, mill: Connection, ada: User) -> None:
+    page = browse(ada).get(f"{LIST}{mill.pk}/change/").content.decode()
+    assert mill.username in page
+    assert PASSWORD not in page
+    assert bytes(mill.sealed_credential or b"").hex() not in page
+    assert "sealed_credential" not in page
+
+
+def test_a_limit_is_changed_and_the_credential_stays(browse: Browse, mill: Connection, ada: User) -> None:
+    answer = browse(ada).post(f"{LIST}{mill.pk}/change/", form_of(mill, max_rows="7", password="ignored"))
+    assert answer.status_code == 302, answer.content.decode()
+    found = Connection.objects.get(pk=mill.pk)
+    assert (found.max_rows, bytes(found.sealed_credential or b"")) == (7, bytes(mill.sealed_credential or b""))
+    open_source(found).close()
+    assert AuditEvent.objects.filter(verb="connections.connection_changed").count() == 1
+
+
+def test_the_credential_is_replaced_only_when_asked(browse: Browse, mill: Connection, ada: User) -> None:
+    page = browse(ada)
+    empty = page.post(f"{LIST}{mill.pk}/change/", form_of(mill, replaces_credential="on"))
+    assert empty.status_code == 200
+    assert "Write the new password here." in empty.content.decode()
+    answer = page.post(f"{LIST}{mill.pk}/change/", form_of(mill, replaces_credential="on", password="another-canary"))
+    assert answer.status_code == 302
+    found = Connection.objects.get(pk=mill.pk)
+    assert bytes(found.sealed_credential or b"") != bytes(mill.sealed_credential or b"")
+    assert "another-canary" not in page.get(f"{LIST}{mill.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": "8.8.8.8"}, {"database": "other"}, {"username": "somebody"}, {"port": "6543"}]
+)
+def test_another_target_asks_for_the_password(
+    browse: Browse, mill: Connection, ada: User, change: dict[str, str]
+) -> None:
+    page = browse(ada)
+    refused = page.post(f"{LIST}{mill.pk}/change/", form_of(mill, **change))
+    assert refused.status_code == 200
+    assert "Another target needs the password to be written again." in refused.content.decode()
+    assert Connection.objects.get(pk=mill.pk).version == 1
+    again = form_of(mill, **change, replaces_credential="on", password=PASSWORD)
+    assert page.post(f"{LIST}{mill.pk}/change/", again).status_code == 302
+
+
+def test_a_refused_option_is_an_error_at_its_field(browse: Browse, mill: Connection, ada: User) -> None:
+    options = '{"password": "hunter2"}'
+    answer = browse(ada).post(f"{LIST}{mill.pk}/change/", form_of(mill, options=options))
+    assert answer.status_code == 200
+    assert "is not allowed; allowed: sslmode" in answer.content.decode()
+
+
+def test_a_connection_is_added_checked_and_removed(browse: Browse, mill: Connection, ada: User) -> None:
+    page = browse(ada)
+    form = form_of(mill, name="second", password=PASSWORD)
+    assert page.post(f"{LIST}add/", form).status_code == 302
+    second = Connection.objects.get(name="second")
+    answer = page.post(
+        LIST, {"action": "check_selected", "index": "0", "_selected_action": [str(second.pk)]}, follow=True
+    )
+    assert "second: reachable" in answer.content.decode()
+    assert page.post(f"{LIST}{second.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Connection.objects.filter(name="second").exists()
+    verbs = list(AuditEvent.objects.filter(object_id=str(second.pk)).values_list("verb", flat=True))
+    assert sorted(set(verbs)) == [
+        "connections.check_requested", "connections.connection_checked", "connections.connection_created",
+        "connections.connection_deleted",
+    ]  # fmt: skip
+
+
+def test_the_catalogue_is_there_to_look_at(browse: Browse, mill: Connection, ada: User, now: datetime) -> None:
+    check_now(mill, by=SYSTEM, now=now)
+    page = browse(ada)
+    table = mill.tables.get()
+    shown = page.get(f"/admin/connections/catalogtable/{table.pk}/change/").content.decode()
+    assert "country" in shown
+    assert page.post(f"/admin/connections/catalogtable/{table.pk}/change/", {"name": "x"}).status_code == 403
+    assert "orders" in page.get(f"{LIST}{mill.pk}/change/").content.decode()

@@ -1,0 +1,150 @@
+"""The JSON API: strict, alike in its refusals, and on the one path."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.accounts.services import issue_token
+from apps.audit.types import SYSTEM
+from apps.tenants.binding import unbound
+from apps.tenants.types import TenantRef
+
+QUESTION = {"dataset": "Sales", "fields": ["orders.region", "orders.revenue"]}
+Send = Callable[..., Any]
+
+
+@pytest.fixture
+def send(now: datetime) -> Send:
+    """Send a request with a fresh token of somebody."""
+
+    def request(
+        user: User | None,
+        path: str = "/api/v1/query",
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        host: str = "acme.localhost",
+        **headers: str,
+    ) -> Any:
+        sent = {"Accept": "application/json"} | headers
+        if user is not None:
+            token = issue_token(user=user, name="test", days=1, by=SYSTEM, now=now)
+            sent["Authorization"] = f"Bearer {token}"
+        client = Client(HTTP_HOST=host, headers=sent, enforce_csrf_checks=True)
+        with unbound():
+            if body is None and raw is None:
+                return client.get(path)
+            return client.post(path, raw if raw is not None else json.dumps(body), content_type="application/json")
+
+    return request
+
+
+def test_a_person_gets_their_rows_with_what_limits_them(send: Send, eve: User) -> None:
+    answer = send(eve, body=QUESTION).json()
+    assert answer["rows"] == [["EU", 60.0]]
+    assert [column["name"] for column in answer["columns"]] == QUESTION["fields"]
+    assert answer["policy_fingerprint"]
+    assert any("EU" in text for text in answer["limits"])
+    assert send(eve, body=QUESTION).json()["cache"]["hit"] is True
+
+
+def test_other_forms_of_the_same_answer(send: Send, eve: User) -> None:
+    assert send(eve, body=QUESTION, Accept="text/csv").content == b"Region,Revenue\r\nEU,60.0\r\n"
+    stream = send(eve, body=QUESTION, Accept="application/vnd.apache.arrow.stream").content
+    assert pa.ipc.open_stream(io.BytesIO(stream)).read_all().to_pylist() == [
+        {"orders.region": "EU", "orders.revenue": 60.0}
+    ]
+
+
+def test_the_lists_name_what_may_be_used_and_nothing_else(send: Send, eve: User, ada: User) -> None:
+    assert [item["name"] for item in send(eve, "/api/v1/datasets").json()["datasets"]] == ["Sales"]
+    fields = {field["name"] for field in send(eve, "/api/v1/datasets/Sales").json()["fields"]}
+    assert "orders.revenue" in fields
+    assert not fields & {"orders.margin", "orders.margin_share", "orders.price"}
+    assert send(ada, "/api/v1/datasets").json()["datasets"] == []
+
+
+def test_forbidden_and_missing_are_alike(send: Send, eve: User, ada: User) -> None:
+    assert send(eve, "/api/v1/datasets/Sales").status_code == 200
+    forbidden, missing = send(ada, "/api/v1/datasets/Sales"), send(ada, "/api/v1/datasets/Xales")
+    assert (forbidden.status_code, forbidden.content.replace(b"Sales", b"Xales")) == (404, missing.content)
+    assert dict(forbidden.headers) == dict(missing.headers)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "path"),
+    [
+        ({"dataset": "Sales"}, 400, "fields"),
+        (QUESTION | {"colour": 1}, 400, "colour"),
+        (QUESTION | {"limit": "10"}, 400, "limit"),
+        (QUESTION | {"filters": {"orders.region": {"resembles": "EU"}}}, 400, "filters.orders.region"),
+        (QUESTION | {"filters": {"orders.region": {"is": {"$ne": 1}}}}, 400, "filters.orders.region"),
+        ({"dataset": "Sales", "fields": ["orders.nothing"]}, 400, "fields.0"),
+        ([], 400, ""),
+    ],
+)
+def test_bad_questions_are_told_where(send: Send, eve: User, body: Any, status: int, path: str) -> None:
+    answer = send(eve, body=body)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json().get("path", "") == path
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b" ",
+        b"{",
+        b'{"dataset": "Sales", "dataset": "Sales", "fields": ["orders.count"]}',
+        b'{"limit": NaN}',
+        b"[" * 9000,
+    ],
+)
+def test_bodies_that_are_no_json_are_refused(send: Send, eve: User, raw: bytes) -> None:
+    assert send(eve, raw=raw).status_code == 400
+
+
+def test_without_a_valid_token_there_is_one_answer(send: Send, eve: User, globex: TenantRef) -> None:
+    assert send(eve, body=QUESTION).status_code == 200
+    for answer in (
+        send(None, body=QUESTION),
+        send(None, body=QUESTION, Authorization="Bearer omni_" + "x" * 43),
+        send(None, body=QUESTION, Authorization="Basic eDp5"),
+    ):
+        assert answer.status_code in (401, 403)
+    assert send(eve, body=QUESTION, host="globex.localhost").status_code == 401
+
+
+def test_a_revoked_or_expired_token_and_a_disabled_person_are_refused(send: Send, eve: User) -> None:
+    assert send(eve, body=QUESTION).status_code == 200
+    User.objects.filter(pk=eve.pk).update(is_active=False)
+    assert send(eve, body=QUESTION).status_code == 401
+
+
+def test_a_cookie_needs_a_csrf_token_and_a_bearer_token_does_not(send: Send, eve: User) -> None:
+    assert send(eve, body=QUESTION).status_code == 200
+    client = Client(HTTP_HOST="acme.localhost", enforce_csrf_checks=True)
+    client.force_login(eve, backend="apps.accounts.backends.IdentityBackend")
+    with unbound():
+        assert client.post("/api/v1/query", json.dumps(QUESTION), content_type="application/json").status_code == 403
+
+
+def test_explain_says_which_rule_and_value_apply(send: Send, eve: User) -> None:
+    told = send(eve, "/api/v1/explain", QUESTION | {"fields": ["orders.region", "orders.margin"]}).json()
+    assert told["row_policies"][0]["values"] == ["EU"]
+    assert told["row_policies"][0]["rule"].startswith("orders.view.yaml:")
+    assert told["fields"] == ["orders.region"]
+    assert "sql" not in told
+
+
+def test_other_addresses_and_methods(send: Send, eve: User) -> None:
+    assert send(eve, "/api/v1/nothing").status_code == 404
+    assert send(eve, "/api/v1/query").status_code == 405
+    assert send(eve, "/api/v1/runs/00000000-0000-0000-0000-000000000001").status_code == 404
