@@ -2,11 +2,19 @@
 
 from uuid import UUID
 
+import pyarrow as pa
 from celery import shared_task
+from celery.signals import worker_init
 
 from apps.connections.checking import check
 from apps.connections.models import Connection
 from apps.tenants.tasks import TenantTask
+
+
+@worker_init.connect
+def warm_up(**_: object) -> None:
+    """Load before forking what the first query would wait 0.3 s for: pyarrow looks for pandas at its first array."""
+    pa.array([0])
 
 
 @shared_task(base=TenantTask, name="connections.check_connection")

@@ -82,9 +82,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 class ModelFileForm(TenantModelForm):
     """The whole model is checked with the edited file before anything is stored."""
 
-    content = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 30, "spellcheck": "false", "class": "font-mono"}), strip=False
-    )
+    content = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 16, "spellcheck": "false"}), strip=False)
     publish = forms.BooleanField(
         required=False, initial=True, label="publish at once", help_text="else a draft is kept"
     )

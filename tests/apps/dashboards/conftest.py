@@ -78,7 +78,7 @@ Person = Callable[..., User]
 def source(acme: TenantRef, now: datetime) -> Connection:
     """A DuckDB file in the data folder and the connection to it."""
     name = f"dashboards-{WORKER}.duckdb"
-    path = Path(settings.OMNI_DATA_DIR) / name
+    path = Path(settings.OMNI_DATA_DIR) / acme.slug / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as database:
