@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
-from apps.access.admin import ReadOnlyAdmin, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin import ReadOnlyAdmin, ReadOnlyInline, TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.sites import tenant_admin_site
 from apps.connections.models import CatalogColumn, CatalogTable, Connection
 from apps.connections.selectors import context_of
@@ -48,19 +48,12 @@ class ConnectionForm(TenantModelForm):
         return (self.cleaned_data.get("password") or None) if is_wanted else None
 
 
-class CatalogTableInline(TenantInline):
+class CatalogTableInline(ReadOnlyInline):
     model = CatalogTable
     fields = ("schema", "name", "seen_at")
     readonly_fields = fields
-    can_delete = False
     show_change_link = True
     verbose_name_plural = "catalogue"
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Connection, site=tenant_admin_site)
@@ -105,17 +98,10 @@ class ConnectionAdmin(TenantModelAdmin):
             (messages.success if is_ok else messages.error)(request, f"{found.name}: {text}")
 
 
-class ColumnInline(TenantInline):
+class ColumnInline(ReadOnlyInline):
     model = CatalogColumn
     fields = ("name", "type", "is_nullable")
     readonly_fields = fields
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(CatalogTable, site=tenant_admin_site)

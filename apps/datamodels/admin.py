@@ -9,7 +9,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.access.admin import HoldersAdmin, ReadOnlyAdmin, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin import (
+    HoldersAdmin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    TenantModelAdmin,
+    TenantModelForm,
+    actor_of,
+)
 from apps.access.sites import tenant_admin_site
 from apps.datamodels.models import (
     DataModel,
@@ -25,17 +32,10 @@ from apps.semantic.errors import ModelError
 from apps.semantic.model.reading import read_model
 
 
-class VersionInline(TenantInline):
+class VersionInline(ReadOnlyInline):
     model = ModelVersion
     fields = ("number", "created_at", "created_by", "published_at", "is_current")
     readonly_fields = fields
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(DataModel, site=tenant_admin_site)

@@ -25,8 +25,10 @@ def _write_once(path: Path, text: str, mode: int) -> None:
 
 def ensure_worker_keys() -> None:
     """Generate the pair into the configured files when it is missing, in local set-ups only."""
+    if not settings.OMNI_IS_LOCAL:
+        return
     private, public = Path(settings.OMNI_WORKER_PRIVATE_KEY_FILE), Path(settings.OMNI_WORKER_PUBLIC_KEY_FILE)
-    if not settings.OMNI_IS_LOCAL or (private.exists() and public.exists()):
+    if private.exists() and public.exists():
         return
     handle = tink.new_keyset_handle(TEMPLATE)
     _write_once(private, tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN), 0o600)

@@ -1,12 +1,20 @@
 """Admin pages of access, and of the apps below it that may not know it."""
 
 from apps.access.admin import audit, groups, people, platform, providers
-from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.base import (
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    TenantInline,
+    TenantModelAdmin,
+    TenantModelForm,
+    actor_of,
+)
 from apps.access.admin.holders import HoldersAdmin
 
 __all__ = [
     "HoldersAdmin",
     "ReadOnlyAdmin",
+    "ReadOnlyInline",
     "TenantInline",
     "TenantModelAdmin",
     "TenantModelForm",

@@ -106,3 +106,15 @@ class TenantInline(_ActorPermissions, TabularInline):  # type: ignore[misc]
     form = TenantModelForm
     extra = 0
     tab = True
+
+
+class ReadOnlyInline(TenantInline):
+    """Rows to look at inside another object's page."""
+
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

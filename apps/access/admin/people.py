@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.access.admin.base import TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.sites import tenant_admin_site
 from apps.accounts import services
 from apps.accounts.claims import typed_values
@@ -87,18 +87,11 @@ class MembershipInline(NotForOneself):
     verbose_name_plural = "groups"
 
 
-class TokenInline(TenantInline):
+class TokenInline(ReadOnlyInline):
     model = ApiToken
     fields = ("name", "created_at", "expires_at", "last_used_at", "revoked_at")
     readonly_fields = fields
-    can_delete = False
     verbose_name_plural = "API tokens"
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(User, site=tenant_admin_site)
