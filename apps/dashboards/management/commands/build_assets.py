@@ -22,11 +22,15 @@ class Command(BaseCommand):
         bundle, stamp = folder / "vega.js", settings.OMNI_STATE_DIR / "vega.version"
         wanted = f"{version('vl-convert-python')} {VEGA_LITE} {SNIPPET}"
         if bundle.exists() and stamp.exists() and stamp.read_text() == wanted:
-            self.stdout.write("The chart bundle is up to date.")
+            self.say("The chart bundle is up to date.", **options)
             return
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / "vega.js.part"
         part.write_text(vl_convert.javascript_bundle(SNIPPET, vl_version=VEGA_LITE))
         part.replace(bundle)
         stamp.write_text(wanted)
-        self.stdout.write(f"Wrote {bundle.stat().st_size // 1000} kB to {bundle}")
+        self.say(f"Wrote {bundle.stat().st_size // 1000} kB to {bundle}", **options)
+
+    def say(self, text: str, *, verbosity: int, **_: Any) -> None:
+        if verbosity:
+            self.stdout.write(text)
