@@ -105,12 +105,14 @@ def build_brickyard(admin_url: str) -> SourceDatabase:
     return load_tpch(admin_url, "brickyard", 0.1, with_mart=False)
 
 
-def load_tpch(admin_url: str, database: str, scale: float, *, with_mart: bool) -> SourceDatabase:
+def load_tpch(
+    admin_url: str, database: str, scale: float, *, with_mart: bool, password: str | None = None
+) -> SourceDatabase:
     """Load TPC-H into a database of its own, with a reader who may only select; a complete one is kept.
 
-    The embedded server trusts its socket, so that the reader's password is set anew each time.
+    The reader's password is set anew: to ``password``, or to a random one.
     """
-    reader, password = f"{database}{READER_SUFFIX}", secrets.token_urlsafe(24)
+    reader, password = f"{database}{READER_SUFFIX}", password or secrets.token_urlsafe(24)
     host = str(conninfo_to_dict(admin_url).get("host", ""))
     url = admin_url.replace("@/postgres?", f"@/{database}?")
     with psycopg.connect(admin_url, autocommit=True) as connection:

@@ -19,6 +19,12 @@ log_min_error_statement = panic
 """
 """``log_min_error_statement``: a failed statement is not written to the log, since it could hold values."""
 
+ACCESS = """
+# The installation's own roles come in by the socket alone; everybody else, such as a source's reader, needs a password.
+local all postgres,omni_owner,omni_app trust
+local all all scram-sha-256
+"""
+
 
 def _server(folder: Path) -> PostgresServer:
     data = folder / "postgres"
@@ -27,6 +33,7 @@ def _server(folder: Path) -> PostgresServer:
         server.ensure_pgdata_inited()
         (data / "omni.conf").write_text(CONFIGURATION)
         (data / "omni.conf").chmod(0o644)
+        (data / "pg_hba.conf").write_text(ACCESS)
         with (data / "postgresql.conf").open("a") as file:
             file.write("\ninclude_if_exists = 'omni.conf'\n")
     return server

@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 PORT = 8231
 SCALE = float(os.environ.get("OMNI_BENCH_SCALE", "0.5"))
 PERSON = "eve@bench.example"
+PASSWORD = "bench-only"  # the same in every run: the connection keeps it sealed from the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ def start() -> Installation:
     require_port(PORT, "bench")
     settings.OMNI_PUBLIC_PORT = PORT
     call_command("migrate", verbosity=0)
-    source = sources.load_tpch(os.environ["OMNI_DATABASE_ADMIN_URL"], "bench_source", SCALE, with_mart=True)
+    source = sources.load_tpch(
+        os.environ["OMNI_DATABASE_ADMIN_URL"], "bench_source", SCALE, with_mart=True, password=PASSWORD
+    )
     call_command("build_assets", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     processes = Processes(Path(settings.OMNI_STATE_DIR) / "log")

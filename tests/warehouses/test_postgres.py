@@ -129,7 +129,9 @@ def test_a_function_cannot_make_the_session_writable(mill: PostgresWarehouse, da
 
 
 def test_the_reader_may_write_elsewhere_so_that_it_is_the_session_that_refuses(database: Target) -> None:
-    with psycopg.connect(host=database.host, dbname=database.database, user=database.username) as connection:
+    with psycopg.connect(
+        host=database.host, dbname=database.database, user=database.username, password=PASSWORD
+    ) as connection:
         connection.execute("INSERT INTO orders VALUES (9, 'DK', 1)")
         connection.rollback()
 
@@ -262,3 +264,10 @@ def test_the_pool_is_bounded_over_all_keys_and_in_time(database: Target) -> None
     last = pool.take("other", lambda: PostgresWarehouse(database, PASSWORD, allowed=LOCAL))
     assert [session.is_usable for session in sessions] == [False, False, False]
     last.close()
+
+
+def test_a_wrong_password_is_refused_by_the_embedded_server(database: Target) -> None:
+    PostgresWarehouse(database, PASSWORD, allowed=LOCAL).close()
+    with pytest.raises(WarehouseError) as caught:
+        PostgresWarehouse(database, "wrong", allowed=LOCAL)
+    assert caught.value.code == "refused_credentials"
