@@ -64,9 +64,10 @@ class MissingAttributeError(QueryError):
 
     code = "missing_attribute"
 
-    def __init__(self, attribute: str) -> None:
+    def __init__(self, attribute: str, *, has_several: bool = False) -> None:
+        fault = "several values" if has_several else "no value"
         super().__init__(
-            f"Your account has no value for “{attribute}”, which decides the rows you may see. "
+            f"Your account has {fault} for “{attribute}”, which decides the rows you may see. "
             "Ask your administrator to set it."
         )
         self.attribute = attribute

@@ -169,6 +169,12 @@ def model(dialect: str = "duckdb", week_start: int = 0) -> SemanticModel:
     return SemanticModel(dialect, VIEWS, {"Sales": SALES, "Inner": INNER}, {}, week_start)
 
 
+def without_keys(of: SemanticModel, name: str) -> SemanticModel:
+    """Return the model with a view whose rows no key tells apart."""
+    keyless = {key: replace(item, is_primary_key=False) for key, item in of.views[name].dimensions.items()}
+    return replace(of, views={**of.views, name: replace(of.views[name], dimensions=keyless)})
+
+
 MODEL = model()
 EVERYTHING = AccessScope("Sales", ALL, fingerprint="everything")
 

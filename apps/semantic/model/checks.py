@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from sqlglot import exp
+
 from apps.semantic.errors import Problem
 from apps.semantic.model.grants import grant_names
 from apps.semantic.model.suggestions import did_you_mean
@@ -11,9 +13,11 @@ from apps.semantic.model.types import (
     FieldFilter,
     GrantRule,
     Measure,
+    Relationship,
     SemanticModel,
     Source,
     Topic,
+    View,
 )
 from apps.semantic.model.views import all_fields
 
@@ -22,6 +26,13 @@ def check_model(model: SemanticModel) -> list[Problem]:
     """Return what does not fit together."""
     known = all_fields(dict(model.views))
     problems = [problem for field in _fields(model) for problem in _field(field, model, known)]
+    for own in model.topic_models.values():
+        changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
+        inner = all_fields(dict(own.views))
+        for view in changed:
+            fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
+            for field in fields:
+                problems += _field(field, own, inner)
     for rule in _rules(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             problems.append(
@@ -31,8 +42,11 @@ def check_model(model: SemanticModel) -> list[Problem]:
         for policy in view.access_filters:
             problems += _policy(policy, model, (view.name,), known)
     for topic in model.topics.values():
-        problems += _topic(topic, model, known)
-    return problems + _cycles(model)
+        own = model.of_topic(topic.name)
+        problems += _topic(topic, own, all_fields(dict(own.views)) if own is not model else known)
+    for view in model.views.values():
+        problems += _sources(view, model, known)
+    return problems + _cycles(model) + source_cycles(model)
 
 
 def _at(source: Source, message: str) -> Problem:
@@ -46,7 +60,8 @@ def _fields(model: SemanticModel) -> Iterator[Dimension | Measure]:
 
 
 def _rules(model: SemanticModel) -> Iterator[GrantRule]:
-    holders = [*model.views.values(), *model.topics.values(), *_fields(model)]
+    filters = [item for view in model.views.values() for item in view.filters.values()]
+    holders = [*model.views.values(), *model.topics.values(), *model.composites.values(), *filters, *_fields(model)]
     for holder in holders:
         if holder.required_access_grants is not None:
             yield holder.required_access_grants
@@ -58,7 +73,9 @@ def _field(field: Dimension | Measure, model: SemanticModel, known: set[str]) ->
     for reference in sorted(field.references):
         if reference not in known:
             yield _at(field.source, f"there is no field “{reference}”.{did_you_mean(reference, known)}")
-        elif isinstance(field, Dimension) and model.measure(reference):
+        elif _is_ignored(reference, model):
+            yield _at(field.source, f"“{reference}” is ignored, so nothing can rest on it")
+        elif isinstance(field, Dimension) and model.measure(reference) and not _is_ranking(field, reference):
             yield _at(field.source, f"the dimension “{field.name}” cannot rest on the measure “{reference}”")
         elif isinstance(field, Measure) and field.aggregate != "expression" and model.measure(reference):
             yield _at(
@@ -67,6 +84,17 @@ def _field(field: Dimension | Measure, model: SemanticModel, known: set[str]) ->
     if isinstance(field, Measure):
         for rule in field.filters:
             yield from _filter(rule, model, field.source, known)
+    elif field.top_n is not None and field.top_n.by in known and model.measure(field.top_n.by) is None:
+        yield _at(field.source, f"the top values are ranked by a measure; “{field.top_n.by}” is none")
+
+
+def _is_ignored(reference: str, model: SemanticModel) -> bool:
+    found = model.dimension(reference) or model.measure(reference)
+    return found is not None and found.is_ignored
+
+
+def _is_ranking(field: Dimension, reference: str) -> bool:
+    return field.top_n is not None and field.top_n.by == reference
 
 
 def _filter(rule: FieldFilter, model: SemanticModel, source: Source, known: set[str]) -> Iterator[Problem]:
@@ -91,6 +119,71 @@ def _topic(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Prob
         yield from _policy(policy, model, topic.views, known)
     for rule in (*topic.always_where_filters, *topic.default_filters):
         yield from _filter(rule, model, topic.source, known)
+    for rule in topic.always_having_filters:
+        if model.measure(rule.field) is None:
+            yield _at(topic.source, f"“{rule.field}” is no measure.{did_you_mean(rule.field, known)}")
+    for tree in (*topic.always_where, *topic.always_having):
+        for name in sorted(_named(tree)):
+            if name.partition(".")[0] not in topic.views or name not in known:
+                yield _at(topic.source, f"“{name}” is no field of this topic.{did_you_mean(name, known)}")
+    for tree in topic.always_where:
+        for name in sorted(_named(tree)):
+            if model.measure(name) is not None:
+                yield _at(topic.source, f"“{name}” is a measure; conditions on measures go into always_having_sql")
+    kept = topic.cache_policy
+    if kept is not None and kept not in model.cache_policies:
+        yield _at(topic.source, f"there is no cache policy “{kept}”.{did_you_mean(kept, model.cache_policies)}")
+    for join in topic.joins:
+        yield from _join(join.relationship, model)
+
+
+def _join(item: Relationship, model: SemanticModel) -> Iterator[Problem]:
+    for tree in (item.on_sql, item.where_sql):
+        for name in sorted(_named(tree)) if tree is not None else ():
+            view, _, field = name.partition(".")
+            if view not in (item.from_view, item.to_view) or field not in model.views[view].dimensions:
+                yield _at(item.source, f"“{name}” is no dimension of the two views")
+
+
+def _named(tree: exp.Expr) -> set[str]:
+    names = {node.name.partition("[")[0] for node in tree.find_all(exp.Placeholder)}
+    return {name for name in names if not name.startswith(("omni_attributes.", "filters."))}
+
+
+def _sources(view: View, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    source = view.query_source
+    if source is not None:
+        topic = model.topics.get(source.topic)
+        if topic is None:
+            yield _at(view.source, f"there is no topic “{source.topic}”.{did_you_mean(source.topic, model.topics)}")
+        for name in (name.partition("[")[0] for name, _ in source.columns if topic is not None):
+            if topic is not None and name not in topic.fields:
+                yield _at(view.source, f"“{name}” is no field of its query's topic.{did_you_mean(name, topic.fields)}")
+        for rule in source.filters:
+            if rule.field.partition("[")[0] not in known:
+                yield _at(view.source, f"the filter's “{rule.field}” is no field.{did_you_mean(rule.field, known)}")
+    if view.rollup is not None and view.rollup.base_view not in model.views:
+        base = view.rollup.base_view
+        yield _at(view.source, f"there is no view “{base}”.{did_you_mean(base, model.views)}")
+
+
+def source_cycles(model: SemanticModel) -> list[Problem]:
+    """Return a problem for each query view that rests on itself."""
+    found = []
+    for name, view in model.views.items():
+        seen, waiting = set(), [name]
+        while waiting:
+            source = model.views[waiting.pop()].query_source
+            topic = model.topics.get(source.topic) if source is not None else None
+            for inner in topic.views if topic is not None else ():
+                if inner == name:
+                    found.append(_at(view.source, f"the query view “{name}” rests on itself"))
+                    waiting = []
+                    break
+                if inner not in seen and inner in model.views:
+                    seen.add(inner)
+                    waiting.append(inner)
+    return found
 
 
 def _cycles(model: SemanticModel) -> list[Problem]:

@@ -1,12 +1,13 @@
 """``sql:`` texts → trees. References become placeholders on the tree; what is not on the allow-list is refused."""
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
 
-from apps.semantic.model.types import TIMEFRAMES, FieldType
+from apps.semantic.model.types import INTERVALS, TEMPLATED, TIMEFRAMES, FieldType
 from apps.semantic.verify.allowed import FUNCTIONS
 
 NODES = frozenset((
@@ -17,9 +18,19 @@ NODES = frozenset((
 ))  # fmt: skip
 AGGREGATES = (exp.AggFunc,)
 VOLATILE = (exp.CurrentDate,)
-REFERENCE = re.compile(r"\$\{([^{}]*)\}|\{\{([^{}]*)\}\}")
+REFERENCE = re.compile(r"\$\{([^{}]*)\}|\{\{([^{}]*)\}\}|@\{([^{}]*)\}")
+QUOTED_ATTRIBUTE = re.compile(r"'(\{\{\s*omni_attributes\.[A-Za-z_]\w*\s*\}\})'")
+SECTION = re.compile(
+    r"\{\{#\s*([\w.]+)\.filter\s*\}\}(.*?)\{\{/\s*\1\.filter\s*\}\}"
+    r"(?:\s*\{\{\^\s*\1\.filter\s*\}\}(.*?)\{\{/\s*\1\.filter\s*\}\})?",
+    re.DOTALL,
+)
+PLAIN_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+KEYWORDS = frozenset(("null", "true", "false", "current_date", "current_timestamp", "current_time", "current_user"))
 NAME = re.compile(r"(?:([A-Za-z_]\w*)\.)?([A-Za-z_]\w*)(?:\[([a-z_]+)\])?")
 ATTRIBUTE = re.compile(r"\s*omni_attributes\.([A-Za-z_]\w*)\s*")
+FILTER_VALUE = re.compile(r"\s*filters\.([A-Za-z_]\w*\.[A-Za-z_]\w*\.(?:value|range_start|range_end))\s*")
+FILTER_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 TEMPLATE = re.compile(r"\{\{|\{%|@\{|\$\{|\{#")
 MAX_TEXT = 20_000
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike,
@@ -41,7 +52,13 @@ class ParsedExpression:
     references: frozenset[str]
 
 
-def parse_expression(text: str, *, view: str, dialect: str, may_aggregate: bool = False) -> ParsedExpression:
+Constants = Mapping[str, exp.Expression]
+NO_CONSTANTS: Constants = {}
+
+
+def parse_expression(
+    text: str, *, view: str, dialect: str, may_aggregate: bool = False, constants: Constants = NO_CONSTANTS
+) -> ParsedExpression:
     """Parse one expression of a view in the connection's dialect.
 
     Raises:
@@ -49,37 +66,99 @@ def parse_expression(text: str, *, view: str, dialect: str, may_aggregate: bool 
     """
     if len(text) > MAX_TEXT:
         raise ExpressionError("the expression is too long")
-    tokens: dict[str, str] = {}
+    if simple := _simple(text.strip(), view):
+        return simple
+    tree, names = _read(text, view, dialect, constants)
+    _check(tree, may_aggregate=may_aggregate)
+    return ParsedExpression(tree, fields_in(names))
+
+
+def parse_query_text(text: str, *, dialect: str, constants: Constants = NO_CONSTANTS) -> exp.Expression:
+    """Parse the SELECT of an SQL view, with attributes and templated filters; the caller checks what is in it.
+
+    Raises:
+        ExpressionError: a reference to a field, or no SQL at all.
+    """
+    if len(text) > MAX_TEXT:
+        raise ExpressionError("the query is too long")
+    tree, names = _read(text, "", dialect, constants)
+    if fields_in(names):
+        raise ExpressionError("an SQL view names tables and columns, not fields of the model")
+    return tree
+
+
+def fields_in(names: Iterable[str]) -> frozenset[str]:
+    """Return the ids of fields among the names of placeholders."""
+    return frozenset(name.partition("[")[0] for name in names if not name.startswith(("omni_attributes.", "filters.")))
+
+
+def _simple(text: str, view: str) -> ParsedExpression | None:
+    """Return what needs no parser: most expressions are one column or one reference."""
+    if PLAIN_COLUMN.fullmatch(text) and text.lower() not in KEYWORDS:
+        return ParsedExpression(exp.Column(this=exp.Identifier(this=text, quoted=False)), frozenset())
+    if text.startswith("${") and text.endswith("}") and text.count("{") == 1:
+        name = _field(text[2:-1], view)
+        return ParsedExpression(exp.Placeholder(this=name), frozenset((name.partition("[")[0],)))
+    return None
+
+
+def _read(text: str, view: str, dialect: str, constants: Constants) -> tuple[exp.Expression, list[str]]:
+    """Return a tree with everything that stood in braces on it, and the names of its placeholders."""
+    if "omni_reference_" in text or TEMPLATED in text.lower():
+        raise ExpressionError("names that begin with “omni_reference_” or “omni_templated” are reserved")
+    tokens: dict[str, exp.Expression] = {}
 
     def tokenize(match: re.Match[str]) -> str:
         token = f"omni_reference_{len(tokens)}_"
-        tokens[token] = _reference(match, view)
+        tokens[token] = _reference(match, view, constants)
         return f" {token} "
 
-    if "omni_reference_" in text:
-        raise ExpressionError("“omni_reference_” is a reserved name")
-    plain = REFERENCE.sub(tokenize, text)
+    def wrap(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if not FILTER_NAME.fullmatch(name):
+            raise ExpressionError(f"“{name}” is no filter; write view.field")
+        token = f"omni_reference_{len(tokens)}_"
+        tokens[token] = exp.Placeholder(this=f"filters.{name}")
+        default = "" if match.group(3) is None else f", {match.group(3)}"
+        return f" {TEMPLATED}({token}, {match.group(2)}{default}) "
+
+    plain = QUOTED_ATTRIBUTE.sub(r"\1", text)
+    sections = plain.count("{{#")
+    plain, found = SECTION.subn(wrap, plain)
+    if found != sections:
+        raise ExpressionError("a templated filter is not closed, or stands inside another of its name")
+    plain = REFERENCE.sub(tokenize, plain)
     if TEMPLATE.search(plain):
-        raise ExpressionError("only ${field} and {{omni_attributes.name}} can stand in an expression")
-    tree = _parse(plain, dialect)
-    tree = _resolved(tree, tokens)
-    _check(tree, may_aggregate=may_aggregate)
-    fields = frozenset(name.partition("[")[0] for name in tokens.values() if not name.startswith("omni_attributes."))
-    return ParsedExpression(tree, fields)
+        raise ExpressionError("only ${field}, @{constant} and {{omni_attributes.name}} can stand in an expression")
+    tree = _resolved(_parse(plain, dialect), tokens)
+    names = [node.name for node in tree.find_all(exp.Placeholder)]
+    return tree, names
 
 
-def _reference(match: re.Match[str], view: str) -> str:
+def _reference(match: re.Match[str], view: str, constants: Constants) -> exp.Expression:
+    if match.group(3) is not None:
+        constant = constants.get(match.group(3).strip())
+        if constant is None:
+            raise ExpressionError(f"there is no constant “{match.group(3).strip()[:60]}”")
+        return exp.Paren(this=constant.copy())
     if match.group(2) is not None:
-        attribute = ATTRIBUTE.fullmatch(match.group(2))
-        if attribute is None:
-            raise ExpressionError(f"“{match.group(0)}” is not supported; only omni_attributes can stand there")
-        return f"omni_attributes.{attribute.group(1)}"
-    name = NAME.fullmatch(match.group(1).strip())
+        if attribute := ATTRIBUTE.fullmatch(match.group(2)):
+            return exp.Placeholder(this=f"omni_attributes.{attribute.group(1)}")
+        if value := FILTER_VALUE.fullmatch(match.group(2)):
+            return exp.Placeholder(this=f"filters.{value.group(1)}")
+        raise ExpressionError(f"“{match.group(0)}” is not supported; only omni_attributes and filters can stand there")
+    return exp.Placeholder(this=_field(match.group(1), view))
+
+
+def _field(text: str, view: str) -> str:
+    name = NAME.fullmatch(text.strip().removesuffix("//").strip())
     if name is None:
-        raise ExpressionError(f"“{match.group(0)}” is no reference to a field")
+        raise ExpressionError(f"“${{{text}}}” is no reference to a field")
     timeframe = name.group(3)
-    if timeframe and timeframe not in TIMEFRAMES:
+    if timeframe and timeframe not in TIMEFRAMES and timeframe not in INTERVALS:
         raise ExpressionError(f"there is no timeframe “{timeframe}”")
+    if not name.group(1) and not view:
+        raise ExpressionError(f"write “${{view.{name.group(2)}}}” here")
     return f"{name.group(1) or view}.{name.group(2)}" + (f"[{timeframe}]" if timeframe else "")
 
 
@@ -97,13 +176,15 @@ def _parse(text: str, dialect: str) -> exp.Expression:
     return trees[0]  # type: ignore[return-value]  # sqlglot's stubs name a wider base
 
 
-def _resolved(tree: exp.Expression, tokens: dict[str, str]) -> exp.Expression:
+def _resolved(tree: exp.Expression, tokens: dict[str, exp.Expression]) -> exp.Expression:
     found: list[str] = []
+    if tree.find(exp.Placeholder) is not None:
+        raise ExpressionError("a parameter cannot stand in an expression")
 
     def replace(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Column) and not node.table and node.name in tokens:
             found.append(node.name)
-            return exp.Placeholder(this=tokens[node.name])
+            return tokens[node.name]
         return node
 
     result = tree.transform(replace)
@@ -118,6 +199,9 @@ def _check(tree: exp.Expression, *, may_aggregate: bool) -> None:
             raise ExpressionError("comments cannot stand in an expression")
         if isinstance(node, exp.Column) and (node.table or isinstance(node.this, exp.Star)):
             raise ExpressionError(f"write ${{view.field}} instead of “{node.sql()}”")
+        if isinstance(node, exp.Anonymous) and node.this == TEMPLATED:
+            _check_template(node)
+            continue
         if isinstance(node, exp.Placeholder) and not node.name:
             raise ExpressionError("a parameter cannot stand in an expression")
         if isinstance(node, AGGREGATES) and not may_aggregate:
@@ -125,6 +209,11 @@ def _check(tree: exp.Expression, *, may_aggregate: bool) -> None:
         if isinstance(node, VOLATILE) or (type(node) not in NODES and type(node) not in FUNCTIONS):
             name = node.name if isinstance(node, exp.Anonymous) else node.key
             raise ExpressionError(f"“{str(name)[:40]}” is not allowed in an expression")
+
+
+def _check_template(node: exp.Anonymous) -> None:
+    if len(node.expressions) not in (2, 3) or not node.expressions[0].name.startswith("filters."):
+        raise ExpressionError("a templated filter wraps exactly one expression")
 
 
 def inferred_type(tree: exp.Expression) -> FieldType:

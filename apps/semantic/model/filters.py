@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from apps.semantic.errors import MalformedQueryError
 from apps.semantic.model.suggestions import did_you_mean
@@ -9,9 +10,14 @@ from apps.semantic.model.types import Condition, Scalar
 
 SINGLE = ("greater_than", "greater_than_or_equal_to", "less_than", "less_than_or_equal_to", "before", "on_or_after")
 PAIRS = ("between", "between_dates", "time_for_duration")
-LISTS = ("is", "contains", "starts_with", "ends_with")
-POSITIVE = (*SINGLE, *PAIRS, *LISTS)
+LISTS = ("is", "contains", "starts_with", "ends_with", "sql_like")
+CALENDAR = ("day_of_week", "day_of_month", "day_of_quarter", "day_of_year", "hour_of_day", "month_of_year",
+            "quarter_of_year")  # fmt: skip
+POSITIVE = (*SINGLE, *PAIRS, *LISTS, *CALENDAR)
 OPERATORS = frozenset((*POSITIVE, "not", *(f"not_{name}" for name in POSITIVE), "and", "or"))
+# Only in the model: what a measure makes of the query's own filter.
+MEASURE_OPERATORS = frozenset(("cancel_query_filter", "date_offset_from_query"))
+CASE = "case_insensitive"
 MAX_DEPTH = 8
 MAX_VALUES = 2_000
 MAX_TEXT = 2_000
@@ -32,8 +38,21 @@ def _condition(value: object, path: str, depth: int) -> Condition:
         raise MalformedQueryError("Conditions are nested too deeply.", path)
     if not isinstance(value, Mapping) or not value:
         raise MalformedQueryError("A filter is a map of operator to value, such as {“is”: “paid”}.", path)
-    children = tuple(_single(name, operand, path, depth) for name, operand in value.items())
+    folds = value.get(CASE, False)
+    if not isinstance(folds, bool):
+        raise MalformedQueryError(f"“{CASE}” is true or false.", path)
+    operators = {name: operand for name, operand in value.items() if name != CASE}
+    if not operators:
+        raise MalformedQueryError("A filter is a map of operator to value, such as {“is”: “paid”}.", path)
+    children = tuple(_folded(_single(name, operand, path, depth), folds) for name, operand in operators.items())
     return children[0] if len(children) == 1 else Condition("and", (), children)
+
+
+def _folded(condition: Condition, folds: bool) -> Condition:
+    if not folds:
+        return condition
+    children = tuple(_folded(child, folds) for child in condition.children)
+    return replace(condition, is_case_insensitive=True, children=children)
 
 
 def _single(name: object, operand: object, path: str, depth: int) -> Condition:

@@ -1,7 +1,9 @@
-"""Names of the format's parameters: read here, kept for other uses, or refused because an answer would change.
+"""Names of the format's parameters: those that are read, and those that only decorate and are kept.
 
-Reference: parts 4.3 to 4.11 of the format.
+Reference: parts 4.3 to 4.11 of the format. ``mask`` and ``classification`` are additions of ours.
 """
+
+from typing import Any
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.suggestions import did_you_mean
@@ -10,49 +12,65 @@ from apps.semantic.model.yaml_nodes import Node
 READ: dict[str, frozenset[str]] = {
     "model": frozenset((
         "access_grants", "default_topic_access_filters", "default_topic_required_access_grants", "week_start_day",
-        "default_row_limit",
+        "default_row_limit", "constants", "cache_policies", "default_cache_policy", "fiscal_month_offset",
+        "query_timezone", "default_timeframes", "dynamic_schemas", "sets", "ignored_views", "included_views",
+        "ignored_schemas", "included_schemas",
     )),
     "view": frozenset((
-        "schema", "catalog", "table_name", "label", "description", "dimensions", "measures", "required_access_grants",
-        "access_filters", "hidden", "name",
+        "schema", "catalog", "table_name", "label", "description", "dimensions", "measures", "filters",
+        "required_access_grants", "access_filters", "hidden", "name", "sql", "query", "materialized_query", "tags",
+        "custom_compound_primary_key_sql", "primary_key_sql", "extends", "template", "ignored", "aliases",
+        "uploaded_table_name", "classification",
     )),
     "dimension": frozenset((
         "sql", "label", "description", "format", "group_label", "hidden", "primary_key", "timeframes",
-        "required_access_grants", "mask_unless_access_grants",
+        "required_access_grants", "mask_unless_access_grants", "mask", "classification", "groups", "else",
+        "bin_boundaries", "duration", "dynamic_top_n", "level_of_detail", "convert_tz", "order_by_field", "tags",
+        "ignored", "aliases", "extends", "ignore_from_extended",
     )),
     "measure": frozenset((
         "aggregate_type", "sql", "filters", "label", "description", "format", "group_label", "hidden",
-        "required_access_grants",
+        "required_access_grants", "percentile", "custom_primary_key_sql", "level_of_detail", "classification", "tags",
+        "ignored", "aliases", "extends", "ignore_from_extended",
+    )),
+    "filter": frozenset((
+        "type", "default_filter", "label", "description", "hidden", "required_access_grants", "aliases",
     )),
     "topic": frozenset((
         "base_view", "label", "description", "joins", "fields", "required_access_grants", "access_filters",
-        "always_where_filters", "default_filters", "default_row_limit",
+        "always_where_filters", "always_where_sql", "always_having_filters", "always_having_sql", "default_filters",
+        "default_row_limit", "views", "relationships", "cache_policy", "hidden", "group_label", "tags", "extends",
+        "template",
+    )),
+    "composite": frozenset((
+        "topics", "shared_dimensions", "always_join_all_topics", "fields", "label", "description",
+        "required_access_grants",
     )),
     "relationship": frozenset((
-        "id", "join_from_view", "join_to_view", "join_type", "relationship_type", "on_sql", "reversible",
+        "id", "join_from_view", "join_to_view", "join_from_view_as", "join_to_view_as", "join_type",
+        "relationship_type", "on_sql", "reversible", "where_sql", "ignored",
+    )),
+    "query": frozenset((
+        "base_view", "topic", "fields", "filters", "sorts", "limit", "calculations", "bind", "bind_all_filters",
     )),
 }  # fmt: skip
 DECORATION = frozenset((
-    "ai_context", "ai_fields", "ai_settings", "ai_chat_topics", "aliases", "all_values", "auto_run", "base_view_label",
-    "cache_policies", "cache_policy", "colors", "constants", "convert_tz", "custom_formats", "dbt", "default_cache_policy",
-    "default_drill_fields", "default_drill_query", "default_numeric_locale", "default_timeframes", "display_order",
-    "drill_fields", "drill_queries", "facet_workbook_filters", "faceting", "fill_fields", "filter_single_select_only",
-    "folder", "hidden", "ignored_schemas", "included_schemas", "ignored_views", "included_views", "label", "links",
-    "markdown", "order_by_field", "owners", "parent_field", "sample_queries", "sample_values", "schema_label", "sets",
-    "skills", "skip_parent_label", "suggest_from_field", "suggestion_list", "synonyms", "tags", "timeframe_metadata",
-    "topic_group_descriptions", "view_label", "join_from_view_as_label", "join_to_view_as_label", "group_label",
-    "hidden_unless_access_grants", "default_topic_hidden_unless_access_grants",
+    "ai_context", "ai_fields", "ai_settings", "ai_chat_topics", "all_values", "auto_run", "base_view_label",
+    "calcs_default_pushdown", "colors", "custom_formats", "dbt", "default_drill_fields", "default_drill_query",
+    "default_group_by", "default_numeric_locale", "display_order", "drill_fields", "drill_queries",
+    "facet_workbook_filters", "faceting", "fill_fields", "filter_single_select_only", "folder", "group_label",
+    "join_from_view_as_label", "join_to_view_as_label", "label", "links", "markdown", "owners", "parent_field",
+    "sample_queries", "sample_values", "schema_label", "skills", "skip_parent_label", "suggest_from_field",
+    "suggest_from_topic", "suggestion_list", "synonyms", "tags", "timeframe_metadata", "topic_group_descriptions",
+    "view_label", "hidden_unless_access_grants", "default_topic_hidden_unless_access_grants", "join_via_map",
+    "custom_primary_key_sql_for_quick_aggs", "slot_reservation", "warehouse_override", "hidden", "format",
+    "ignored", "name", "prompt",
 ))  # fmt: skip
 REFUSED = frozenset((
-    "always_having_filters", "always_having_sql", "always_where_sql", "bin_boundaries", "compute_routing",
-    "custom_compound_primary_key_sql", "custom_primary_key_sql", "duration", "dynamic_schemas",
-    "dynamic_shared_extensions", "dynamic_top_n", "extends", "fiscal_month_offset", "groups", "else", "ignored",
-    "join_from_view_as", "join_to_view_as", "level_of_detail", "materialized_query", "nested_on_field", "percentile",
-    "primary_key_sql", "query", "query_timezone", "relationships", "sql_preamble", "template", "topics",
-    "uploaded_table_name", "views", "warehouse_override", "where_sql", "filters", "access_boostable", "slot_reservation",
-    "suggest_from_topic", "calcs_default_pushdown",
+    "compute_routing", "dynamic_shared_extensions", "nested_on_field", "sql_preamble", "topics", "shared_measures",
+    "shared_views", "bind_outer_context", "code",
 ))  # fmt: skip
-"""Parameters that would change an answer; leaving them out silently would give wrong numbers."""
+"""Parameters that would change an answer in a way that cannot be governed; leaving them out would give wrong numbers."""
 
 
 def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
@@ -63,10 +81,15 @@ def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
         if name == "type" and kind == "dimension":
             add(problems, value, "Invalid property “type”: a dimension's type follows from its SQL; cast to change it")
         elif name in REFUSED:
-            add(problems, value, f"“{name}” is not supported in this version")
+            add(problems, value, f"“{name}” is not supported: what it does cannot be governed")
         elif name not in DECORATION:
             hint = did_you_mean(name, READ[kind])
             add(problems, value, f"“{name}” is not a parameter of a {kind}; it is ignored.{hint}", is_warning=True)
+
+
+def decoration(node: Node, kind: str) -> dict[str, Any]:
+    """Return the parameters that only decorate, as plain values."""
+    return {name: value.plain() for name, value in node.map().items() if name in DECORATION and name not in READ[kind]}
 
 
 def add(problems: list[Problem], node: Node, message: str, *, is_warning: bool = False) -> None:
@@ -85,13 +108,15 @@ def text(node: Node, name: str, problems: list[Problem], default: str = "") -> s
     return str(value.value)
 
 
-def flag(node: Node, name: str, problems: list[Problem]) -> bool:
-    """Return a true-or-false parameter; absent is false."""
+def flag(node: Node, name: str, problems: list[Problem], *, default: bool = False) -> bool:
+    """Return a true-or-false parameter; absent is false unless said otherwise."""
     value = node.map().get(name)
-    if value is None or isinstance(value.value, bool):
-        return bool(value and value.value)
+    if value is None or value.value is None:
+        return default
+    if isinstance(value.value, bool):
+        return value.value
     add(problems, value, f"“{name}” must be true or false")
-    return False
+    return default
 
 
 def texts(node: Node, name: str, problems: list[Problem]) -> list[str]:
@@ -116,3 +141,12 @@ def number(node: Node, name: str, problems: list[Problem]) -> int | None:
         return value.value
     add(problems, value, f"“{name}” must be a number above zero")
     return None
+
+
+def choice(node: Node, name: str, allowed: tuple[str, ...], problems: list[Problem]) -> str:
+    """Return a parameter that is one of some words, or nothing."""
+    found = text(node, name, problems)
+    if found and found not in allowed:
+        add(problems, node.map()[name], f"there is no {name} “{found}”.{did_you_mean(found, allowed)}")
+        return ""
+    return found

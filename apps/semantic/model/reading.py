@@ -2,108 +2,225 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.checks import check_model
-from apps.semantic.model.parameters import add, check_parameters, text
+from apps.semantic.model.composites import read_composite
+from apps.semantic.model.context import Context
+from apps.semantic.model.extending import extended, laid_over
+from apps.semantic.model.parameters import check_parameters, flag, text
 from apps.semantic.model.relationships import read_relationships
 from apps.semantic.model.rules import read_grants, read_policies, read_rule
-from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.topics import read_topic, topic_name
-from apps.semantic.model.types import SemanticModel, Topic, View
+from apps.semantic.model.security import check_security
+from apps.semantic.model.settings import (
+    hidden_by_lists,
+    read_cache_policies,
+    read_calendar,
+    read_constants,
+    read_schemas,
+)
+from apps.semantic.model.settling import settled
+from apps.semantic.model.topics import as_topic_sees, implicit_topics, read_topic, topic_name
+from apps.semantic.model.types import CompositeTopic, Relationship, SemanticModel, Topic, View
 from apps.semantic.model.views import read_view, view_name
 from apps.semantic.model.yaml_nodes import FileProblemError, Node, read_yaml
 
 MAX_TOTAL_BYTES = 20_000_000
 SAFE_PATH = re.compile(r"[A-Za-z0-9_.\- ]+(/[A-Za-z0-9_.\- ]+)*")
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-UNSUPPORTED = (".query.view", ".composite_topic")
+SINGLE = ("model", "relationships")
+VIEWS, TOPICS, COMPOSITES, TESTS = (".view",), (".topic",), (".composite_topic",), (".access_test",)
 
 
-def read_model(files: Mapping[str, str], *, dialect: str) -> SemanticModel:
+@dataclass(slots=True)
+class _Folder:
+    """The files, read as YAML, by kind and name."""
+
+    header: Node
+    views: dict[str, Node] = field(default_factory=dict)
+    topics: dict[str, Node] = field(default_factory=dict)
+    composites: dict[str, Node] = field(default_factory=dict)
+    relationships: list[Node] = field(default_factory=list)
+
+
+def read_model(
+    files: Mapping[str, str],
+    *,
+    dialect: str,
+    known_attributes: frozenset[str] | None = None,
+    defaulted_attributes: frozenset[str] = frozenset(),
+) -> SemanticModel:
     """Read and check the files of a model; paths use ``/``.
+
+    Args:
+        files: content by path; policy tests (``*.access_test``) are known and left alone.
+        dialect: of the connection.
+        known_attributes: names of the tenant's user attributes, if rules are to be checked against them.
+        defaulted_attributes: those with a default value, about which a rule that uses one is warned.
 
     Raises:
         ModelError: with every problem found, each with file, line and column.
     """
-    problems: list[Problem] = []
-    nodes = _nodes(files, problems)
-    header = next((node for path, node in nodes.items() if _stem(path) == "model"), Node({}, "model", 1, 1))
+    context = Context(dialect, [])
+    folder = _folder(files, context)
+    model = _model(folder, context)
+    problems = context.problems
+    problems += check_model(model)
+    problems += check_security(model, known_attributes, defaulted_attributes)
+    faults = tuple(sorted({item for item in problems if not item.is_warning}, key=_order))
+    if faults:
+        raise ModelError(faults)
+    warnings = tuple(sorted({item for item in problems if item.is_warning}, key=_order))
+    return replace(model, warnings=warnings)
+
+
+def _order(problem: Problem) -> tuple[str, int, int, str]:
+    return (problem.file, problem.line, problem.column, problem.message)
+
+
+def _model(folder: _Folder, context: Context) -> SemanticModel:
+    header, problems = folder.header, context.problems
     check_parameters(header, "model", problems)
-    views = _views(files, nodes, dialect, problems)
-    relationships = [
-        item
-        for path, node in nodes.items()
-        if _stem(path) == "relationships"
-        for item in read_relationships(node, views, dialect=dialect, problems=problems)
-    ]
+    read_constants(header, context)
+    week_start, zone = read_calendar(header, context)
+    context.dynamic_schemas = read_schemas(header, context)
+    views = _views(folder, context)
+    relationships = [item for node in folder.relationships for item in read_relationships(node, views, context)]
+    views, relationships = settled(views, relationships, context)
     grants = read_grants(header, problems)
     read_rule(header, "default_topic_required_access_grants", problems)
     read_policies(header, "default_topic_access_filters", problems)
-    topics: dict[str, Topic] = {}
-    for path, node in nodes.items():
-        if _stem(path).endswith(".topic"):
-            name = topic_name(path)
-            topic = read_topic(name, node, views=views, relationships=relationships, defaults=header, problems=problems)
-            if name in topics:
-                add(problems, node, f"there are two topics “{name}”")
-            elif topic is not None:
-                topics[name] = topic
-    model = SemanticModel(dialect, views, topics, grants, _week_start(header, problems))
-    problems += check_model(model)
-    faults = tuple(sorted((item for item in problems if not item.is_warning), key=_order))
-    if faults:
-        raise ModelError(faults)
-    warnings = tuple(sorted((item for item in problems if item.is_warning), key=_order))
-    return SemanticModel(dialect, views, topics, grants, model.week_start, warnings)
-
-
-def _order(problem: Problem) -> tuple[str, int, int]:
-    return (problem.file, problem.line, problem.column)
+    topics, own_views = _topics(folder, views, relationships, context)
+    topics |= implicit_topics(views, relationships, topics, context)
+    policies = read_cache_policies(header, context)
+    model = SemanticModel(
+        context.dialect, views, topics, grants, week_start,
+        composites=_composites(folder, topics, context),
+        fiscal_month_offset=context.fiscal_month_offset or 0,
+        query_timezone=zone,
+        cache_policies=policies,
+        default_cache_policy=text(header, "default_cache_policy", []) or None,
+        decoration=header.plain() if isinstance(header.value, dict) else {},  # type: ignore[arg-type]  # a map
+    )  # fmt: skip
+    return replace(model, topic_models={name: as_topic_sees(model, own) for name, own in own_views.items()})
 
 
 def _stem(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
 
 
-def _nodes(files: Mapping[str, str], problems: list[Problem]) -> dict[str, Node]:
-    nodes: dict[str, Node] = {}
+def _folder(files: Mapping[str, str], context: Context) -> _Folder:
     if sum(len(content) for content in files.values()) > MAX_TOTAL_BYTES:
         raise ModelError((Problem("model", 1, 1, "the files are too large together"),))
+    folder = _Folder(Node({}, "model", 1, 1))
     for path in sorted(files):
         stem = _stem(path)
         if not SAFE_PATH.fullmatch(path) or ".." in path.split("/"):
-            problems.append(Problem(path[:100], 1, 1, "a file's name must stay inside the model's folder"))
-        elif stem.endswith(UNSUPPORTED):
-            problems.append(Problem(path, 1, 1, "this kind of file is not supported in this version"))
-        elif stem not in ("model", "relationships") and not stem.endswith((".view", ".topic")):
-            problems.append(Problem(path, 1, 1, "not a model file: expected model, relationships, *.view or *.topic"))
+            context.problems.append(Problem(path[:100], 1, 1, "a file's name must stay inside the model's folder"))
+        elif stem.endswith(TESTS):
+            continue
+        elif stem not in SINGLE and not stem.endswith((*VIEWS, *TOPICS, *COMPOSITES)):
+            expected = "expected model, relationships, *.view, *.query.view, *.topic or *.composite_topic"
+            context.problems.append(Problem(path, 1, 1, f"not a model file: {expected}"))
         else:
             try:
-                nodes[path] = read_yaml(path, files[path])
+                _place(folder, path, files[path], read_yaml(path, files[path]), context)
             except FileProblemError as error:
-                problems.append(error.problem)
-    return nodes
+                context.problems.append(error.problem)
+    return folder
 
 
-def _views(files: Mapping[str, str], nodes: dict[str, Node], dialect: str, problems: list[Problem]) -> dict[str, View]:
+def _place(folder: _Folder, path: str, content: str, node: Node, context: Context) -> None:
+    stem = _stem(path)
+    if stem == "relationships":
+        folder.relationships.append(node)
+        return
+    if not isinstance(node.value, dict):
+        context.fault(node, "this file must be a map of parameters")
+    elif stem == "model":
+        if folder.header.value:
+            context.fault(node, "there are two model files")
+        folder.header = node
+    elif stem.endswith(VIEWS):
+        _add(folder.views, view_name(path, content), node, "views", context)
+    elif stem.endswith(TOPICS):
+        _add(folder.topics, topic_name(path), node, "topics", context)
+    else:
+        _add(folder.composites, topic_name(path), node, "composite topics", context)
+
+
+def _add(nodes: dict[str, Node], name: str, node: Node, kind: str, context: Context) -> None:
+    twin = next((other for other in nodes if other.lower() == name.lower()), None)
+    if twin is not None:
+        difference = "" if twin == name else f" (beside “{twin}”: only their case differs)"
+        context.fault(node, f"there are two {kind} “{name}”{difference}")
+    else:
+        nodes[name] = node
+
+
+def _views(folder: _Folder, context: Context) -> dict[str, View]:
+    ignored, included = hidden_by_lists(folder.header, context)
     views: dict[str, View] = {}
-    for path, node in nodes.items():
-        if not _stem(path).endswith(".view"):
-            continue
-        name = view_name(path, files[path])
-        if name in views:
-            add(problems, node, f"there are two views “{name}”")
-        elif not isinstance(node.value, dict):
-            add(problems, node, "a view file must be a map")
-        else:
-            views[name] = read_view(name, node, dialect=dialect, problems=problems)
+    for name in folder.views:
+        node = extended(name, folder.views, context)
+        is_left_out = any(fnmatchcase(name, item) for item in ignored)
+        is_left_out |= bool(included) and not any(fnmatchcase(name, item) for item in included)
+        is_left_out |= flag(node, "ignored", context.problems) or flag(node, "template", context.problems)
+        if not is_left_out:
+            views[name] = read_view(name, node, context)
     return views
 
 
-def _week_start(header: Node, problems: list[Problem]) -> int:
-    name = text(header, "week_start_day", problems).lower() or WEEKDAYS[0]
-    if name in WEEKDAYS:
-        return WEEKDAYS.index(name)
-    add(problems, header.map()["week_start_day"], f"“{name}” is no weekday.{did_you_mean(name, WEEKDAYS)}")
-    return 0
+def _topics(
+    folder: _Folder, views: dict[str, View], relationships: list[Relationship], context: Context
+) -> tuple[dict[str, Topic], dict[str, dict[str, View]]]:
+    """Return the topics, and the views of those that have views of their own."""
+    topics: dict[str, Topic] = {}
+    own_views: dict[str, dict[str, View]] = {}
+    for name in folder.topics:
+        node = extended(name, folder.topics, context)
+        if flag(node, "template", context.problems):
+            continue
+        own = _own_views(folder, node, context)
+        seen = {**views, **own}
+        related = node.map().get("relationships")
+        local = read_relationships(related, seen, context) if related is not None else []
+        own |= {name: view for name, view in seen.items() if name not in views}
+        if own or local:
+            seen, local = settled(seen, local, context)
+            own = {name: seen[name] for name in seen if views.get(name) is not seen[name]}
+        # A topic's own relationship takes the place of the model's between the same views.
+        taken = {(item.from_view, item.to_view) for item in local}
+        others = [item for item in relationships if (item.from_view, item.to_view) not in taken]
+        topic = read_topic(
+            name, node, views=seen, relationships=[*local, *others], defaults=folder.header, context=context
+        )
+        if topic is not None:
+            topics[name] = topic
+            if own:
+                own_views[name] = own
+    return topics, own_views
+
+
+def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]:
+    found: dict[str, View] = {}
+    for name, item in node.map().get("views", Node({}, node.file, 1, 1)).map().items():
+        below = (
+            extended(name, folder.views, context)
+            if name in folder.views
+            else Node({}, item.file, item.line, item.column)
+        )
+        found[name] = read_view(name, laid_over(below, item), context)
+    return found
+
+
+def _composites(folder: _Folder, topics: Mapping[str, Topic], context: Context) -> dict[str, CompositeTopic]:
+    found: dict[str, CompositeTopic] = {}
+    for name, node in folder.composites.items():
+        composite = read_composite(name, node, topics, context)
+        if name in topics:
+            context.fault(node, f"“{name}” is the name of a topic already")
+        elif composite is not None:
+            found[name] = composite
+    return found

@@ -25,7 +25,7 @@ def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
     """Return ``access_grants``."""
     found: dict[str, AccessGrant] = {}
     for name, item in node.map().get("access_grants", Node({}, node.file, 1, 1)).map().items():
-        attribute, allowed = text(item, "user_attribute", problems), texts(item, "allowed_values", problems)
+        attribute, allowed = _attribute(item, problems), texts(item, "allowed_values", problems)
         if not attribute.isidentifier():
             add(problems, item, f"the grant “{name}” needs a user_attribute")
         elif not allowed:
@@ -34,8 +34,16 @@ def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
             add(problems, item.map()[refused], f"“{refused}” is not a parameter of a grant", is_warning=True)
         if flag(item, "access_boostable", problems):
             add(problems, item, "access_boostable is not supported: nothing steps around a grant")
+        if name in found or not name.replace("_", "a").replace("-", "a").isalnum():
+            add(problems, item, f"“{name}” cannot be the name of a grant: letters, digits and underscores")
         found[name] = AccessGrant(name, attribute, tuple(allowed), item.source)
     return found
+
+
+def _attribute(item: Node, problems: list[Problem]) -> str:
+    """Return a user attribute, which tools also write as a reference."""
+    name = text(item, "user_attribute", problems).strip()
+    return name.removeprefix("{{").removesuffix("}}").strip().removeprefix("omni_attributes.")
 
 
 def read_policies(node: Node, name: str, problems: list[Problem], *, view: str = "") -> tuple[AccessFilter, ...]:
@@ -50,7 +58,7 @@ def read_policies(node: Node, name: str, problems: list[Problem], *, view: str =
 
 
 def _policy(item: Node, view: str, problems: list[Problem]) -> AccessFilter | None:
-    field, attribute = text(item, "field", problems), text(item, "user_attribute", problems)
+    field, attribute = text(item, "field", problems), _attribute(item, problems)
     if view and field and "." not in field:
         field = f"{view}.{field}"
     if not field or not attribute.isidentifier():

@@ -1,17 +1,28 @@
 """Topic files: a base view, its joins, its rules, and the fields that it offers."""
 
-from apps.semantic.errors import Problem
-from apps.semantic.model.parameters import add, check_parameters, number, text, texts
-from apps.semantic.model.relationships import oriented
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlglot import exp
+
+from apps.semantic.model.context import Context
+from apps.semantic.model.dimensions import readable
+from apps.semantic.model.expressions import ParsedExpression
+from apps.semantic.model.parameters import check_parameters, decoration, flag, number, text, texts
+from apps.semantic.model.relationships import ambiguous, joins_to, oriented
 from apps.semantic.model.rules import read_filters, read_policies, read_rule
 from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.types import Relationship, Topic, TopicJoin, View
-from apps.semantic.model.views import all_fields, readable
+from apps.semantic.model.types import AccessFilter, GrantRule, Relationship, SemanticModel, Topic, TopicJoin, View
+from apps.semantic.model.views import all_fields
 from apps.semantic.model.yaml_nodes import Node
+
+IMPLICIT = "__"
 
 
 def topic_name(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml").removesuffix(".topic")
+    """Return the name of a topic from its file's."""
+    name = path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+    return name.removesuffix(".topic").removesuffix(".composite_topic")
 
 
 def read_topic(
@@ -21,22 +32,20 @@ def read_topic(
     views: dict[str, View],
     relationships: list[Relationship],
     defaults: Node,
-    problems: list[Problem],
+    context: Context,
 ) -> Topic | None:
     """Return the topic, or None when it has no usable base view. Defaults of the model file fill what it leaves open."""
+    problems = context.problems
     check_parameters(node, "topic", problems)
     base = text(node, "base_view", problems)
+    if name.startswith(IMPLICIT):
+        context.fault(node, f"the name of a topic cannot begin with “{IMPLICIT}”")
     if base not in views:
-        place = node.map().get("base_view", node)
-        add(
-            problems,
-            place,
-            f"there is no view “{base}”.{did_you_mean(base, views)}" if base else "base_view is missing",
-        )
+        message = f"there is no view “{base}”.{did_you_mean(base, views)}" if base else "base_view is missing"
+        context.fault(node.map().get("base_view", node), message)
         return None
-    joins = _joins(base, node, views, relationships, problems)
+    joins = _joins(base, node, views, relationships, context)
     joined = {base: views[base]} | {join.view: views[join.view] for join in joins}
-    has_own_rule, has_own_policies = "required_access_grants" in node.map(), "access_filters" in node.map()
     return Topic(
         name=name,
         base_view=base,
@@ -44,21 +53,67 @@ def read_topic(
         label=text(node, "label", problems) or readable(name),
         description=text(node, "description", problems),
         joins=tuple(joins),
-        fields=_offered(node, joined, problems),
-        required_access_grants=read_rule(node, "required_access_grants", problems)
-        if has_own_rule
-        else read_rule(defaults, "default_topic_required_access_grants", []),
-        access_filters=read_policies(node, "access_filters", problems, view=base)
-        if has_own_policies
-        else read_policies(defaults, "default_topic_access_filters", [], view=base),
+        fields=_offered(node, joined, context),
+        required_access_grants=_grants(node, defaults, context),
+        access_filters=_policies(node, defaults, base, joined, context),
         always_where_filters=read_filters(node, "always_where_filters", problems, view=base),
         default_filters=read_filters(node, "default_filters", problems, view=base),
         default_row_limit=number(node, "default_row_limit", problems) or number(defaults, "default_row_limit", []),
+        always_where=_conditions(node, "always_where_sql", base, context),
+        always_having_filters=read_filters(node, "always_having_filters", problems, view=base),
+        always_having=_conditions(node, "always_having_sql", base, context),
+        cache_policy=text(node, "cache_policy", problems) or None,
+        is_hidden=flag(node, "hidden", problems),
+        group_label=text(node, "group_label", problems),
+        tags=tuple(texts(node, "tags", problems)),
+        decoration=decoration(node, "topic"),
     )
 
 
+def _grants(node: Node, defaults: Node, context: Context) -> GrantRule | None:
+    if "required_access_grants" in node.map():
+        return read_rule(node, "required_access_grants", context.problems)
+    return read_rule(defaults, "default_topic_required_access_grants", [])
+
+
+def _policies(
+    node: Node, defaults: Node, base: str, joined: Mapping[str, View], context: Context
+) -> tuple[AccessFilter, ...]:
+    """Return the topic's row policies; a default may name a field alone, which is then one of whichever view has it."""
+    if "access_filters" in node.map():
+        if not node.map()["access_filters"].value and defaults.map().get("default_topic_access_filters"):
+            context.warn(node.map()["access_filters"], "this topic opens what default_topic_access_filters closes")
+        return read_policies(node, "access_filters", context.problems, view=base)
+    found = []
+    for rule in read_policies(defaults, "default_topic_access_filters", [], view=""):
+        if "." in rule.field:
+            found.append(rule)
+            continue
+        holders = [view.name for view in joined.values() if rule.field in view.dimensions]
+        if holders:
+            found.append(replace(rule, field=f"{holders[0]}.{rule.field}"))
+        else:
+            context.fault(node, f"no view here has the field “{rule.field}” of default_topic_access_filters")
+    return tuple(found)
+
+
+def _conditions(node: Node, name: str, base: str, context: Context) -> tuple[exp.Expression, ...]:
+    found = []
+    for sql in texts(node, name, context.problems):
+        parsed: ParsedExpression | None = context.parsed(sql, base, node, name=name)
+        if parsed is None:
+            continue
+        if any(item.name.startswith("filters.") for item in parsed.tree.find_all(exp.Placeholder)):
+            context.fault(node.map()[name], "a filter of the query cannot decide a rule for everybody")
+        if parsed.tree.find(exp.Column) is not None:
+            context.fault(node.map()[name], "name fields as ${view.field} here")
+        else:
+            found.append(parsed.tree)
+    return tuple(found)
+
+
 def _joins(
-    base: str, node: Node, views: dict[str, View], relationships: list[Relationship], problems: list[Problem]
+    base: str, node: Node, views: dict[str, View], relationships: list[Relationship], context: Context
 ) -> list[TopicJoin]:
     found: list[TopicJoin] = []
     seen = {base}
@@ -67,18 +122,17 @@ def _joins(
         for view, below in tree.map().items():
             relationship = oriented(relationships, parent, view)
             if view not in views:
-                add(problems, below, f"there is no view “{view}”.{did_you_mean(view, views)}")
+                context.fault(below, f"there is no view “{view}”.{did_you_mean(view, views)}")
             elif view in seen:
-                add(problems, below, f"the view “{view}” is joined twice")
+                context.fault(below, f"the view “{view}” is joined twice; join it under another name")
             elif relationship is None:
-                add(problems, below, f"no relationship leads from “{parent}” to “{view}”")
+                context.fault(below, f"no relationship leads from “{parent}” to “{view}”")
             else:
                 seen.add(view)
-                if relationship.relationship_type in ("one_to_many", "many_to_many"):
-                    text_ = (
-                        f"the join from “{parent}” to “{view}” repeats rows: sums over “{parent}” are refused with it"
-                    )
-                    add(problems, below, text_, is_warning=True)
+                if ambiguous(relationships, parent, view):
+                    context.fault(below, f"several relationships lead from “{parent}” to “{view}”")
+                if relationship.relationship_type in ("one_to_many", "many_to_many") and not views[parent].primary_key:
+                    context.warn(below, f"this join repeats rows of “{parent}”, and no primary key tells them apart")
                 found.append(TopicJoin(view, parent, relationship))
                 walk(view, below)
 
@@ -86,31 +140,88 @@ def _joins(
     return found
 
 
-def _offered(node: Node, joined: dict[str, View], problems: list[Problem]) -> frozenset[str]:
-    """Apply the ``fields`` rules: all_views.*, then view.*, then single fields; a minus takes away."""
-    everything = all_fields(joined)
-    items = texts(node, "fields", problems)
+def _offered(node: Node, joined: dict[str, View], context: Context) -> frozenset[str]:
+    """Apply the ``fields`` rules: all_views.*, then view.*, then tags, then single fields; a minus takes away."""
+    everything = {name for name in all_fields(joined) if not _is_ignored(name, joined)}
+    items = texts(node, "fields", context.problems)
     offered = set() if any(not item.startswith("-") for item in items) else set(everything)
-    for width in (0, 1, 2):
+    for width in (0, 1, 2, 3):
         for item in items:
-            name = item.removeprefix("-")
+            name = item.removeprefix("-").strip()
             if _width(name) != width:
                 continue
             matched = _matched(name, joined, everything)
-            if not matched:
-                add(problems, node.map()["fields"], f"“{item}” matches no field here.{did_you_mean(name, everything)}")
+            if not matched and width != 2:
+                context.fault(node.map()["fields"], f"“{item}” matches no field here.{did_you_mean(name, everything)}")
             offered = offered - matched if item.startswith("-") else offered | matched
     return frozenset(offered)
 
 
+def _is_ignored(name: str, joined: Mapping[str, View]) -> bool:
+    view, _, field = name.partition(".")
+    found = joined[view].dimensions.get(field) or joined[view].measures.get(field)
+    return found is not None and (found.is_ignored or bool(found.decoration.get("is_implied")))
+
+
 def _width(name: str) -> int:
-    return 0 if name == "all_views.*" else 1 if name.endswith(".*") else 2
+    if name.startswith("tag:"):
+        return 2
+    return 0 if name == "all_views.*" else 1 if name.endswith(".*") else 3
 
 
 def _matched(name: str, joined: dict[str, View], everything: set[str]) -> set[str]:
     if name == "all_views.*":
         return everything
+    if name.startswith("tag:"):
+        return {item for item in everything if name[4:] in _tags(item, joined)}
     view, _, field = name.partition(".")
     if field == "*":
         return {item for item in everything if item.startswith(f"{view}.")} if view in joined else set()
     return {name} & everything
+
+
+def _tags(name: str, joined: Mapping[str, View]) -> tuple[str, ...]:
+    view, _, field = name.partition(".")
+    found = joined[view].dimensions.get(field) or joined[view].measures.get(field)
+    return joined[view].tags + (found.tags if found is not None else ())
+
+
+def implicit_topics(
+    views: dict[str, View], relationships: list[Relationship], topics: Mapping[str, Topic], context: Context
+) -> dict[str, Topic]:
+    """Return the topics of query views that name only a base view: that view, and those that their fields need."""
+    found: dict[str, Topic] = {}
+    for view in views.values():
+        source = view.query_source
+        if source is None or not source.topic.startswith(IMPLICIT):
+            continue
+        base = source.topic.removeprefix(IMPLICIT)
+        at = Node({}, view.source.file, view.source.line, view.source.column)
+        if base not in views:
+            context.fault(at, f"there is no view “{base}”.{did_you_mean(base, views)}")
+            continue
+        wanted = {name.partition(".")[0] for name, _ in source.columns} | {
+            i.field.partition(".")[0] for i in source.filters
+        }
+        known = found.get(source.topic)
+        wanted |= set(known.views) if known is not None else set()
+        paths = joins_to(relationships, base, wanted & views.keys()) if wanted <= views.keys() else None
+        if paths is None:
+            context.fault(at, f"no relationships lead from “{base}” to all fields of this query")
+            continue
+        joins = tuple(TopicJoin(child, parent, _relationship(relationships, parent, child)) for parent, child in paths)
+        fields = frozenset(all_fields({name: views[name] for name in (base, *(join.view for join in joins))}))
+        found[source.topic] = Topic(source.topic, base, view.source, joins=joins, fields=fields, is_hidden=True)
+    return {name: topic for name, topic in found.items() if name not in topics}
+
+
+def _relationship(relationships: list[Relationship], parent: str, child: str) -> Relationship:
+    found = oriented(relationships, parent, child)
+    if found is None:
+        raise LookupError((parent, child))
+    return found
+
+
+def as_topic_sees(model: SemanticModel, views: Mapping[str, View]) -> SemanticModel:
+    """Return the model with a topic's own views in it."""
+    return replace(model, views={**model.views, **views}, topic_models={})

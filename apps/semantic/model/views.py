@@ -1,54 +1,65 @@
-"""View files: dimensions and measures."""
+"""View files: where the rows come from, dimensions, measures, filter-only fields."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from apps.semantic.errors import Problem
-from apps.semantic.model.expressions import ExpressionError, ParsedExpression, inferred_type, parse_expression
-from apps.semantic.model.parameters import add, check_parameters, flag, text, texts
-from apps.semantic.model.rules import read_filters, read_policies, read_rule
-from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.types import TIMEFRAMES, Aggregate, Dimension, FieldType, Measure, View
+from sqlglot import exp
+
+from apps.semantic.errors import MalformedQueryError
+from apps.semantic.model.context import Context
+from apps.semantic.model.dimensions import read_dimension, readable
+from apps.semantic.model.filters import parse_condition
+from apps.semantic.model.measures import read_measure
+from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
+from apps.semantic.model.rules import read_policies, read_rule
+from apps.semantic.model.sources import read_query_source, read_rollup, read_sql_source
+from apps.semantic.model.types import Dimension, FieldType, FilterField, Measure, View
 from apps.semantic.model.yaml_nodes import Node
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-REFERENCE_LINE = re.compile(r"#\s*Reference this view as\s+([A-Za-z_]\w*)", re.IGNORECASE)
-AGGREGATES: tuple[Aggregate, ...] = ("count", "count_distinct", "sum", "average", "min", "max")
-OTHER_AGGREGATES = ("median", "list", "percentile", "sum_distinct_on", "average_distinct_on", "median_distinct_on")
+REFERENCE_LINE = re.compile(r"(?:#[^\n]*\n)*?#\s*Reference this view as\s+([A-Za-z_]\w*)", re.IGNORECASE)
+FILTER_TYPES = ("string", "number", "boolean", "timestamp", "date", "interval", "array", "json", "column")
+SUFFIXES = (".query.view", ".view")
 
 
 def view_name(path: str, content: str) -> str:
     """Return how the view is referred to: by its first line, else by its file's name."""
     if found := REFERENCE_LINE.match(content):
         return found.group(1)
-    return path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml").removesuffix(".view")
+    name = path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+    for suffix in SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name
 
 
-def readable(name: str) -> str:
-    """Return a name as a label: ``dep_delay`` → ``Dep delay``."""
-    return name.replace("_", " ").strip().capitalize()
-
-
-def read_view(name: str, node: Node, *, dialect: str, problems: list[Problem]) -> View:
+def read_view(name: str, node: Node, context: Context) -> View:
     """Return the view; faults are noted, and what can be read is read."""
+    problems = context.problems
     check_parameters(node, "view", problems)
     if not IDENTIFIER.fullmatch(name):
-        add(problems, node, f"“{name}” cannot be the name of a view: letters, digits and underscores")
+        context.fault(node, f"“{name}” cannot be the name of a view: letters, digits and underscores")
     dimensions = {
-        field: _dimension(name, field, item, dialect, problems) for field, item in _fields(node, "dimensions", problems)
+        field: read_dimension(name, field, item, context) for field, item in _fields(node, "dimensions", context)
     }
     measures = {
         field: measure
-        for field, item in _fields(node, "measures", problems)
-        if (measure := _measure(name, field, item, dialect, problems)) is not None
+        for field, item in _fields(node, "measures", context)
+        if (measure := read_measure(name, field, item, context)) is not None
     }
-    for field in measures.keys() & dimensions.keys():
-        add(problems, node.map()["measures"].map()[field], f"“{field}” is a dimension and a measure")
-    return View(
+    filters = {field: _filter(name, field, item, context) for field, item in _fields(node, "filters", context)}
+    for section, taken in (("measures", dimensions), ("filters", dimensions | measures)):
+        for field, item in node.map().get(section, Node({}, node.file, 1, 1)).map().items():
+            if field in taken and (section == "filters" or field in measures):
+                context.fault(item, f"“{field}” is the name of two fields")
+    schema, attribute = _schema(node, context)
+    found = View(
         name=name,
-        schema=text(node, "schema", problems) or None,
+        schema=schema,
         catalog=text(node, "catalog", problems) or None,
-        table_name=text(node, "table_name", problems) or name.rpartition("__")[2],
+        table_name=text(node, "table_name", problems)
+        or text(node, "uploaded_table_name", problems)
+        or name.rpartition("__")[2],
         source=node.source,
         label=text(node, "label", problems) or readable(name),
         description=text(node, "description", problems),
@@ -56,120 +67,163 @@ def read_view(name: str, node: Node, *, dialect: str, problems: list[Problem]) -
         measures=measures,
         required_access_grants=read_rule(node, "required_access_grants", problems),
         access_filters=read_policies(node, "access_filters", problems, view=name),
+        filters=filters,
+        primary_key=_primary_key(name, node, dimensions, context),
+        schema_attribute=attribute,
+        is_hidden=flag(node, "hidden", problems),
+        tags=tuple(texts(node, "tags", problems)),
+        decoration=decoration(node, "view"),
     )
+    return _with_source(found, node, context)
 
 
-def _fields(node: Node, name: str, problems: list[Problem]) -> list[tuple[str, Node]]:
+def _with_source(view: View, node: Node, context: Context) -> View:
+    kinds = [name for name in ("sql", "query", "table_name") if name in node.map()]
+    if len(kinds) > 1:
+        context.fault(node.map()[kinds[0]], f"a view is one of {' and '.join(kinds)}, not both")
+    if "sql" in node.map():
+        return replace(view, sql_source=read_sql_source(node, context))
+    if "query" in node.map():
+        source = read_query_source(node, view.name, context)
+        return _with_columns(replace(view, query_source=source), context)
+    if "materialized_query" in node.map():
+        return replace(view, rollup=read_rollup(node, _physical(view), context))
+    return view
+
+
+def _with_columns(view: View, context: Context) -> View:
+    """Give a query view a dimension for each column that it does not describe itself."""
+    if view.query_source is None:
+        return view
+    names = [name for _, name in view.query_source.columns] + [name for name, _ in view.query_source.calculations]
+    described = dict(view.dimensions)
+    for name in names:
+        if name not in described and name not in view.measures:
+            described[name] = Dimension(
+                name, view.name, readable(name), context.column(name).tree, "unknown", view.source
+            )
+    return replace(view, dimensions=described)
+
+
+def _physical(view: View) -> list[str]:
+    """Return the physical columns of a view's dimensions in their order."""
+    return [item.sql.name for item in view.dimensions.values() if isinstance(item.sql, exp.Column)]
+
+
+def _schema(node: Node, context: Context) -> tuple[str | None, str | None]:
+    schema = text(node, "schema", context.problems) or None
+    if schema is not None and schema in context.dynamic_schemas:
+        return context.dynamic_schemas[schema]
+    return schema, None
+
+
+def _fields(node: Node, name: str, context: Context) -> list[tuple[str, Node]]:
     value = node.map().get(name)
     if value is None or value.value is None:
         return []
     if not isinstance(value.value, dict):
-        add(problems, value, f"“{name}” must be a map of names")
+        context.fault(value, f"“{name}” must be a map of names")
         return []
     found = []
     for field, item in value.value.items():
         if not IDENTIFIER.fullmatch(field):
-            add(problems, item, f"“{field}” cannot be a name: letters, digits and underscores")
+            context.fault(item, f"“{field}” cannot be a name: letters, digits and underscores")
         else:
             found.append((field, item if isinstance(item.value, dict) else Node({}, item.file, item.line, item.column)))
     return found
 
 
-def _parsed(
-    sql: str, view: str, item: Node, dialect: str, problems: list[Problem], *, may_aggregate: bool = False
-) -> ParsedExpression | None:
-    try:
-        return parse_expression(sql, view=view, dialect=dialect, may_aggregate=may_aggregate)
-    except ExpressionError as error:
-        add(problems, item.map().get("sql", item), str(error))
-        return None
-
-
-def _dimension(view: str, name: str, item: Node, dialect: str, problems: list[Problem]) -> Dimension:
-    check_parameters(item, "dimension", problems)
-    quote = "`" if dialect in ("mysql", "bigquery", "databricks", "spark") else '"'
-    parsed = _parsed(text(item, "sql", problems) or f"{quote}{name}{quote}", view, item, dialect, problems)
-    if parsed is None:
-        parsed = parse_expression(f"{quote}{name}{quote}", view=view, dialect=dialect)
-    timeframes = _timeframes(item, problems)
-    return Dimension(
-        name=name,
-        view=view,
-        label=text(item, "label", problems) or readable(name),
-        sql=parsed.tree,
-        type=_type(name, parsed, timeframes),
-        source=item.source,
-        description=text(item, "description", problems),
-        format=text(item, "format", problems) or None,
-        group_label=text(item, "group_label", problems),
-        is_hidden=flag(item, "hidden", problems),
-        is_primary_key=flag(item, "primary_key", problems),
-        timeframes=timeframes,
+def _filter(view: str, name: str, item: Node, context: Context) -> FilterField:
+    problems = context.problems
+    check_parameters(item, "filter", problems)
+    type_ = choice(item, "type", FILTER_TYPES, problems) or "string"
+    default = item.map().get("default_filter")
+    condition = None
+    if default is not None and default.value:
+        try:
+            condition = parse_condition(default.plain(), path=name)
+        except MalformedQueryError as error:
+            context.fault(default, error.message)
+    field_type: FieldType = "string" if type_ == "column" else type_  # type: ignore[assignment]  # one of FILTER_TYPES
+    return FilterField(
+        name, view, text(item, "label", problems) or readable(name), field_type, item.source,
+        description=text(item, "description", problems), default_filter=condition,
         required_access_grants=read_rule(item, "required_access_grants", problems),
-        mask_unless_access_grants=read_rule(item, "mask_unless_access_grants", problems),
-        references=parsed.references,
-    )
+        is_hidden=flag(item, "hidden", problems), decoration=decoration(item, "filter"),
+    )  # fmt: skip
 
 
-def _type(name: str, parsed: ParsedExpression, timeframes: tuple[str, ...]) -> FieldType:
-    told = inferred_type(parsed.tree)
-    if told != "unknown" or not timeframes:
-        return told
-    return "date" if name.lower().endswith("date") else "timestamp"
-
-
-def _timeframes(item: Node, problems: list[Problem]) -> tuple[str, ...]:
-    found = []
-    for name in texts(item, "timeframes", problems):
-        if name in TIMEFRAMES:
-            found.append(name)
-        else:
-            hint = did_you_mean(name, TIMEFRAMES)
-            add(problems, item.map()["timeframes"], f"there is no timeframe “{name}”.{hint}")
-    return tuple(found)
-
-
-def _measure(view: str, name: str, item: Node, dialect: str, problems: list[Problem]) -> Measure | None:
-    check_parameters(item, "measure", problems)
-    aggregate = _aggregate(item, problems)
-    sql = text(item, "sql", problems)
-    if aggregate is None:
-        return None
-    if not sql and aggregate != "count":
-        add(problems, item, f"the measure “{name}” needs sql")
-        return None
-    parsed = _parsed(sql, view, item, dialect, problems, may_aggregate=aggregate == "expression") if sql else None
-    if sql and parsed is None:
-        return None
-    filters = read_filters(item, "filters", problems, view=view)
-    return Measure(
-        name=name,
-        view=view,
-        label=text(item, "label", problems) or readable(name),
-        aggregate=aggregate,
-        sql=parsed.tree if parsed else None,
-        source=item.source,
-        description=text(item, "description", problems),
-        format=text(item, "format", problems) or None,
-        group_label=text(item, "group_label", problems),
-        is_hidden=flag(item, "hidden", problems),
-        filters=filters,
-        required_access_grants=read_rule(item, "required_access_grants", problems),
-        references=parsed.references if parsed else frozenset(),
-    )
-
-
-def _aggregate(item: Node, problems: list[Problem]) -> Aggregate | None:
-    name = text(item, "aggregate_type", problems)
-    if not name:
-        return "expression"
-    if name in AGGREGATES:
-        return name
-    hint = " It is not supported in this version." if name in OTHER_AGGREGATES else did_you_mean(name, AGGREGATES)
-    add(problems, item.map()["aggregate_type"], f"there is no aggregate_type “{name}”.{hint}")
-    return None
+def _primary_key(
+    view: str, node: Node, dimensions: Mapping[str, Dimension], context: Context
+) -> tuple[exp.Expression, ...]:
+    """Return what names a row: the view's own parameter, else its primary_key dimensions."""
+    for name in ("custom_compound_primary_key_sql", "primary_key_sql"):
+        texts_ = texts(node, name, context.problems)
+        if texts_:
+            found = [context.parsed(item, view, node, name=name) for item in texts_]
+            return tuple(item.tree for item in found if item is not None)
+    return tuple(exp.Placeholder(this=item.id) for item in dimensions.values() if item.is_primary_key)
 
 
 def all_fields(views: Mapping[str, View]) -> set[str]:
     """Return the id of every field."""
-    return {f"{view.name}.{name}" for view in views.values() for name in (*view.dimensions, *view.measures)}
+    return {
+        f"{view.name}.{name}" for view in views.values() for name in (*view.dimensions, *view.measures, *view.filters)
+    }
+
+
+def renamed(view: View, name: str) -> View:
+    """Return a view under another name: its own fields, keys and policies speak of itself under that name."""
+
+    def moved(tree: exp.Expression) -> exp.Expression:
+        return moved_tree(tree, view.name, name)
+
+    def field_name(text_: str) -> str:
+        return f"{name}.{text_.partition('.')[2]}" if text_.partition(".")[0] == view.name else text_
+
+    dimensions = {key: _moved_dimension(item, name, moved, field_name) for key, item in view.dimensions.items()}
+    measures = {key: _moved_measure(item, name, moved, field_name) for key, item in view.measures.items()}
+    return replace(
+        view, name=name, alias_of=view.alias_of or view.name, label=readable(name), dimensions=dimensions,
+        measures=measures, filters={key: replace(item, view=name) for key, item in view.filters.items()},
+        primary_key=tuple(moved(tree) for tree in view.primary_key),
+        access_filters=tuple(replace(item, field=field_name(item.field)) for item in view.access_filters), rollup=None,
+    )  # fmt: skip
+
+
+def moved_tree(tree: exp.Expression, old: str, new: str) -> exp.Expression:
+    """Return a tree whose references to fields of one view are references to another's."""
+    holder = exp.Paren(this=tree.copy())
+    for node in holder.find_all(exp.Placeholder):
+        for prefix in ("", "filters."):
+            if node.name.startswith(f"{prefix}{old}."):
+                node.set("this", f"{prefix}{new}.{node.name[len(prefix) + len(old) + 1 :]}")
+    found: exp.Expression = holder.this
+    return found
+
+
+def _moved_dimension(
+    item: Dimension, name: str, moved: Callable[[exp.Expression], exp.Expression], field_name: Callable[[str], str]
+) -> Dimension:
+    top, detail, ends = item.top_n, item.level_of_detail, item.duration
+    return replace(
+        item, view=name, sql=moved(item.sql), references=frozenset(map(field_name, item.references)),
+        order_by_field=field_name(item.order_by_field) if item.order_by_field else None,
+        top_n=replace(top, by=field_name(top.by)) if top else None,
+        level_of_detail=replace(detail, grain=tuple(map(field_name, detail.grain))) if detail else None,
+        duration=replace(ends, start=moved(ends.start), end=moved(ends.end)) if ends else None,
+    )  # fmt: skip
+
+
+def _moved_measure(
+    item: Measure, name: str, moved: Callable[[exp.Expression], exp.Expression], field_name: Callable[[str], str]
+) -> Measure:
+    detail = item.level_of_detail
+    return replace(
+        item, view=name, sql=moved(item.sql) if item.sql is not None else None,
+        references=frozenset(map(field_name, item.references)),
+        filters=tuple(replace(rule, field=field_name(rule.field)) for rule in item.filters),
+        distinct_on=tuple(moved(tree) for tree in item.distinct_on),
+        cancelled_filters=frozenset(map(field_name, item.cancelled_filters)),
+        level_of_detail=replace(detail, grain=tuple(map(field_name, detail.grain))) if detail else None,
+    )  # fmt: skip

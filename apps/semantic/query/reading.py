@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 from zoneinfo import available_timezones
 
 from apps.semantic.errors import MalformedQueryError
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.types import FieldFilter
-from apps.semantic.query.types import SemanticQuery, Sort
+from apps.semantic.query.groups import OPERATORS, read_groups
+from apps.semantic.query.types import Compare, SemanticQuery, Sort, Top
 
 MAX_FIELDS = 100
 MAX_FILTERS = 100
@@ -17,8 +19,17 @@ MAX_LIMIT = 50_000
 MAX_DEPTH = 8
 MAX_ITEMS = 2_000
 MAX_TEXT = 2_000
-KEYS = frozenset(("dataset", "fields", "filters", "sorts", "limit", "timezone", "totals", "pivots"))
-FIELD_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*(\[[a-z_]+\])?")
+OFFSET = re.compile(r"(\d{1,4}) (day|week|month|quarter|year)s?", re.ASCII)
+KEYS = frozenset((
+    "dataset", "fields", "filters", "sorts", "limit", "timezone", "totals", "subtotals", "pivots", "top", "compare",
+))  # fmt: skip
+# The second form names a field of one topic of a composite, or one that its topics share.
+FIELD_ID = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_]*\.|@[A-Za-z_][A-Za-z0-9_ \-]{0,100}\.([A-Za-z_][A-Za-z0-9_]*\.)?)"
+    r"[A-Za-z_][A-Za-z0-9_]*(\[[a-z_]+\])?"
+)
+MAX_PIVOTS = 3
+MAX_TOP = 1_000
 
 
 def parse_query(data: object) -> SemanticQuery:
@@ -32,22 +43,62 @@ def parse_query(data: object) -> SemanticQuery:
     """
     query = _mapping(data, "")
     _refuse_unknown(query, KEYS, "")
-    _refuse_unavailable(query)
+    filters = _mapping(query.get("filters", {}), "filters")
+    fields = _fields(query.get("fields"))
     return SemanticQuery(
         dataset=_text(query.get("dataset"), "dataset"),
-        fields=_fields(query.get("fields")),
-        filters=_filters(query.get("filters", {})),
+        fields=fields,
+        filters=_filters(filters),
+        groups=read_groups(filters, _filter),
+        pivots=_some_of(query.get("pivots", []), fields, "pivots", MAX_PIVOTS),
+        totals=_flag(query.get("totals", False), "totals"),
+        subtotals=_some_of(query.get("subtotals", []), fields, "subtotals", MAX_FIELDS),
+        top=None if query.get("top") is None else _top(query["top"]),
+        compare=None if query.get("compare") is None else _compare(query["compare"]),
         sorts=_sorts(query.get("sorts", [])),
         limit=_limit(query.get("limit", 1000)),
         timezone=_timezone(query.get("timezone", "UTC")),
     )
 
 
-def _refuse_unavailable(query: Mapping[str, object]) -> None:
-    if query.get("totals", False) is not False:
-        raise MalformedQueryError("Totals are not available in this version.", "totals")
-    if query.get("pivots", []) != []:
-        raise MalformedQueryError("Pivots are not available in this version.", "pivots")
+def _some_of(value: object, fields: tuple[str, ...], path: str, most: int) -> tuple[str, ...]:
+    names = tuple(_field_id(item, f"{path}.{index}") for index, item in enumerate(_items(value, path, most)))
+    for index, name in enumerate(names):
+        if name not in fields or name in names[:index]:
+            raise MalformedQueryError("Name each of the fields asked for at most once.", f"{path}.{index}")
+    return names
+
+
+def _flag(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise MalformedQueryError("This must be true or false.", path)
+    return value
+
+
+def _top(value: object) -> Top:
+    top = _mapping(value, "top")
+    _refuse_unknown(top, frozenset(("field", "n", "by", "desc", "others")), "top")
+    count = top.get("n")
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_TOP:
+        raise MalformedQueryError(f"This must be a whole number from 1 to {MAX_TOP}.", "top.n")
+    others = top.get("others", "Other")
+    return Top(
+        field=_field_id(top.get("field"), "top.field"),
+        n=count,
+        by=_field_id(top.get("by"), "top.by"),
+        is_descending=_flag(top.get("desc", True), "top.desc"),
+        other=None if others is None else _text(others, "top.others"),
+    )
+
+
+def _compare(value: object) -> Compare:
+    compare = _mapping(value, "compare")
+    _refuse_unknown(compare, frozenset(("field", "offset")), "compare")
+    found = OFFSET.fullmatch(_text(compare.get("offset"), "compare.offset"))
+    if found is None or int(found[1]) == 0:
+        raise MalformedQueryError("This is not an offset such as “1 year” or “4 weeks”.", "compare.offset")
+    unit: Any = found[2]
+    return Compare(_field_id(compare.get("field"), "compare.field"), int(found[1]), unit)
 
 
 def _fields(value: object) -> tuple[str, ...]:
@@ -61,11 +112,10 @@ def _fields(value: object) -> tuple[str, ...]:
     return fields
 
 
-def _filters(value: object) -> tuple[FieldFilter, ...]:
-    filters = _mapping(value, "filters")
+def _filters(filters: Mapping[str, object]) -> tuple[FieldFilter, ...]:
     if len(filters) > MAX_FILTERS:
         raise MalformedQueryError(f"At most {MAX_FILTERS} filters are allowed.", "filters")
-    return tuple(_filter(name, condition) for name, condition in filters.items())
+    return tuple(_filter(name, condition) for name, condition in filters.items() if name not in OPERATORS)
 
 
 def _filter(name: str, value: object) -> FieldFilter:

@@ -1,8 +1,11 @@
 """The query as immutable values: what the JSON of the public interface becomes."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from apps.semantic.model.types import FieldFilter
+
+CompareUnit = Literal["day", "week", "month", "quarter", "year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +15,40 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterGroup:
+    """Conditions on several fields under one roof: ``and``, ``or``, or ``not`` (of one child)."""
+
+    operator: Literal["and", "or", "not"]
+    children: tuple["FieldFilter | FilterGroup", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """Only the ``n`` values of ``field`` with the most of the measure ``by``; ``other`` gathers the rest, None drops it."""
+
+    field: str
+    n: int
+    by: str
+    is_descending: bool = True
+    other: str | None = "Other"
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Beside each measure its value ``count`` ``unit``s earlier, by the time dimension ``field`` (without timeframe)."""
+
+    field: str
+    count: int
+    unit: CompareUnit
+
+
+@dataclass(frozen=True, slots=True)
 class SemanticQuery:
-    """``fields`` are ``view.field`` or ``view.field[timeframe]`` in the order asked for; ``limit`` is at least 1."""
+    """``fields`` are ``view.field`` or ``view.field[timeframe]`` in the order asked for; ``limit`` is at least 1.
+
+    ``pivots`` are some of the fields, whose values become columns; ``totals`` and ``subtotals`` (leading fields to keep)
+    are questions of their own over the same rows: see :mod:`apps.semantic.query.totals`.
+    """
 
     dataset: str
     fields: tuple[str, ...]
@@ -21,3 +56,9 @@ class SemanticQuery:
     sorts: tuple[Sort, ...] = ()
     limit: int = 1000
     timezone: str = "UTC"
+    groups: tuple[FilterGroup, ...] = ()
+    pivots: tuple[str, ...] = ()
+    totals: bool = False
+    subtotals: tuple[str, ...] = ()
+    top: Top | None = None
+    compare: Compare | None = None

@@ -1,0 +1,108 @@
+"""Checks of the rules that decide who sees what: attributes that exist, defaults that open, rules nobody can meet."""
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from apps.semantic.errors import Problem
+from apps.semantic.model.suggestions import did_you_mean
+from apps.semantic.model.types import (
+    AccessFilter,
+    CompositeTopic,
+    Dimension,
+    FilterField,
+    GrantRule,
+    Measure,
+    SemanticModel,
+    Source,
+    Topic,
+    View,
+)
+
+ATTRIBUTE = "omni_attributes."
+
+
+def check_security(model: SemanticModel, known: frozenset[str] | None, defaulted: frozenset[str]) -> Iterator[Problem]:
+    """Yield problems and warnings about rules of access."""
+    for name, source in _attributes(model):
+        if known is not None and name not in known:
+            yield _at(source, f"there is no user attribute “{name}”.{did_you_mean(name, known)}")
+        elif name in defaulted:
+            message = (
+                f"“{name}” has a default value: whoever has no value of their own passes this rule with the default. "
+                "Remove the default, so that nobody is let in by it"
+            )
+            yield _at(source, message, is_warning=True)
+    for rule in _rules(model):
+        if len(rule.all_of) > 1:
+            yield _at(rule.source, "all of these must hold; write “a|b” where one is enough", is_warning=True)
+    for policy in _policies(model):
+        yield from _pointless(policy, model)
+
+
+def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
+    return Problem(source.file, source.line, source.column, message, is_warning)
+
+
+def _policies(model: SemanticModel) -> Iterator[AccessFilter]:
+    for view in model.views.values():
+        yield from view.access_filters
+    for topic in model.topics.values():
+        yield from topic.access_filters
+
+
+def _rules(model: SemanticModel) -> Iterator[GrantRule]:
+    holders: list[View | Topic | CompositeTopic] = [*model.views.values(), *model.topics.values()]
+    for holder in (*holders, *model.composites.values()):
+        if holder.required_access_grants is not None:
+            yield holder.required_access_grants
+    for view in model.views.values():
+        fields: list[Dimension | Measure | FilterField] = [*view.dimensions.values(), *view.measures.values()]
+        for field in (*fields, *view.filters.values()):
+            if field.required_access_grants is not None:
+                yield field.required_access_grants
+            if isinstance(field, Dimension) and field.mask_unless_access_grants is not None:
+                yield field.mask_unless_access_grants
+
+
+def _attributes(model: SemanticModel) -> Iterator[tuple[str, Source]]:
+    """Yield every user attribute that a rule or an expression names."""
+    for grant in model.access_grants.values():
+        yield grant.user_attribute, grant.source
+    for policy in _policies(model):
+        yield policy.user_attribute, policy.source
+    for view in model.views.values():
+        if view.schema_attribute is not None:
+            yield view.schema_attribute, view.source
+    for tree, source in expressions(model):
+        for node in tree.find_all(exp.Placeholder):
+            if node.name.startswith(ATTRIBUTE):
+                yield node.name.removeprefix(ATTRIBUTE), source
+
+
+def expressions(model: SemanticModel) -> Iterator[tuple[exp.Expression, Source]]:
+    """Yield every tree of a model with its place."""
+    for view in model.views.values():
+        fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
+        for field in fields:
+            if field.sql is not None:
+                yield field.sql, field.source
+        if view.sql_source is not None:
+            yield view.sql_source.tree, view.source  # type: ignore[misc]  # a Query is an expression
+    for topic in model.topics.values():
+        for tree in (*topic.always_where, *topic.always_having):
+            yield tree, topic.source
+        for join in topic.joins:
+            yield join.relationship.on_sql, join.relationship.source
+            if join.relationship.where_sql is not None:
+                yield join.relationship.where_sql, join.relationship.source
+
+
+def _pointless(policy: AccessFilter, model: SemanticModel) -> Iterator[Problem]:
+    dimension = model.dimension(policy.field)
+    if dimension is not None and (dimension.level_of_detail is not None or dimension.duration is not None):
+        yield _at(policy.source, f"rows cannot be chosen by “{policy.field}”: it is no column of its table")
+    if dimension is not None and dimension.mask_unless_access_grants is not None and dimension.mask.kind != "hash":
+        yield _at(
+            policy.source, f"“{policy.field}” is masked; its rows are chosen by the value beneath", is_warning=True
+        )

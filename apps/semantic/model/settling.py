@@ -1,0 +1,122 @@
+"""What can only be said when all views are known: columns that are implied, types of references, tables of SQL views."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from difflib import get_close_matches
+
+from sqlglot import exp
+
+from apps.semantic.model.context import Context
+from apps.semantic.model.dimensions import readable
+from apps.semantic.model.sources import govern_tables
+from apps.semantic.model.types import (
+    INTERVALS,
+    Dimension,
+    FieldType,
+    Measure,
+    Relationship,
+    SemanticModel,
+    Source,
+    View,
+)
+from apps.semantic.model.yaml_nodes import Node
+
+DATE_FRAMES = frozenset(("date", "week", "month", "quarter", "year", "fiscal_quarter"))
+NAME_FRAMES = frozenset(("month_name", "day_of_week_name"))
+MAX_DEPTH = 32
+IMPLIED = {"is_implied": True}
+"""marks a column that other fields rest on and that nobody may ask for"""
+ALIKE = 0.8
+
+
+def settled(
+    views: dict[str, View], relationships: list[Relationship], context: Context
+) -> tuple[dict[str, View], list[Relationship]]:
+    """Return views whose references all lead somewhere if they can, and whose types are known as far as they can be."""
+    views = _with_implied(views, relationships, context)
+    for name, view in views.items():
+        if view.sql_source is not None and not all(view.sql_source.tables.values()):
+            views[name] = replace(view, sql_source=govern_tables(view, view.sql_source, views, context.problems))
+    return _typed(views, context.dialect), relationships
+
+
+def _with_implied(views: dict[str, View], relationships: list[Relationship], context: Context) -> dict[str, View]:
+    """Give a view a hidden dimension for each column that other fields name and the files do not describe.
+
+    Such files rest on what the database says. A name that is nearly one that is described is a mistake, not a column.
+    """
+    found = dict(views)
+    for name, source in _named(views, relationships):
+        view_name, _, field = name.partition(".")
+        view = found.get(view_name)
+        if (
+            view is None
+            or view.is_derived
+            or field in view.dimensions
+            or field in view.measures
+            or field in view.filters
+        ):
+            continue
+        described = {item.lower() for item in (*view.dimensions, *view.measures)}
+        if get_close_matches(field.lower(), described, n=1, cutoff=ALIKE) and field.lower() not in described:
+            continue
+        at = Node({}, source.file, source.line, source.column)
+        context.warn(at, f"“{name}” is not described; it is taken to be a column of the table, hidden")
+        column = context.parsed(field, view_name, at)
+        if column is not None:
+            implied = Dimension(
+                field, view_name, readable(field), column.tree, "unknown", view.source, is_hidden=True,
+                decoration=IMPLIED,
+            )  # fmt: skip
+            found[view_name] = replace(view, dimensions={**view.dimensions, field: implied})
+    return found
+
+
+def _named(views: dict[str, View], relationships: list[Relationship]) -> Iterator[tuple[str, Source]]:
+    for view in views.values():
+        fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
+        for field in fields:
+            top = field.top_n if isinstance(field, Dimension) else None
+            for name in sorted(field.references):
+                if top is None or name != top.by:
+                    yield name, field.source
+            for rule in field.filters if isinstance(field, Measure) else ():
+                yield rule.field.partition("[")[0], field.source
+        for tree in view.primary_key:
+            for node in tree.find_all(exp.Placeholder):
+                yield node.name, view.source
+    for item in relationships:
+        for node in item.on_sql.find_all(exp.Placeholder):
+            if not node.name.startswith(("omni_attributes.", "filters.")):
+                yield node.name.partition("[")[0], item.source
+
+
+def _typed(views: dict[str, View], dialect: str) -> dict[str, View]:
+    model = SemanticModel(dialect, views, {}, {})
+    found = {}
+    for name, view in views.items():
+        changed = {
+            key: replace(item, type=type_)
+            for key, item in view.dimensions.items()
+            if item.type == "unknown" and (type_ := _type_of(item, model, 0)) != "unknown"
+        }
+        found[name] = replace(view, dimensions={**view.dimensions, **changed}) if changed else view
+    return found
+
+
+def _type_of(dimension: Dimension, model: SemanticModel, depth: int) -> FieldType:
+    """Return the type of what a dimension merely refers to, through any number of steps."""
+    if dimension.type != "unknown" or not isinstance(dimension.sql, exp.Placeholder) or depth > MAX_DEPTH:
+        return dimension.type
+    field_id, _, frame = dimension.sql.name.partition("[")
+    frame = frame.removesuffix("]")
+    if frame in DATE_FRAMES:
+        return "date"
+    if frame in NAME_FRAMES:
+        return "string"
+    if frame and frame not in ("raw", "hour", "minute", "second", "millisecond"):
+        return "number"
+    if frame in INTERVALS:
+        return "number"
+    found = model.dimension(field_id)
+    return _type_of(found, model, depth + 1) if found is not None else "unknown"

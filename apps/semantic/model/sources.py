@@ -1,0 +1,174 @@
+"""What stands in for a view's table: an SQL text, a query of the model; or what its table holds of another view."""
+
+from sqlglot import exp
+
+from apps.semantic.errors import Problem
+from apps.semantic.model.context import Context
+from apps.semantic.model.dimensions import qualified
+from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
+from apps.semantic.model.expressions import ExpressionError, parse_query_text
+from apps.semantic.model.parameters import add, check_parameters, flag, number, text, texts
+from apps.semantic.model.rules import read_filters
+from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, SqlSource, View
+from apps.semantic.model.yaml_nodes import Node
+from apps.semantic.verify.allowed import FUNCTIONS
+
+QUERY_NODES = frozenset((
+    exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Union,
+    exp.Subquery, exp.Table, exp.TableAlias, exp.Alias,
+))  # fmt: skip
+UNPROVEN = (exp.CurrentDate,)
+IMPLICIT = "__"
+
+
+def read_sql_source(node: Node, context: Context) -> SqlSource | None:
+    """Return the SELECT of an SQL view; which views govern its tables is settled when all views are known."""
+    place = node.map()["sql"]
+    try:
+        tree = parse_query_text(
+            text(node, "sql", context.problems), dialect=context.dialect, constants=context.constants
+        )
+        _check_query(tree)
+    except ExpressionError as error:
+        add(context.problems, place, str(error))
+        return None
+    if not isinstance(tree, exp.Query):
+        return None
+    return SqlSource(tree, {table_text(item): "" for item in tree.find_all(exp.Table)})
+
+
+def _check_query(tree: exp.Expr) -> None:
+    if type(tree) not in (exp.Select, exp.Union):
+        raise ExpressionError("an SQL view is one SELECT")
+    for node in tree.walk():
+        if node.comments:
+            raise ExpressionError("comments cannot stand in an SQL view")
+        if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
+            raise ExpressionError("name the columns of an SQL view; “*” would let new columns in unseen")
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Identifier):
+            raise ExpressionError("a function cannot stand in the place of a table")
+        if isinstance(node, exp.Anonymous) and node.this == TEMPLATED:
+            raise ExpressionError("templated filters stand in dimensions, not in SQL views")
+        allowed = type(node) in QUERY_NODES or type(node) in EXPRESSION_NODES or type(node) in FUNCTIONS
+        if isinstance(node, UNPROVEN) or not (allowed or isinstance(node, exp.Star)):
+            name = node.name if isinstance(node, exp.Anonymous) else node.key
+            raise ExpressionError(f"“{str(name)[:40]}” is not allowed in an SQL view")
+
+
+def table_text(node: exp.Table) -> str:
+    """Return a table's name as written: ``catalog.schema.table``, lower case where unquoted."""
+    parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
+    return ".".join(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
+
+
+def govern_tables(view: View, source: SqlSource, views: dict[str, View], problems: list[Problem]) -> SqlSource:
+    """Find the one view that describes each table of an SQL view; a table without one is a problem."""
+    found: dict[str, str] = {}
+    for table in source.tables:
+        names = [
+            name for name, other in views.items() if not other.is_derived and not other.alias_of and _is(other, table)
+        ]
+        at = view.source
+        if len(names) == 1:
+            found[table] = names[0]
+        else:
+            fault = "no view describes" if not names else "several views describe"
+            message = f"{fault} the table “{table}”: an SQL view reads tables through the one view that governs them"
+            problems.append(Problem(at.file, at.line, at.column, message))
+    return SqlSource(source.tree, found)
+
+
+def _is(view: View, table: str) -> bool:
+    parts = [part for part in (view.catalog, view.schema, view.table_name) if part]
+    return any(".".join(parts[start:]).lower() == table.lower() for start in range(len(parts)))
+
+
+def read_query_source(node: Node, view: str, context: Context) -> QuerySource | None:
+    """Return the query of a query view; without a topic it is over its base view alone."""
+    query = node.map()["query"]
+    check_parameters(query, "query", context.problems)
+    base, topic = text(query, "base_view", context.problems), text(query, "topic", context.problems)
+    fields = query.map().get("fields")
+    if not (base or topic) or fields is None or not isinstance(fields.value, dict | list) or not fields.value:
+        context.fault(query, "a query view needs a base_view or a topic, and fields")
+        return None
+    columns = _columns(fields, context)
+    calculations = query.map().get("calculations")
+    return QuerySource(
+        topic=topic or IMPLICIT + base,
+        columns=columns,
+        filters=read_filters(_plain_filters(query), "filters", context.problems, view=base),
+        sorts=_sorts(query, base),
+        limit=number(query, "limit", context.problems),
+        calculations=_calculations(calculations, context) if calculations is not None else (),
+        binds=_binds(query, base, context),
+        binds_all_filters=flag(query, "bind_all_filters", context.problems),
+    )
+
+
+def _columns(fields: Node, context: Context) -> tuple[tuple[str, str], ...]:
+    if isinstance(fields.value, list):
+        names = [str(item.value) for item in fields.value]
+        return tuple((name, name.rpartition(".")[2].replace("[", "_").removesuffix("]")) for name in names)
+    found = []
+    for name, alias in fields.map().items():
+        column = str(alias.value) if alias.value else name.rpartition(".")[2]
+        if not column.replace("_", "a").isalnum():
+            context.fault(alias, f"“{column}” cannot be the name of a column")
+        found.append((name, column))
+    return tuple(found)
+
+
+def _plain_filters(query: Node) -> Node:
+    node = query.map().get("filters")
+    if node is None or not isinstance(node.value, dict):
+        return query
+    kept = {name: value for name, value in node.value.items() if "bind" not in value.map()}
+    return Node({"filters": Node(kept, node.file, node.line, node.column)}, query.file, query.line, query.column)
+
+
+def _sorts(query: Node, base: str) -> tuple[tuple[str, bool], ...]:
+    node = query.map().get("sorts")
+    items = node.value if node is not None and isinstance(node.value, list) else []
+    plain = [item.plain() for item in items]
+    return tuple(
+        (qualified(str(item["field"]), base), bool(item.get("desc")))
+        for item in plain
+        if isinstance(item, dict) and "field" in item
+    )
+
+
+def _binds(query: Node, base: str, context: Context) -> dict[str, str]:
+    found: dict[str, str] = {}
+    bind = query.map().get("bind")
+    for name, value in bind.map().items() if bind is not None else ():
+        found[qualified(name, base)] = str(value.value)
+    filters = query.map().get("filters")
+    for name, value in filters.map().items() if filters is not None else ():
+        if "bind" in value.map():
+            found[qualified(name, base)] = text(value, "bind", context.problems)
+    return found
+
+
+def _calculations(node: Node, context: Context) -> tuple[tuple[str, exp.Expression], ...]:
+    found = []
+    for name, item in node.map().items():
+        parsed = context.parsed(text(item, "sql", context.problems), "", item)
+        if parsed is not None and parsed.references:
+            context.fault(item, "a calculation of a query view is over the names of its columns")
+        elif parsed is not None:
+            found.append((name, parsed.tree))
+    return tuple(found)
+
+
+def read_rollup(node: Node, dimensions: list[str], context: Context) -> Rollup | None:
+    """Return ``materialized_query``; its fields are the table's columns in the order of the view's dimensions."""
+    query = node.map()["materialized_query"]
+    base, fields = text(query, "base_view", context.problems), texts(query, "fields", context.problems)
+    if not base or not fields:
+        context.fault(query, "materialized_query needs a base_view and fields")
+        return None
+    if len(fields) > len(dimensions):
+        context.fault(query, "materialized_query has more fields than the view has dimensions; they go by their order")
+        return None
+    return Rollup(base, tuple(zip((qualified(name, base) for name in fields), dimensions, strict=False)))
