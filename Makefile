@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 TEST_JOBS ?= 2
+FUZZ_CASES ?= 20000
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test test-semantic browser bench check fmt lint types imports migrations lock clean
+.PHONY: help demo run worker test test-semantic browser bench fuzz mutants check fmt lint types imports migrations lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +40,12 @@ test-semantic: $(VENV)/.dev ## the compiler alone
 
 browser: $(VENV)/.dev ## the stories, in Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -m pytest tests/browser -q -p no:randomly
+
+fuzz: $(VENV)/.dev ## 20,000 random models, people and questions against the slow evaluator, on each database
+	@OMNI_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest tests/reference -q -n $(TEST_JOBS)
+
+mutants: $(VENV)/.dev ## spoil one rule after another and see that a test notices
+	@$(BIN)/python -m tests.mutants
 
 bench: $(VENV)/.dev ## print figures as one JSON object
 	@$(BIN)/python -m tests.bench

@@ -11,14 +11,15 @@ from apps.accounts.models import User
 from apps.datamodels.models import Dataset
 from apps.datamodels.selectors import current_version, semantic_model
 from apps.governance.selectors import scope_for
-from apps.semantic.compile import compile_query
+from apps.semantic.compile import compile_query, shapes
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.query.reading import parse_query
-from apps.semantic.verify import verify
+from apps.semantic.verify import proof, verify
 from apps.tenants.binding import bound
 from apps.tenants.selectors import tenant_by_slug
 from tests.bench.clients import Client, requests_per_second, summary, timed
 from tests.bench.installation import PERSON, SCALE, Installation, start
+from tests.bench.models import model_figures
 from tests.bench.workload import BenchTile, tiles
 
 PEERS = {
@@ -42,7 +43,9 @@ def main() -> None:
         figures: dict[str, Any] = {
             "workload": f"twelve tiles, TPC-H {SCALE}, row policy region = EUROPE",
             "equal_to_plain_sql": check_equal(installation, client, work),
-            "compile_and_verify": compile_times(work),
+            "compile_and_verify_cold": compile_times(work, is_cold=True),
+            "compile_and_verify_seen_shape": compile_times(work, is_cold=False),
+            "large_model": model_figures(),
             "cached": cached_times(client, work),
             "uncached": uncached_times(installation, client, work),
             "requests_per_second_cached": {
@@ -114,10 +117,17 @@ def compiled(query: dict[str, Any]) -> tuple[float, CompiledQuery]:
     return timed(work), outcome[0]
 
 
-def compile_times(work: list[BenchTile]) -> dict[str, float]:
-    """Each with a filter value never seen, tile by tile in turns."""
+def compile_times(work: list[BenchTile], *, is_cold: bool) -> dict[str, float]:
+    """Each with a filter value never seen, tile by tile in turns; cold: nothing of the question is remembered."""
     compiled(work[0].query)
-    return summary([compiled(tile.unseen(10_000 + number))[0] for number in range(COMPILE_ROUNDS) for tile in work])
+    samples = []
+    for number in range(COMPILE_ROUNDS):
+        for tile in work:
+            if is_cold:
+                shapes.forget()
+                proof.forget()
+            samples.append(compiled(tile.unseen(10_000 + number))[0])
+    return summary(samples)
 
 
 def cached_times(client: Client, work: list[BenchTile]) -> dict[str, Any]:

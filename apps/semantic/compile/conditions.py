@@ -5,12 +5,13 @@ A negated condition is the exact complement: a row with an empty value that does
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
+from apps.semantic.compile.dialects.frames import framed, local
 from apps.semantic.compile.moments import Calendar, Period, length, shifted
 from apps.semantic.compile.nodes import all_hold, any_holds, call, cast, operand
 from apps.semantic.compile.values import Values
@@ -23,7 +24,22 @@ COMPARISONS: dict[str, type[exp.Binary]] = {
     "less_than": exp.LT,
     "less_than_or_equal_to": exp.LTE,
 }
-PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}"}
+PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}", "sql_like": "{}"}
+# Operator: timeframe, least and most.
+CALENDAR = {
+    "day_of_week": ("day_of_week_num", 1, 7),
+    "day_of_month": ("day_of_month", 1, 31),
+    "day_of_quarter": ("day_of_quarter", 1, 92),
+    "day_of_year": ("day_of_year", 1, 366),
+    "hour_of_day": ("hour_of_day", 0, 23),
+    "month_of_year": ("month_num", 1, 12),
+    "quarter_of_year": ("quarter_of_year", 1, 4),
+}
+NAMES = {
+    "day_of_week": ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    "month_of_year": ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+                      "november", "december"),
+}  # fmt: skip
 # A backslash means different things to different databases.
 ESCAPE = "!"
 TIME_TYPES = ("date", "timestamp")
@@ -38,12 +54,14 @@ class Subject:
         type: of the field.
         zone: IANA name when the column holds UTC and the values are meant locally, else None.
         path: where a fault is reported.
+        folds_case: texts are compared in lower case; ``sql`` gives it so.
     """
 
     sql: Callable[[], exp.Expr]
     type: FieldType
     path: str
     zone: str | None = None
+    folds_case: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class Conditions:
 
     values: Values
     calendar: Calendar
+    dialect: str = "duckdb"
 
     def translate(self, condition: Condition, subject: Subject) -> exp.Expr:
         """Return the predicate.
@@ -63,9 +82,9 @@ class Conditions:
         if operator in ("and", "or"):
             return self._combined(condition, subject)
         if operator == "not" or operator.startswith("not_"):
-            positive = Condition(operator[4:] or "is", condition.values, condition.children)
+            positive = replace(condition, operator=operator[4:] or "is")
             return exp.Not(this=call("COALESCE", self.translate(positive, subject), exp.Boolean(this=False)))
-        return self._single(operator, condition.values, subject)
+        return self._single(operator, condition.values, _folding(subject) if condition.is_case_insensitive else subject)
 
     def _combined(self, condition: Condition, subject: Subject) -> exp.Expr:
         if not condition.children:
@@ -78,6 +97,8 @@ class Conditions:
             return self._is(values, subject)
         if operator in PATTERNS:
             return self._like(operator, values, subject)
+        if operator in CALENDAR:
+            return self._on_the_calendar(operator, values, subject)
         if operator in COMPARISONS or operator == "between":
             return self._compared(operator, values, subject)
         if operator in ("before", "on_or_after", "between_dates", "time_for_duration"):
@@ -98,7 +119,8 @@ class Conditions:
             return any_holds([self._within(self._period(value, subject), subject) for value in values])
         for value in values:
             _check_value(value, subject)
-        return exp.In(this=operand(subject.sql()), expressions=[self.values.bind(value) for value in values])
+        given = [value.lower() if subject.folds_case and isinstance(value, str) else value for value in values]
+        return exp.In(this=operand(subject.sql()), expressions=[self.values.bind(value) for value in given])
 
     def _like(self, operator: str, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
         if subject.type not in ("string", "unknown") or not values:
@@ -108,7 +130,9 @@ class Conditions:
     def _matches(self, pattern: str, value: Scalar, subject: Subject) -> exp.Expr:
         if not isinstance(value, str):
             raise MalformedQueryError("This must be a text.", subject.path)
-        for letter in (ESCAPE, "%", "_"):
+        value = value.lower() if subject.folds_case else value
+        # In sql_like the percent sign and the underscore are meant.
+        for letter in (ESCAPE,) if pattern == "{}" else (ESCAPE, "%", "_"):
             value = value.replace(letter, ESCAPE + letter)
         like = exp.Like(this=operand(subject.sql()), expression=self.values.bind(pattern.format(value)))
         return exp.Escape(this=like, expression=exp.Literal.string(ESCAPE))
@@ -162,6 +186,28 @@ class Conditions:
             value = cast(self.values.bind(moment.isoformat(sep=" ")), exp.DType.TIMESTAMP)
         return comparison(this=operand(subject.sql()), expression=value)
 
+    def _on_the_calendar(self, operator: str, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
+        if subject.type not in (*TIME_TYPES, "unknown") or not values:
+            raise MalformedQueryError("This operator is for dates.", subject.path)
+        timeframe, least, most = CALENDAR[operator]
+        numbers = [self._calendar_number(operator, value, least, most, subject) for value in values]
+        node = subject.sql()
+        if subject.zone is not None:
+            zone = cast(self.values.bind(subject.zone), exp.DType.TEXT)
+            node = local(node, subject.type, zone, dialect=self.dialect)
+        week_start = self.calendar.week_start
+        part = framed(node, timeframe, week_start=week_start, fiscal_offset=0, dialect=self.dialect)
+        return exp.In(this=operand(part), expressions=[self.values.bind(number) for number in numbers])
+
+    def _calendar_number(self, operator: str, value: Scalar, least: int, most: int, subject: Subject) -> int:
+        names = NAMES.get(operator, ())
+        if isinstance(value, str) and value.strip().lower() in names:
+            place = names.index(value.strip().lower())
+            return (place - self.calendar.week_start) % 7 + 1 if operator == "day_of_week" else place + 1
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise MalformedQueryError(f"This must be a whole number from {least} to {most}.", subject.path)
+        return value
+
     def _period(self, value: Scalar, subject: Subject) -> Period:
         if not isinstance(value, str):
             raise MalformedQueryError("This must be a date.", subject.path)
@@ -169,6 +215,13 @@ class Conditions:
             return self.calendar.period(value)
         except (ValueError, OverflowError):
             raise MalformedQueryError("This is not a date that exists.", subject.path) from None
+
+
+def _folding(subject: Subject) -> Subject:
+    """Return a text in lower case; other types have no case."""
+    if subject.type not in ("string", "unknown"):
+        return subject
+    return replace(subject, sql=lambda: exp.Lower(this=subject.sql()), folds_case=True)
 
 
 def _end(start: datetime, value: Scalar, subject: Subject) -> datetime:

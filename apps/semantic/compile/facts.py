@@ -1,16 +1,19 @@
 """What a model's expressions refer to, found once per model and kept: the same for every person and query."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 
 from sqlglot import exp
 
 from apps.semantic.compile.names import split_field
-from apps.semantic.errors import MissingAttributeError, UnprovenSqlError
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.rollups import rolled_up, rollups_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel
 
 KEPT_MODELS = 64
 ATTRIBUTE_PREFIX = "omni_attributes."
+FILTER_PREFIX = "filters."
 
 _kept: OrderedDict[int, "Facts"] = OrderedDict()
 _lock = Lock()
@@ -24,13 +27,22 @@ class Facts:
         self._named: dict[str, tuple[str, ...]] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._views: dict[str, frozenset[str]] = {}
+        self._joined: dict[str, frozenset[str]] = {}
+        self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
+
+    def rollups(self, base_view: str) -> tuple[tuple[str, SemanticModel], ...]:
+        """Return the rollups of a view by name, each with the model in which it takes the view's place."""
+        found = self._rollups.get(base_view)
+        if found is None:
+            names = rollups_of(self.model, base_view)
+            found = self._rollups[base_view] = tuple((name, rolled_up(self.model, name)) for name in names)
+        return found
 
     def named(self, field: Dimension | Measure) -> tuple[str, ...]:
         """Return the fields that ``field`` names itself, with their timeframes."""
         found = self._named.get(field.id)
         if found is None:
-            filtered = tuple(item.field for item in field.filters) if isinstance(field, Measure) else ()
-            found = self._named[field.id] = references(field.sql) + filtered
+            found = self._named[field.id] = (*references(field.sql), *_ruled(field))
         return found
 
     def closure(self, field: Dimension | Measure) -> frozenset[str]:
@@ -41,21 +53,39 @@ class Facts:
         return found
 
     def views(self, field: Dimension | Measure) -> frozenset[str]:
-        """Return the views that ``field`` cannot be read without."""
+        """Return the views that ``field`` cannot be worked out without."""
         found = self._views.get(field.id)
         if found is None:
             found = self._views[field.id] = frozenset(name.partition(".")[0] for name in self.closure(field))
         return found
 
+    def joined(self, field: Dimension | Measure) -> frozenset[str]:
+        """Return the views whose rows must be joined to show ``field``: of a level of detail, those of its grain."""
+        found = self._joined.get(field.id)
+        if found is None:
+            found = self._joined[field.id] = self._join(field)
+        return found
+
     def field(self, name: str) -> Dimension | Measure:
-        """Return the field that a model expression refers to; a user attribute has no value here and is refused."""
-        if name.startswith(ATTRIBUTE_PREFIX):
-            raise MissingAttributeError(name.removeprefix(ATTRIBUTE_PREFIX))
+        """Return the field that a model expression refers to."""
         field_id = split_field(name)[0]
         found = self.model.dimension(field_id) or self.model.measure(field_id)
         if found is None:
             raise UnprovenSqlError(f"The model names {field_id}, which it does not have.")
         return found
+
+    def views_of(self, names: Iterable[str]) -> frozenset[str]:
+        """Return the views whose rows must be joined for some fields."""
+        found: frozenset[str] = frozenset()
+        return found.union(*(self.joined(self.field(name)) for name in names))
+
+    def _join(self, field: Dimension | Measure) -> frozenset[str]:
+        own = frozenset((field.view,))
+        if field.level_of_detail is not None:
+            grain = self.views_of(field.level_of_detail.grain)
+            return grain | own if isinstance(field, Measure) else grain
+        names = [name for name in self.named(field) if not _is_ranking(field, name)]
+        return own | self.views_of(names)
 
     def _follow(self, start: Dimension | Measure) -> frozenset[str]:
         seen, waiting = {start.id}, [start]
@@ -68,11 +98,32 @@ class Facts:
         return frozenset(seen)
 
 
-def references(sql: exp.Expression | None) -> tuple[str, ...]:
+def _is_ranking(field: Dimension | Measure, name: str) -> bool:
+    return isinstance(field, Dimension) and field.top_n is not None and field.top_n.by == name
+
+
+def _ruled(field: Dimension | Measure) -> tuple[str, ...]:
+    """Return the fields that a field's parameters name beside its SQL."""
+    found: list[str] = list(field.level_of_detail.grain) if field.level_of_detail is not None else []
+    if isinstance(field, Measure):
+        found += [item.field for item in field.filters]
+        found += [name for tree in field.distinct_on for name in references(tree)]
+        return tuple(found)
+    if field.top_n is not None:
+        found.append(field.top_n.by)
+    if field.order_by_field is not None:
+        found.append(field.order_by_field)
+    if field.duration is not None:
+        found += references(field.duration.start) + references(field.duration.end)
+    return tuple(found)
+
+
+def references(sql: exp.Expr | None) -> tuple[str, ...]:
     """Return the names of model fields in an expression, in no particular order."""
     if sql is None or isinstance(sql, exp.Column):
         return ()
-    return tuple(node.name for node in sql.find_all(exp.Placeholder))
+    names = (node.name for node in sql.find_all(exp.Placeholder))
+    return tuple(name for name in names if not name.startswith((ATTRIBUTE_PREFIX, FILTER_PREFIX)))
 
 
 def facts_of(model: SemanticModel) -> Facts:

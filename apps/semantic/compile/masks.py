@@ -1,12 +1,13 @@
 """Masks follow references: whatever rests on a masked dimension gets the masked value or is refused."""
 
 from dataclasses import replace
+from typing import Any
 
 from sqlglot import exp
 
 from apps.semantic.compile.facts import Facts, facts_of
 from apps.semantic.compile.names import split_field, unknown_field
-from apps.semantic.compile.plan import DimensionUse, MeasureUse, Plan
+from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, MeasureUse, Plan, single_filters
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Measure
 
@@ -26,15 +27,21 @@ def apply_masks(plan: Plan) -> Plan:
     facts = facts_of(plan.model)
     for use in plan.measures:
         _check_measure(use, f"fields.{plan.query.fields.index(use.name)}", facts, plan)
-    for item in plan.having:
+    for item in single_filters(plan.having):
         _check_measure(item.use, item.path, facts, plan)
     return replace(
         plan,
         dimensions=tuple(
             _mark(use, f"fields.{plan.query.fields.index(use.name)}", facts, plan) for use in plan.dimensions
         ),
-        where=tuple(replace(item, use=_mark(item.use, item.path, facts, plan)) for item in plan.where),
+        where=tuple(_mark_filter(item, facts, plan) for item in plan.where),
     )
+
+
+def _mark_filter(item: DimensionFilter | Combined, facts: Facts, plan: Plan) -> Any:
+    if isinstance(item, Combined):
+        return replace(item, children=tuple(_mark_filter(child, facts, plan) for child in item.children))  # type: ignore[arg-type]  # rows only
+    return replace(item, use=_mark(item.use, item.path, facts, plan))
 
 
 def _mark(use: DimensionUse, path: str, facts: Facts, plan: Plan) -> DimensionUse:
@@ -48,6 +55,8 @@ def _mark(use: DimensionUse, path: str, facts: Facts, plan: Plan) -> DimensionUs
 
 def _can_stand_masked(dimension: Dimension, facts: Facts, plan: Plan) -> bool:
     """Say whether a dimension makes sense over masked values: itself masked, or text all the way down to the mask."""
+    if dimension.level_of_detail is not None or dimension.duration is not None:
+        return False
     if dimension.id in plan.scope.masked:
         return facts.views(dimension) == frozenset((dimension.view,))
     if isinstance(dimension.sql, exp.Placeholder):
@@ -78,6 +87,8 @@ def _check_measure(use: MeasureUse, path: str, facts: Facts, plan: Plan) -> None
 def _measure_can_stand(measure: Measure, facts: Facts, plan: Plan) -> bool:
     if not plan.scope.masked & facts.closure(measure):
         return True
+    if measure.level_of_detail is not None or measure.distinct_on:
+        return False
     if any(plan.scope.masked & facts.closure(facts.field(item.field)) for item in measure.filters):
         return False
     fields = [(name, facts.field(name)) for name in facts.named(measure)]

@@ -56,3 +56,9 @@ def condition_operand(node: exp.Expr) -> exp.Expr:
 
 def literal_number(value: int) -> exp.Expr:
     return exp.Literal(this=str(value), is_string=False)
+
+
+def shifted(node: exp.Expr, count: int, unit: str) -> exp.Expr:
+    """Return a moment so many units later."""
+    step = exp.Interval(this=exp.Literal.string(str(count)), unit=exp.Var(this=unit.upper()))
+    return exp.Paren(this=exp.Add(this=operand(node), expression=step))

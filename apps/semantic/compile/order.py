@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from apps.semantic.compile.plan import Plan
+from apps.semantic.query.pivoting import MAX_PIVOT_COLUMNS
 
 
 def order_and_limit(plan: Plan) -> Plan:
@@ -15,11 +16,13 @@ def order_and_limit(plan: Plan) -> Plan:
     order = [(names.index(sort.field) + 1, sort.is_descending) for sort in plan.query.sorts] or [_default(plan)]
     taken = {position for position, _ in order}
     order += [(position, False) for position in range(1, len(plan.dimensions) + 1) if position not in taken]
-    return replace(plan, order=tuple(order), row_limit=min(plan.query.limit, plan.scope.max_rows))
+    # With pivots the limit is one of rows of the cross table, each of which gathers many rows here.
+    limit = plan.query.limit * (MAX_PIVOT_COLUMNS if plan.query.pivots else 1)
+    return replace(plan, order=tuple(order), row_limit=min(limit, plan.scope.max_rows))
 
 
 def _default(plan: Plan) -> tuple[int, bool]:
     for position, use in enumerate(plan.dimensions, start=1):
-        if use.type in ("date", "timestamp"):
+        if use.type in ("date", "timestamp") or (use.timeframe is not None and use.dimension.duration is None):
             return position, False
     return (len(plan.dimensions) + 1, True) if plan.measures else (1, False)

@@ -1,23 +1,18 @@
-"""The steps in their order; each takes a finished plan and returns a new one."""
+"""The one way in: a query, a model and a scope become one governed SELECT."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
-from apps.semantic.compile.fanout import prevent_fanout
-from apps.semantic.compile.joins import choose_joins
-from apps.semantic.compile.masks import apply_masks
-from apps.semantic.compile.order import order_and_limit
-from apps.semantic.compile.plan import Plan
-from apps.semantic.compile.render import DIALECTS, render
-from apps.semantic.compile.resolve import resolve_names
-from apps.semantic.compile.rows import apply_rows
+from apps.semantic.compile.awareness import rollup_plan
+from apps.semantic.compile.composites import compile_composite
+from apps.semantic.compile.dialects.traits import traits_of
+from apps.semantic.compile.prepare import prepare
+from apps.semantic.compile.render import render
+from apps.semantic.compile.shapes import by_shape
 from apps.semantic.compile.types import CompiledQuery
-from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope
-
-REWRITES: tuple[Callable[[Plan], Plan], ...] = (apply_rows, choose_joins, apply_masks, prevent_fanout, order_and_limit)
 
 
 def compile_query(
@@ -26,15 +21,15 @@ def compile_query(
     """Turn a query into one SELECT that reads nothing outside the scope.
 
     Every physical table is read through its own filtered subquery, so a row policy holds whatever
-    the join around it does. Values never enter the SQL text. The topic's ``always_where_filters``
-    hold for everybody; its ``default_filters`` are for the page that offers them and are not applied.
+    the join around it does. Values never enter the SQL text. The topic's ``always_*`` rules hold for
+    everybody; its ``default_filters`` are for the page that offers them and are not applied.
 
     Args:
-        query: what is asked; names are looked up here.
+        query: what is asked; names are looked up here. Its totals and subtotals are questions of their own.
         model: the published model.
         scope: rights of the actor on the query's data set.
         today: the day that relative dates count from, in the query's time zone.
-        dialect: ``postgres`` or ``duckdb``; the model's own unless given.
+        dialect: one of :data:`apps.semantic.compile.dialects.traits.TRAITS`; the model's own unless given.
 
     Returns:
         SQL whose result has one column per requested field, dimensions first, in request order,
@@ -45,14 +40,18 @@ def compile_query(
         UnknownFieldError: a name is not in the model, or not in the scope, or would need the raw
             value of a masked field: the caller cannot tell which.
         MalformedQueryError: an operator or value does not suit its field.
-        FanOutError: a join would repeat the rows of a measure.
-        MissingAttributeError: a row policy's value is not of its column's type, or an expression
-            needs a user attribute.
+        FanOutError: a join would repeat the rows of a measure, and no key tells them apart.
+        MissingAttributeError: a policy or an expression needs a user attribute that is missing or not of its type.
     """
-    target = dialect or model.dialect
-    if target not in DIALECTS:
-        raise UnprovenSqlError(f"There is no dialect “{target}”.")
-    plan = resolve_names(query, model, scope, dialect=target, today=today)
-    for rewrite in REWRITES:
-        plan = rewrite(plan)
-    return render(plan)
+    target = traits_of(dialect or model.dialect).dialect
+    if query.dataset in model.composites:
+        return compile_composite(query, model, scope, dialect=target, today=today)
+    own = model.of_topic(query.dataset)
+    return by_shape(query, own, scope, today, target, lambda asked: _compiled(asked, own, scope, target, today))
+
+
+def _compiled(query: SemanticQuery, own: SemanticModel, scope: AccessScope, target: str, today: date) -> CompiledQuery:
+    if rolled := rollup_plan(query, own, scope, dialect=target, today=today):
+        name, plan = rolled
+        return replace(render(plan), rollup=name)
+    return render(prepare(query, own, scope, dialect=target, today=today))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.plan import Plan, PolicyUse
 from apps.semantic.errors import MissingAttributeError, UnprovenSqlError
-from apps.semantic.model.types import FieldType, Scalar
+from apps.semantic.model.types import Dimension, FieldType, Scalar
 from apps.semantic.scope import RowPolicy
 
 
@@ -18,9 +18,7 @@ def apply_rows(plan: Plan) -> Plan:
     """
     scope, views = plan.scope, frozenset(plan.topic.views)
     by_view = {
-        view: tuple(_look_up(policy, plan, view) for policy in policies)
-        for view, policies in scope.row_policies.items()
-        if view in views and policies
+        view: policies_of(view, plan) for view, policies in scope.row_policies.items() if view in views and policies
     }
     topic_policies = tuple(_look_up(policy, plan, None) for policy in scope.topic_policies)
     if any(use.dimension.view not in views for use in topic_policies):
@@ -28,14 +26,23 @@ def apply_rows(plan: Plan) -> Plan:
     return replace(plan, row_policies=by_view, topic_policies=topic_policies)
 
 
+def policies_of(view: str, plan: Plan) -> tuple[PolicyUse, ...]:
+    """Return the policies on the rows of a view, whether or not the topic joins it."""
+    return tuple(_look_up(policy, plan, view) for policy in plan.scope.row_policies.get(view, ()))
+
+
 def _look_up(policy: RowPolicy, plan: Plan, view: str | None) -> PolicyUse:
     field_id, timeframe = split_field(policy.field)
     dimension = plan.model.dimension(field_id)
-    if dimension is None or timeframe is not None or view not in (None, dimension.view):
+    if dimension is None or timeframe is not None or view not in (None, dimension.view) or _is_derived(dimension):
         raise UnprovenSqlError(f"The row policy at {policy.origin} names no dimension of its view.")
     if not all(_suits(value, dimension.type) for value in policy.values):
         raise MissingAttributeError(policy.attribute)
     return PolicyUse(dimension, policy)
+
+
+def _is_derived(dimension: Dimension) -> bool:
+    return dimension.level_of_detail is not None or dimension.duration is not None
 
 
 def _suits(value: Scalar, type_: FieldType) -> bool:

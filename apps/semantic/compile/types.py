@@ -30,6 +30,7 @@ class CompiledQuery:
         dialect: sqlglot's name of the dialect.
         row_limit: rows that may be returned.
         shape: hex SHA-256 of ``sql``; together with the parameters the governed query.
+        rollup: the view whose table answers in the base view's stead, if any.
     """
 
     sql: str
@@ -38,3 +39,4 @@ class CompiledQuery:
     dialect: str
     row_limit: int
     shape: str
+    rollup: str | None = None

@@ -2,12 +2,12 @@
 
 from sqlglot import exp
 
+from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
 
 # No YAML text, identifier or literal that a database accepts contains NUL.
 MARK = "\x00"
-PLACEHOLDERS = {"postgres": "%s", "duckdb": "?"}
 
 
 class Values:
@@ -23,9 +23,10 @@ class Values:
 
     def place(self, text: str, dialect: str) -> tuple[str, tuple[Scalar, ...]]:
         """Return the text with the driver's placeholders, and the values in the order in which they stand in it."""
-        # psycopg reads percent signs everywhere, also in quoted names and literals.
-        parts = (text.replace("%", "%%") if dialect == "postgres" else text).split(MARK)
+        # Such drivers read percent signs everywhere, also in quoted names and literals.
+        traits = traits_of(dialect)
+        parts = (text.replace("%", "%%") if traits.escapes_percent else text).split(MARK)
         if len(parts) % 2 == 0 or not all(part.isdigit() for part in parts[1::2]):
             raise UnprovenSqlError("The model holds a character that SQL text may not hold.")
         parameters = tuple(self._items[int(part)] for part in parts[1::2])
-        return PLACEHOLDERS[dialect].join(parts[::2]), parameters
+        return traits.placeholder.join(parts[::2]), parameters

@@ -14,11 +14,12 @@ NODES = frozenset((
     exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In,
     exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.Like, exp.ILike, exp.Escape, exp.Add, exp.Sub, exp.Mul, exp.Div,
     exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Filter,
+    exp.Union, exp.WithinGroup,
 ))  # fmt: skip
 FUNCTIONS = frozenset((
     # aggregates
     exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance,
-    exp.VariancePop, exp.Median,
+    exp.VariancePop, exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.GroupConcat, exp.RowNumber,
     # numbers
     exp.Abs, exp.Ceil, exp.Floor, exp.Round, exp.Exp, exp.Ln, exp.Log, exp.Pow, exp.Sqrt, exp.Sign, exp.Trunc,
     exp.Greatest, exp.Least,
@@ -27,15 +28,17 @@ FUNCTIONS = frozenset((
     # texts
     exp.Concat, exp.ConcatWs, exp.Initcap, exp.Left, exp.Right, exp.Length, exp.Lower, exp.Upper, exp.Replace,
     exp.Reverse, exp.SplitPart, exp.StrPosition, exp.Substring, exp.Trim, exp.StartsWith, exp.EndsWith, exp.Contains,
-    exp.Pad, exp.Chr, exp.Ascii,
+    exp.Pad, exp.Chr, exp.Ascii, exp.Repeat,
     # dates
     exp.CurrentDate, exp.Date, exp.DateAdd, exp.DateDiff, exp.DateSub, exp.DateTrunc, exp.TimestampTrunc, exp.Day,
     exp.DayOfMonth, exp.DayOfWeek, exp.DayOfWeekIso, exp.DayOfYear, exp.Dayname, exp.Extract, exp.Hour, exp.LastDay,
-    exp.Minute, exp.Month, exp.Monthname, exp.Quarter, exp.Second, exp.TimeToStr, exp.Week, exp.WeekOfYear, exp.Year,
+    exp.Minute, exp.TimestampDiff, exp.TsOrDsToDate, exp.Month, exp.Monthname, exp.Quarter, exp.Second, exp.TimeToStr, exp.Week, exp.WeekOfYear, exp.Year,
     # masks
     exp.Encode, exp.SHA2, exp.SHA2Digest,
 ))  # fmt: skip
-NAMED_FUNCTIONS = frozenset(("CONVERT_TO", "DATE_PART", "ISODOW", "MAKE_DATE", "PRINTF"))
+NAMED_FUNCTIONS = frozenset((
+    "CONVERT_TO", "CONVERT_TZ", "DATE_PART", "DAYOFYEAR", "ISODOW", "MAKE_DATE", "PRINTF", "WEEKDAY",
+))  # fmt: skip
 ALLOWED = NODES | FUNCTIONS
 
 
@@ -43,6 +46,8 @@ def check_node(node: exp.Expr) -> None:
     """Raise unless this kind of node may stand in governed SQL."""
     kind = type(node)
     if kind in ALLOWED:
+        return
+    if kind is exp.Window and type(node.this) is exp.RowNumber:
         return
     if kind is exp.Star and type(node.parent) is exp.Count and not any(node.args.values()):
         return

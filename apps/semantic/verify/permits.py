@@ -8,9 +8,10 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin, View
-from apps.semantic.scope import AccessScope, RowPolicy
-from apps.semantic.verify.trees import Expected, columns_of
+from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin
+from apps.semantic.scope import AccessScope, RowPolicy, rights_key
+from apps.semantic.verify.labels import Label
+from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, schema_of
 
 KEPT = 512
 Columns = frozenset[tuple[str, str]]
@@ -20,91 +21,141 @@ _lock = Lock()
 
 
 class Permit:
-    """One scope over one model, in one dialect.
+    """One scope over one topic of a model, in one dialect.
 
     Attributes:
         offered: ids of the fields that may be asked for.
-        open: ``(view, column)`` that may stand anywhere outside the tables' subqueries.
-        counted: those that may stand only inside an aggregate.
-        always: those that the topic's own filters may compare.
+        labels: by view, how far each column that may leave its table may go.
         policies: by view, the trees and values that its subquery's WHERE consists of.
         topic_policies: the trees and values that the outer WHERE holds.
+        always: rules of the topic that the outer WHERE holds, whoever asks.
+        filters: for each of the topic's own filters, the columns that its condition reads, and the condition itself
+            where it is no matter of dates.
         masks: by view, the trees of its masked dimensions.
-        on: by joined view, the tree of its join condition.
-        readable: by view, the columns that may leave its subquery raw.
+        on: by joined view, its join condition; where_sql: what holds once it is joined.
     """
 
-    def __init__(self, model: SemanticModel, scope: AccessScope, dialect: str) -> None:
-        topic = model.topics.get(scope.topic)
-        if topic is None:
-            raise UnprovenSqlError("The scope is for a data set that the model does not have.")
+    def __init__(self, model: SemanticModel, scope: AccessScope, dialect: str, topic: Topic) -> None:
         self.model, self.scope, self.dialect, self.topic = model, scope, dialect, topic
         self.parser = Dialect.get_or_raise(dialect)
         self.offered = topic.fields & scope.fields
         self.joins: dict[str, TopicJoin] = {join.view: join for join in topic.joins}
-        self._expected = Expected(model, dialect, self._parse)
-        self._permit_columns(topic)
+        self.expected = Expected(model, dialect, self._parse, scope)
+        self._nested: dict[str, Permit] = {}
         self._permit_rules(topic)
+        self._label(topic)
+
+    def nested(self, topic_name: str) -> "Permit":
+        """Return the permit of a topic that a query view rests on."""
+        found = self._nested.get(topic_name)
+        scope = self.scope.nested.get(topic_name)
+        if found is None:
+            model = self.model.of_topic(topic_name)
+            topic = model.topics.get(topic_name)
+            if scope is None or topic is None or scope.topic != topic_name:
+                raise UnprovenSqlError("A query view rests on a topic that the scope does not open.")
+            found = self._nested[topic_name] = Permit(model, scope, self.dialect, topic)
+        return found
 
     def table(self, view: str) -> tuple[str, str, str]:
         """Return catalogue, schema and name of a view's table, empty where the model says nothing."""
-        found: View = self.model.views[view]
-        return found.catalog or "", found.schema or "", found.table_name
+        found = self.model.views[view]
+        return found.catalog or "", schema_of(self.model, self.scope, view), found.table_name
 
-    def _permit_columns(self, topic: Topic) -> None:
-        fields = [self.model.dimension(name) or self.model.measure(name) for name in self.offered]
-        dimensions = [field for field in fields if isinstance(field, Dimension)]
-        measures = [field for field in fields if isinstance(field, Measure)]
-        self.open = self._columns(dimensions)
-        self.counted = self._columns(measures) | self._columns(self._keys(topic))
-        always = [self.model.dimension(item.field.partition("[")[0]) for item in topic.always_where_filters]
-        self.always = self._raw_columns(always)
+    def policies_of(self, view: str) -> list[tuple[exp.Expr, RowPolicy]]:
+        """Return the row policies of a view, whether or not the topic joins it."""
+        return [(self._policy_tree(item, is_qualified=False), item) for item in self.scope.row_policies.get(view, ())]
 
     def _permit_rules(self, topic: Topic) -> None:
-        scope = self.scope
-        self.policies = {
-            view: [
-                (self._policy_tree(item, is_qualified=False), item.values) for item in scope.row_policies.get(view, ())
-            ]
-            for view in topic.views
-        }
-        self.topic_policies = [
-            (self._policy_tree(item, is_qualified=True), item.values) for item in scope.topic_policies
-        ]
+        scope, expected = self.scope, self.expected
+        self.policies = {view: self.policies_of(view) for view in topic.views}
+        self.topic_policies = [(self._policy_tree(item, is_qualified=True), item) for item in scope.topic_policies]
         masked = [self._dimension(name) for name in scope.masked]
         # A mask over several tables has no place inside one of them: it is not offered, so never proven.
-        local = [item for item in masked if _is_local(item, self.model)]
-        self.masks = {view: [self._expected.mask(item) for item in local if item.view == view] for view in topic.views}
-        self.on = {join.view: self._expected.on(join.relationship.on_sql) for join in topic.joins}
-        self.readable = self._readable()
+        local = [item for item in masked if is_local(item, self.model)]
+        self.masks = {view: [expected.mask(item) for item in local if item.view == view] for view in topic.views}
+        self.on = {
+            join.view: expected.rule(join.relationship.on_sql)
+            for join in topic.joins
+            if join.relationship.join_type != "cross"
+        }
+        self.where_sql: dict[str, Rule] = {
+            join.view: expected.rule(join.relationship.where_sql)
+            for join in topic.joins
+            if join.relationship.where_sql is not None
+        }
+        self.always = [expected.rule(sql) for sql in topic.always_where]
+        self.filters = [
+            (self._raw_columns([self._dimension(item.field)]), expected.filter(item, self._dimension(item.field)))
+            for item in topic.always_where_filters
+        ]
 
-    def _readable(self) -> dict[str, frozenset[str]]:
+    def _label(self, topic: Topic) -> None:
         ruled = [self._dimension(item.field) for item in self.scope.topic_policies]
-        keys = {
-            (node.table, node.name) for tree in self.on.values() for node in tree.find_all(exp.Column)
-        }  # fmt: skip
-        all_columns = self.open | self.counted | self.always | self._raw_columns(ruled) | keys
-        return {view: frozenset(column for owner, column in all_columns if owner == view) for view in self.topic.views}
+        rules = [*self.on.values(), *self.where_sql.values(), *self.always]
+        named = {(node.table, node.name) for rule in rules for node in rule.tree.find_all(exp.Column)}
+        rule_columns = self._raw_columns(ruled).union(named, *(columns for columns, _ in self.filters))
+        labels: dict[str, dict[str, Label]] = {view: {} for view in topic.views}
+        counted, opened = self._field_columns(topic)
+        graded = (
+            (rule_columns, Label.RULE), (self._keys(topic), Label.KEY), (counted, Label.COUNTED), (opened, Label.OPEN),
+        )  # fmt: skip
+        for columns, label in graded:
+            for view, column in columns:
+                if view in labels:
+                    labels[view][column] = label
+        self.labels = labels
 
-    def _keys(self, topic: Topic) -> list[Dimension]:
-        """Return the primary keys of joined views: a plain count counts them."""
-        joined = (self.model.views[join.view] for join in topic.joins)
-        counted = (view for view in joined if any(item.aggregate == "count" for item in view.measures.values()))
-        return [item for view in counted for item in view.dimensions.values() if item.is_primary_key]
+    def _field_columns(self, topic: Topic) -> tuple[Columns, Columns]:
+        """Return the columns that may only be aggregated, and those that may stand anywhere."""
+        fields = [self.model.dimension(name) or self.model.measure(name) for name in self.offered]
+        dimensions = [field for field in fields if isinstance(field, Dimension)]
+        details = [field for field in dimensions if field.level_of_detail is not None]
+        plain = [field for field in dimensions if field.level_of_detail is None]
+        measures: list[Dimension | Measure] = [field for field in fields if isinstance(field, Measure)]
+        having = [self.model.measure(name) for name in self._grouped(topic)]
+        measures += [item for item in having if item is not None]
+        ranked = [self.model.measure(field.top_n.by) for field in plain if field.top_n is not None]
+        measures += [item for item in ranked if item is not None]
+        counted = self._columns([*measures, *details])
+        grains = [
+            self._dimension(name)
+            for field in (*details, *measures)
+            if field.level_of_detail is not None
+            for name in field.level_of_detail.grain
+        ]
+        sorted_by = [self._dimension(item.order_by_field) for item in plain if item.order_by_field in self.offered]
+        return counted, self._columns([*plain, *grains, *sorted_by])
+
+    def _grouped(self, topic: Topic) -> list[str]:
+        written = [node.name for sql in topic.always_having for node in sql.find_all(exp.Placeholder)]
+        return [item.field for item in topic.always_having_filters] + written
+
+    def _keys(self, topic: Topic) -> Columns:
+        """Return the primary keys of the topic's views: rows are told apart by them."""
+        found: set[tuple[str, str]] = set()
+        for name in topic.views:
+            view = self.model.views[name]
+            keys = [item for item in view.dimensions.values() if item.is_primary_key]
+            found |= self._raw_columns(keys)
+            for tree in view.primary_key:
+                found |= {(name, folded(node, self.dialect)) for node in tree.find_all(exp.Column)}
+                found |= self._raw_columns([self._dimension(node.name) for node in tree.find_all(exp.Placeholder)])
+        return frozenset(found)
 
     def _columns(self, fields: Iterable[Dimension | Measure]) -> Columns:
         found = (columns_of(field, self.model, self.scope.masked, self.dialect) for field in fields)
         return frozenset(column for columns in found for column in columns)
 
-    def _raw_columns(self, fields: Iterable[Dimension | None]) -> Columns:
-        found = (columns_of(field, self.model, frozenset(), self.dialect) for field in fields if field is not None)
+    def _raw_columns(self, fields: Iterable[Dimension]) -> Columns:
+        found = (columns_of(field, self.model, frozenset(), self.dialect) for field in fields)
         return frozenset(column for columns in found for column in columns)
 
     def _policy_tree(self, policy: RowPolicy, *, is_qualified: bool) -> exp.Expr:
-        return self._expected.dimension(self._dimension(policy.field), is_qualified=is_qualified)
+        return self.expected.dimension(self._dimension(policy.field), is_qualified=is_qualified)
 
     def _dimension(self, name: str) -> Dimension:
-        found = self.model.dimension(name)
+        found = self.model.dimension(name.partition("[")[0])
         if found is None:
             raise UnprovenSqlError(f"The scope has a rule on {name}, which the model does not have.")
         return found
@@ -120,9 +171,13 @@ def permit_of(model: SemanticModel, scope: AccessScope, dialect: str) -> Permit:
     """Return the permit of a scope; equal scopes over one model share it. The fingerprint is not trusted for this."""
     key = scope_key(model, scope, dialect)
     permit = _kept.get(key)
-    if permit is not None and permit.model is model:
+    own = model.of_topic(scope.topic)
+    if permit is not None and permit.model is own:
         return permit
-    permit = Permit(model, scope, dialect)
+    topic = own.topics.get(scope.topic)
+    if topic is None:
+        raise UnprovenSqlError("The scope is for a data set that the model does not have.")
+    permit = Permit(own, scope, dialect, topic)
     with _lock:
         _kept[key] = permit
         while len(_kept) > KEPT:
@@ -131,21 +186,14 @@ def permit_of(model: SemanticModel, scope: AccessScope, dialect: str) -> Permit:
 
 
 def scope_key(model: SemanticModel, scope: AccessScope, dialect: str) -> tuple[object, ...]:
-    """Return what makes two scopes permit the same SQL, with the types of policy values, as 1 equals True."""
-    policies = tuple(
-        (view, _typed(policies)) for view, policies in scope.row_policies.items()
-    )  # fmt: skip
-    rules = policies, _typed(scope.topic_policies)
-    return id(model), dialect, scope.topic, scope.fields, scope.masked, rules, scope.max_rows
+    """Return what makes two scopes permit the same SQL; whoever keeps something under it keeps the scope."""
+    return id(model), dialect, *rights_key(scope)
 
 
-def _typed(policies: tuple[RowPolicy, ...]) -> tuple[object, ...]:
-    return tuple((item.field, item.values, tuple(map(type, item.values))) for item in policies)
-
-
-def _is_local(dimension: Dimension, model: SemanticModel) -> bool:
+def is_local(dimension: Dimension, model: SemanticModel) -> bool:
+    """Say whether a dimension reads nothing but its own table."""
     for node in dimension.sql.find_all(exp.Placeholder):
-        found = model.dimension(node.name)
-        if found is None or found.view != dimension.view or not _is_local(found, model):
+        found = model.dimension(node.name.partition("[")[0])
+        if found is None or found.view != dimension.view or not is_local(found, model):
             return False
     return True

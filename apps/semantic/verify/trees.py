@@ -1,11 +1,33 @@
 """SQL trees compared without their parentheses: the tree already says what they said."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, Measure, SemanticModel
+from apps.semantic.model.types import Dimension, FieldFilter, Mask, Measure, Scalar, SemanticModel
+from apps.semantic.scope import AccessScope
+
+ATTRIBUTE = "omni_attributes."
+NOT_FIELDS = (ATTRIBUTE, "filters.")
+SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+FOLDED: Mapping[str, Callable[[str], str]] = {"postgres": str.lower, "duckdb": str, "mysql": str}
+COMPARED = {"greater_than": ">", "greater_than_or_equal_to": ">=", "less_than": "<", "less_than_or_equal_to": "<="}
+MASKS = {
+    ("hash", "postgres"): "LEFT(ENCODE(SHA256(CONVERT_TO(CAST({k} AS TEXT) || CAST({v} AS TEXT), 'UTF8')), 'hex'), 16)",
+    ("hash", "duckdb"): "LEFT(SHA256(CAST({k} AS TEXT) || CAST({v} AS TEXT)), 16)",
+    ("hash", "mysql"): "LEFT(SHA2(CONCAT(CAST({k} AS CHAR), CAST({v} AS CHAR)), 256), 16)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A tree that must stand in the SQL, and the values that its placeholders must have, in the order of the text."""
+
+    tree: exp.Expr
+    values: tuple[Scalar, ...] = ()
 
 
 def bare(node: exp.Expr) -> exp.Expr:
@@ -25,56 +47,146 @@ def conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
         return []
     if type(node) is exp.And:
         return conjuncts(node.this) + conjuncts(node.expression)
+    if type(node) is exp.Paren and type(node.this) in (exp.And, exp.Paren):
+        return conjuncts(node.this)
     return [node]
+
+
+def in_text_order(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield every node, as the text has them."""
+    yield node
+    if isinstance(node, exp.Select):
+        keys = ("expressions", "from_", "joins", "where", "group", "having", "order", "limit")
+        rest = [key for key in node.args if key not in keys]
+        parts = [node.args.get(key) for key in (*keys, *rest)]
+    else:
+        parts = list(node.args.values())
+    for part in parts:
+        for child in part if isinstance(part, list) else (part,):
+            if isinstance(child, exp.Expr):
+                yield from in_text_order(child)
 
 
 def folded(node: exp.Column, dialect: str) -> str:
     """Return a model column's name as the database reads it."""
-    return node.name.lower() if dialect == "postgres" and not node.this.args.get("quoted") else node.name
+    return node.name if node.this.args.get("quoted") else FOLDED[dialect](node.name)
+
+
+def schema_of(model: SemanticModel, scope: AccessScope, view: str) -> str:
+    """Return the schema of a view's table, which a user attribute may name."""
+    found = model.views[view]
+    if found.schema_attribute is None:
+        return found.schema or ""
+    values = scope.attributes.get(found.schema_attribute, ())
+    if len(values) != 1 or not isinstance(values[0], str) or not SCHEMA.fullmatch(values[0]):
+        raise UnprovenSqlError("The schema of a view is not known.")
+    return values[0]
 
 
 class Expected:
     """Writes a model's expressions out as they must stand in the SQL."""
 
-    def __init__(self, model: SemanticModel, dialect: str, parse: Callable[[str], exp.Expr]) -> None:
+    def __init__(
+        self, model: SemanticModel, dialect: str, parse: Callable[[str], exp.Expr], scope: AccessScope
+    ) -> None:
         self.model = model
         self.dialect = dialect
+        self.scope = scope
         self._parse = parse
+        self._values: list[Scalar] = []
+        self._mark = "%s" if dialect == "postgres" else "?"
 
     def dimension(self, dimension: Dimension, *, is_qualified: bool) -> exp.Expr:
         """Return the normal tree of a dimension over raw columns."""
-        return self._normal(self._text(dimension.sql, dimension.view, is_qualified=is_qualified))
+        return self._rule(dimension.sql, dimension.view, is_qualified=is_qualified).tree
 
-    def on(self, sql: exp.Expression) -> exp.Expr:
-        """Return the normal tree of a join condition."""
-        return self._normal(self._text(sql, "", is_qualified=True))
+    def rule(self, sql: exp.Expr) -> Rule:
+        """Return a join condition or a rule of a topic."""
+        return self._rule(sql, "", is_qualified=True)
+
+    def filter(self, item: FieldFilter, dimension: Dimension) -> Rule | None:
+        """Return a topic's own filter as it must stand; None where dates or patterns decide, which are worked out."""
+        values, operator = item.condition.values, item.condition.operator
+        is_plain = dimension.type not in ("date", "timestamp") and "[" not in item.field
+        if not is_plain or not values or None in values or item.condition.is_case_insensitive:
+            return None
+        value = self._text(dimension.sql, dimension.view, is_qualified=True)
+        if operator in ("is", "not"):
+            marks = ", ".join(self._mark for _ in values)
+            text = f"{value} IN ({marks})"
+            return Rule(self._normal(text if operator == "is" else f"NOT COALESCE({text}, FALSE)"), values)
+        if operator in COMPARED:
+            return Rule(self._normal(f"{value} {COMPARED[operator]} {self._mark}"), values)
+        return None
 
     def mask(self, dimension: Dimension) -> exp.Expr:
-        """Return the normal tree of a dimension's keyed hash, with the key's placeholder in it."""
+        """Return the normal tree of what stands in for a dimension's values, a key's placeholder in it."""
         value = self._text(dimension.sql, dimension.view, is_qualified=False)
-        if self.dialect == "postgres":
-            hashed = f"ENCODE(SHA256(CONVERT_TO(CAST(%s AS TEXT) || CAST({value} AS TEXT), 'UTF8')), 'hex')"
-        else:
-            hashed = f"SHA256(CAST(? AS TEXT) || CAST({value} AS TEXT))"
-        return self._normal(f"LEFT({hashed}, 16)")
+        if dimension.mask.kind == "hash":
+            return self._normal(MASKS["hash", self.dialect].format(k=self._mark, v=value))
+        return self._normal(_plain_mask(dimension.mask, value, self.dialect))
+
+    def normal(self, tree: exp.Expr) -> exp.Expr:
+        """Return a tree as it is after it was text."""
+        return self._normal(tree.sql(self.dialect))
+
+    def _rule(self, sql: exp.Expr, view: str, *, is_qualified: bool) -> Rule:
+        self._values = []
+        tree = self._normal(self._text(sql, view, is_qualified=is_qualified))
+        return Rule(tree, tuple(self._values))
 
     def _normal(self, text: str) -> exp.Expr:
         return bare(self._parse(text))
 
-    def _text(self, sql: exp.Expression, view: str, *, is_qualified: bool) -> str:
+    def _text(self, sql: exp.Expr, view: str, *, is_qualified: bool) -> str:
         holder = exp.Paren(this=sql.copy())
-        for node in list(holder.find_all(exp.Column, exp.Placeholder)):
-            node.replace(self._filled(node, view, is_qualified=is_qualified))
+        for node in [item for item in in_text_order(holder) if isinstance(item, exp.Column | exp.Placeholder)]:
+            if isinstance(node, exp.Placeholder) and node.name.startswith(ATTRIBUTE):
+                self._fill_attribute(node)
+            else:
+                node.replace(self._filled(node, view, is_qualified=is_qualified))
         return holder.sql(self.dialect, copy=False)
+
+    def _fill_attribute(self, node: exp.Expr) -> None:
+        values = self.scope.attributes.get(node.name.removeprefix(ATTRIBUTE), ())
+        parent = node.parent
+        if isinstance(parent, exp.In) and node.arg_key == "expressions":
+            others = [item for item in parent.expressions if item is not node]
+            parent.set("expressions", [*others, *(exp.Placeholder() for _ in values)])
+        else:
+            node.replace(exp.Placeholder())
+        if not values or (len(values) > 1 and not isinstance(parent, exp.In)):
+            raise UnprovenSqlError("A rule needs a user attribute that the scope does not have.")
+        self._values += values
 
     def _filled(self, node: exp.Expr, view: str, *, is_qualified: bool) -> exp.Expr:
         if isinstance(node, exp.Column):
             table = exp.to_identifier(view, quoted=True) if is_qualified else None
             return exp.Column(this=exp.to_identifier(folded(node, self.dialect), quoted=True), table=table)
         found = self.model.dimension(node.name)
-        if found is None or (not is_qualified and found.view != view):
+        if found is None or (not is_qualified and found.view != view) or found.level_of_detail or found.duration:
             raise UnprovenSqlError(f"A rule rests on {node.name}, which cannot be proven.")
         return self._parse(self._text(found.sql, found.view, is_qualified=is_qualified))
+
+
+def _plain_mask(mask: Mask, value: str, dialect: str) -> str:
+    if mask.kind == "null":
+        return f"CAST(NULL AS {'CHAR' if dialect == 'mysql' else 'TEXT'})"
+    if mask.kind == "redact":
+        return f"CASE WHEN NOT {value} IS NULL THEN '•••' END"
+    if mask.kind == "truncate_date":
+        if mask.argument not in ("week", "month", "quarter", "year"):
+            raise UnprovenSqlError("A mask cuts a date to no known period.")
+        return f"CAST(DATE_TRUNC('{mask.argument}', {value}) AS DATE)"
+    if mask.kind == "bucket" and isinstance(mask.argument, int | float) and mask.argument > 0:
+        return f"FLOOR({value} / {mask.argument}) * {mask.argument}"
+    if mask.kind == "keep_last" and isinstance(mask.argument, int) and mask.argument >= 0:
+        text, count = f"CAST({value} AS TEXT)", mask.argument
+        return (
+            f"CASE WHEN LENGTH({text}) > {count} THEN REPEAT('*', LENGTH({text}) - {count}) || RIGHT({text}, {count}) "
+            f"ELSE REPEAT('*', LENGTH({text})) END"
+        )
+    raise UnprovenSqlError("A mask is of no known kind.")
 
 
 def columns_of(
@@ -83,12 +195,18 @@ def columns_of(
     """Yield ``(view, column)`` for every physical column that a field rests on; nothing beyond a mask."""
     if field.id in masked:
         return
-    nodes = list(field.sql.find_all(exp.Column, exp.Placeholder)) if field.sql is not None else []
+    trees = [field.sql]
+    if isinstance(field, Measure):
+        trees += field.distinct_on
+    elif field.duration is not None:
+        trees += [field.duration.start, field.duration.end]
+    nodes = [node for tree in trees if tree is not None for node in tree.find_all(exp.Column, exp.Placeholder)]
     for node in nodes:
         if isinstance(node, exp.Column):
             yield field.view, folded(node, dialect)
     filtered = [item.field for item in field.filters] if isinstance(field, Measure) else []
-    for name in filtered + [node.name for node in nodes if isinstance(node, exp.Placeholder)]:
+    named = [node.name for node in nodes if isinstance(node, exp.Placeholder)]
+    for name in filtered + [name for name in named if not name.startswith(NOT_FIELDS)]:
         found = model.dimension(name.partition("[")[0]) or model.measure(name)
         if found is not None:
             yield from columns_of(found, model, masked, dialect)

@@ -1,0 +1,177 @@
+"""Composite topics: each topic answers alone, under its own rights; the answers are stitched on what they share."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import NoReturn
+
+from sqlglot import exp
+
+from apps.semantic.compile.blocks import block
+from apps.semantic.compile.conditions import Conditions, Subject
+from apps.semantic.compile.moments import Calendar
+from apps.semantic.compile.names import split_field, unknown_field
+from apps.semantic.compile.nodes import all_hold, column
+from apps.semantic.compile.plan import Plan
+from apps.semantic.compile.prepare import prepare
+from apps.semantic.compile.render import columns_of, finished
+from apps.semantic.compile.stitched import PARTS, part, together
+from apps.semantic.compile.types import CompiledQuery, ResultColumn
+from apps.semantic.compile.values import Values
+from apps.semantic.errors import MalformedQueryError, UnknownDatasetError
+from apps.semantic.model.types import CompositeTopic, FieldFilter, FieldType, SemanticModel
+from apps.semantic.query.types import SemanticQuery
+from apps.semantic.scope import AccessScope
+
+SHARED = "_shared_dimensions_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A requested name taken apart: the topic (or the shared dimensions) and the field in it."""
+
+    asked: str
+    topic: str
+    field: str
+
+    @property
+    def is_shared(self) -> bool:
+        return self.topic == SHARED
+
+
+def compile_composite(
+    query: SemanticQuery, model: SemanticModel, scope: AccessScope, *, dialect: str, today: date
+) -> CompiledQuery:
+    """Return one SELECT over the parts of a composite topic; see :func:`compile_query`."""
+    composite = model.composites[query.dataset]
+    if scope.topic != query.dataset:
+        raise UnknownDatasetError(f"There is no data set “{query.dataset}”.", "dataset")
+    if query.top is not None or query.compare is not None or query.groups:
+        raise MalformedQueryError("Top values, comparisons and groups of filters are for single data sets.", "dataset")
+    names = [_name(text, composite, scope, f"fields.{index}") for index, text in enumerate(query.fields)]
+    shared, measures = [item for item in names if item.is_shared], [item for item in names if not item.is_shared]
+    filters = [(item, _name(item.field, composite, scope, f"filters.{item.field}")) for item in query.filters]
+    topics = _topics(composite, measures)
+    plans = {
+        topic: _plan(topic, query, (shared, measures, filters), composite, model, scope, dialect, today)
+        for topic in topics
+    }
+    return _stitched(query, plans, shared, measures, filters, scope, dialect, today, model)
+
+
+def _name(text: str, composite: CompositeTopic, scope: AccessScope, path: str) -> _Name:
+    topic, _, field = text.removeprefix("@").partition(".")
+    is_known = text.startswith("@") and split_field(text)[0] in composite.fields & scope.fields
+    if not is_known or (topic != SHARED and topic not in composite.topics):
+        raise unknown_field(text, path)
+    return _Name(text, topic, field)
+
+
+def _topics(composite: CompositeTopic, measures: list[_Name]) -> list[str]:
+    asked = {item.topic for item in measures}
+    found = [topic for topic in composite.topics if topic in asked or composite.joins_all_topics]
+    return found or list(composite.topics[:1])
+
+
+def _mapped(item: _Name, topic: str, composite: CompositeTopic) -> str | None:
+    if not item.is_shared:
+        return item.field if item.topic == topic else None
+    field, frame = split_field(item.field)
+    mapping = composite.shared_dimensions[field].mappings.get(topic)
+    if mapping is None:
+        raise MalformedQueryError(f"“{item.asked}” is not shared by “{topic}”.", "fields")
+    return mapping if frame is None else f"{split_field(mapping)[0]}[{frame}]"
+
+
+def _plan(
+    topic: str,
+    query: SemanticQuery,
+    asked: tuple[list[_Name], list[_Name], list[tuple[FieldFilter, _Name]]],
+    composite: CompositeTopic,
+    model: SemanticModel,
+    scope: AccessScope,
+    dialect: str,
+    today: date,
+) -> Plan:
+    shared, measures, filters = asked
+    nested = scope.nested.get(topic)
+    if nested is None:
+        raise UnknownDatasetError(f"There is no data set “{query.dataset}”.", "dataset")
+    own = model.of_topic(topic)
+    fields = [found for item in (*shared, *measures) if (found := _mapped(item, topic, composite)) is not None]
+    kept = tuple(
+        FieldFilter(found, item.condition)
+        for item, name_ in filters
+        if (found := _mapped(name_, topic, composite)) is not None and own.measure(found) is None
+    )
+    inner = replace(
+        query, dataset=topic, fields=tuple(fields), filters=kept, sorts=(), pivots=(), subtotals=(), totals=False
+    )
+    plan = prepare(inner, own, nested, dialect=dialect, today=today)
+    if len(plan.dimensions) != len(shared):
+        _refuse_own_dimension(measures)
+    return plan
+
+
+def _refuse_own_dimension(measures: list[_Name]) -> NoReturn:
+    raise MalformedQueryError(
+        "A dimension of one topic cannot stand beside others; use a shared dimension.", f"fields.{measures[0].asked}"
+    )
+
+
+def _stitched(
+    query: SemanticQuery,
+    plans: dict[str, Plan],
+    shared: list[_Name],
+    measures: list[_Name],
+    filters: list[tuple[FieldFilter, _Name]],
+    scope: AccessScope,
+    dialect: str,
+    today: date,
+    model: SemanticModel,
+) -> CompiledQuery:
+    values = Values()
+    keys = [f"d{index}" for index in range(1, len(shared) + 1)]
+    aliases = {item.asked: f"m{index}" for index, item in enumerate(measures, start=1)}
+    parts = []
+    for topic, plan in plans.items():
+        own = [aliases[item.asked] for item in measures if item.topic == topic]
+        select = block(plan, values, [*keys, *own]).select
+        parts.append(part(select, len(keys), list(aliases.values()), set()))
+    names = [item.asked for item in shared] + [item.asked for item in measures]
+    tree = together(parts, keys, list(aliases.values()), names, dialect)
+    conditions = Conditions(values, Calendar(today, model.week_start), dialect)
+    having = all_hold(
+        [_having(item, name_, aliases, plans, conditions) for item, name_ in filters if _is_measure(name_, plans)]
+    )
+    tree.set("having", exp.Having(this=having) if having is not None else None)
+    columns = _columns(shared, measures, plans)
+    order: list[tuple[exp.Expr | None, int, bool]] = [
+        (None, names.index(sort.field) + 1, sort.is_descending) for sort in query.sorts if sort.field in names
+    ]
+    order += [(None, position, False) for position in range(1, len(shared) + 1)]
+    return finished(tree, order or [(None, 1, True)], columns, min(query.limit, scope.max_rows), values, dialect)
+
+
+def _is_measure(item: _Name, plans: dict[str, Plan]) -> bool:
+    return item.topic in plans and plans[item.topic].model.measure(item.field) is not None
+
+
+def _having(
+    item: FieldFilter, asked: _Name, aliases: dict[str, str], plans: dict[str, Plan], conditions: Conditions
+) -> exp.Expr:
+    path = f"filters.{item.field}"
+    if asked.asked not in aliases:
+        raise MalformedQueryError("Ask for the measure that groups are chosen by.", path)
+    measure = plans[asked.topic].model.measure(asked.field)
+    type_: FieldType = measure.type if measure is not None else "number"
+    subject = Subject(lambda: exp.Max(this=column(PARTS, aliases[asked.asked])), type_, path)
+    return conditions.translate(item.condition, subject)
+
+
+def _columns(shared: list[_Name], measures: list[_Name], plans: dict[str, Plan]) -> tuple[ResultColumn, ...]:
+    first = next(iter(plans.values()))
+    found = [replace(item, name=asked.asked) for item, asked in zip(columns_of(first), shared, strict=False)]
+    for asked in measures:
+        own = {item.name: item for item in columns_of(plans[asked.topic])}
+        found.append(replace(own[asked.field], name=asked.asked))
+    return tuple(found)

@@ -1,0 +1,229 @@
+"""SELECTs inside the SELECT: levels of detail, rankings, and the queries that stand in for tables."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlglot import exp
+
+from apps.semantic.compile.dialects.traits import traits_of
+from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.nodes import cast, column, literal_number, name, operand
+from apps.semantic.compile.plan import (
+    Combined,
+    DimensionFilter,
+    DimensionUse,
+    MeasureFilter,
+    MeasureUse,
+    Plan,
+    single_filters,
+)
+from apps.semantic.compile.prepare import prepare, refielded
+from apps.semantic.compile.reads import DETAIL_COLUMN, Detail, Reads
+from apps.semantic.compile.sqlviews import sql_query
+from apps.semantic.compile.values import Values
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import Dimension, FieldFilter, FieldType, Measure, QuerySource, View
+from apps.semantic.query.types import SemanticQuery, Sort, Top
+
+# What builds a block; handed in, since blocks hold derived SELECTs that hold blocks.
+BuildBlock = Callable[[Plan, Values, Sequence[str]], Any]
+NOTHING: dict[FieldType, tuple[str, exp.DType]] = {
+    "string": ("", exp.DType.TEXT),
+    "number": ("0", exp.DType.DECIMAL),
+    "date": ("1970-01-01", exp.DType.DATE),
+    "timestamp": ("1970-01-01", exp.DType.TIMESTAMP),
+}
+CALCULATED = "calculated columns"
+
+
+@dataclass(frozen=True, slots=True)
+class TopJoin:
+    """The join of a ranking, and the dimension with the rest gathered."""
+
+    join: exp.Join
+    value: exp.Expr
+
+
+def detail_joins(reads: Reads, values: Values, build: BuildBlock) -> list[exp.Join]:
+    """Return a join for each level of detail that the expressions have asked for."""
+    return [_detail_join(alias, detail, reads, values, build) for alias, detail in reads.details.items()]
+
+
+def _detail_join(alias: str, detail: Detail, reads: Reads, values: Values, build: BuildBlock) -> exp.Join:
+    plan, field = reads.plan, detail.field
+    rule = field.level_of_detail
+    if rule is None:
+        raise UnprovenSqlError(f"{field.id} has no level of detail.")
+    measure = Measure(f"{field.name} detail", field.view, field.label, rule.aggregate, field.sql, field.source)
+    uses = tuple(_use(item, plan) for item in detail.grain)
+    inner = refielded(
+        replace(
+            plan, dimensions=uses, measures=(MeasureUse(measure.id, measure),), having=(), always_having=(), top=None,
+            where=() if rule.ignores_query_filters else _without(plan.where, field, plan),
+        )
+    )  # fmt: skip
+    names = [f"g{index}" for index in range(1, len(uses) + 1)]
+    select = build(inner, values, [*names, DETAIL_COLUMN]).select
+    same = [
+        same_value(node, column(alias, text), use.type, plan.dialect)
+        for node, text, use in zip(detail.on, names, uses, strict=True)
+    ]
+    return _left_join(select, alias, same)
+
+
+def _use(text: str, plan: Plan) -> DimensionUse:
+    field_id, bracket, frame = text.partition("[")
+    dimension = plan.model.dimension(field_id)
+    if dimension is None:
+        raise UnprovenSqlError(f"A level of detail names {field_id}, which is no dimension.")
+    return DimensionUse(text, dimension, frame[:-1] if bracket else None, is_masked=field_id in plan.scope.masked)
+
+
+def _without(
+    where: Iterable[DimensionFilter | MeasureFilter | Combined], field: Dimension | Measure, plan: Plan
+) -> tuple[Any, ...]:
+    """Return the filters that do not themselves rest on the level of detail."""
+    facts = facts_of(plan.model)
+    return tuple(
+        item
+        for item in where
+        if not any(field.id in facts.closure(part.use.dimension) for part in single_filters((item,)))
+    )
+
+
+def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, build: BuildBlock) -> TopJoin | None:
+    """Return the join that keeps the top values of a dimension, when the query or the model asks for that."""
+    rule = _top_rule(use, plan)
+    if rule is None:
+        return None
+    measure = plan.model.measure(rule.by)
+    if measure is None:
+        raise UnprovenSqlError(f"{use.dimension.id} is ranked by {rule.by}, which is no measure.")
+    plain = replace(use, dimension=replace(use.dimension, top_n=None))
+    inner = refielded(
+        replace(
+            plan, dimensions=(plain,), measures=(MeasureUse(rule.by, measure),), having=(), always_having=(), top=None
+        )
+    )
+    select = build(inner, values, ["value", "by"]).select
+    select.append("expressions", exp.Alias(this=literal_number(1), alias=name("kept")))
+    ranked = [(2, rule.is_descending), (1, False)]
+    select.set("order", ordered_by(select, ranked, plan.dialect))
+    select.set("limit", exp.Limit(expression=literal_number(rule.n)))
+    alias = f"top {use.name}"
+    same = same_value(node, column(alias, "value"), plain.type, plan.dialect)
+    if rule.other is None:
+        return TopJoin(replace_kind(_left_join(select, alias, [same])), node)
+    other = cast(values.bind(rule.other), exp.DType.TEXT)
+    kept = exp.EQ(this=column(alias, "kept"), expression=literal_number(1))
+    value = exp.Case(ifs=[exp.If(this=kept, true=cast(node.copy(), exp.DType.TEXT))], default=other)
+    return TopJoin(_left_join(select, alias, [same]), value)
+
+
+def _top_rule(use: DimensionUse, plan: Plan) -> Top | None:
+    if plan.top is not None and use.name == plan.top.field:
+        return plan.top
+    rule = use.dimension.top_n
+    if rule is None or use.timeframe is not None or use.is_masked:
+        return None
+    return Top(use.name, rule.n, rule.by, rule.is_descending, rule.other)
+
+
+def ordered_by(select: exp.Select, order: Iterable[tuple[int, bool]], dialect: str) -> exp.Order:
+    """Return an order over a SELECT's columns, counted from 1; missing values last."""
+    return exp.Order(
+        expressions=[
+            exp.Ordered(this=result_column(select, position, dialect), desc=is_descending, nulls_first=False)
+            for position, is_descending in order
+        ]
+    )
+
+
+def result_column(select: exp.Select, position: int, dialect: str) -> exp.Expr:
+    """Return what names a result column in ORDER BY: its position, or its name where that must go into an expression."""
+    if traits_of(dialect).orders_nulls:
+        return literal_number(position)
+    return exp.Column(this=name(select.expressions[position - 1].alias))
+
+
+def _left_join(select: exp.Query, alias: str, same: list[exp.Expr]) -> exp.Join:
+    source = exp.Subquery(this=select, alias=exp.TableAlias(this=name(alias)))
+    on = exp.and_(*same, copy=False) if same else exp.EQ(this=literal_number(1), expression=literal_number(1))
+    return exp.Join(this=source, on=on, side="LEFT")
+
+
+def replace_kind(join: exp.Join) -> exp.Join:
+    """Return the join as an inner one."""
+    return exp.Join(this=join.this, on=join.args["on"], kind="INNER")
+
+
+def same_value(left: exp.Expr, right: exp.Expr, type_: FieldType, dialect: str) -> exp.Expr:
+    """Return that two values are equal, or both missing; so that PostgreSQL can hash the join."""
+    if dialect not in ("postgres", "redshift") or type_ not in NOTHING:
+        return exp.NullSafeEQ(this=operand(left), expression=operand(right))
+    text, dtype = NOTHING[type_]
+    filled = [
+        exp.Coalesce(this=side.copy(), expressions=[cast(exp.Literal.string(text), dtype)]) for side in (left, right)
+    ]
+    missing = [exp.Paren(this=exp.Is(this=operand(side), expression=exp.Null())) for side in (left, right)]
+    return exp.And(
+        this=exp.EQ(this=missing[0], expression=missing[1]), expression=exp.EQ(this=filled[0], expression=filled[1])
+    )
+
+
+def source_query(plan: Plan, view: View, values: Values, build: BuildBlock) -> exp.Query:
+    """Return the query that stands in for a view's table."""
+    if view.sql_source is not None:
+        return sql_query(plan, view, values)
+    if view.query_source is None:
+        raise UnprovenSqlError(f"{view.name} has neither table nor query.")
+    return _view_query(plan, view.query_source, values, build)
+
+
+def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlock) -> exp.Query:
+    scope = plan.scope.nested.get(source.topic)
+    if scope is None:
+        raise UnprovenSqlError("A query view rests on a topic that the scope does not open.")
+    asked = SemanticQuery(
+        dataset=source.topic,
+        fields=tuple(field for field, _ in source.columns),
+        filters=(*source.filters, *_bound(plan, source)),
+        sorts=tuple(Sort(field, is_descending) for field, is_descending in source.sorts),
+        limit=source.limit or 1,
+        timezone=plan.query.timezone,
+    )
+    inner = prepare(asked, plan.model.of_topic(source.topic), scope, dialect=plan.dialect, today=plan.today)
+    aliases = dict(source.columns)
+    names = [aliases[use.name] for use in inner.dimensions] + [aliases[use.name] for use in inner.measures]
+    select: exp.Select = build(inner, values, names).select
+    if source.limit is not None:
+        select.set("order", ordered_by(select, inner.order, plan.dialect))
+        select.set("limit", exp.Limit(expression=literal_number(source.limit)))
+    return _calculated(select, names, source) if source.calculations else select
+
+
+def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
+    """Return the outer query's filters that the view's query takes over."""
+    found = [
+        FieldFilter(inner, item.condition)
+        for inner, outer in source.binds.items()
+        for item in plan.query.filters
+        if item.field == outer
+    ]
+    if source.binds_all_filters:
+        offered = plan.model.of_topic(source.topic).topics[source.topic].fields
+        found += [item for item in plan.query.filters if item.field.partition("[")[0] in offered]
+    return found
+
+
+def _calculated(select: exp.Select, names: Sequence[str], source: QuerySource) -> exp.Select:
+    """Put calculations over the columns of a query beside them."""
+    outputs: list[exp.Expr] = [column(CALCULATED, text) for text in names]
+    for text, sql in source.calculations:
+        tree = exp.Paren(this=sql.copy())
+        for node in list(tree.find_all(exp.Column)):
+            node.replace(column(CALCULATED, node.name))
+        outputs.append(exp.Alias(this=tree.this, alias=name(text)))
+    inner = exp.Subquery(this=select, alias=exp.TableAlias(this=name(CALCULATED)))
+    return exp.Select(expressions=outputs, from_=exp.From(this=inner))

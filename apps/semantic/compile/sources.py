@@ -1,0 +1,65 @@
+"""What a statement reads: each view in a subquery of its own, with row policies, and masks in the place of values."""
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from apps.semantic.compile.attributes import schema_of
+from apps.semantic.compile.masking import masked_value
+from apps.semantic.compile.nodes import all_hold, column, literal_number, name, operand
+from apps.semantic.compile.plan import Plan, PolicyUse
+from apps.semantic.compile.reads import MASK_PREFIX, Reads
+from apps.semantic.compile.values import Values
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import View
+
+BuildQuery = Callable[[Plan, View, Values], exp.Query]
+SOURCE = "view query"
+
+
+def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery:
+    """Return ``(SELECT needed columns FROM table WHERE row policies) AS view``.
+
+    Call it when all else of the statement is written: only then is it known which columns are read.
+    """
+    plan = reads.plan
+    view, read = plan.model.views[view_name], reads.tables[view_name]
+    columns: list[exp.Expr] = [column(None, text) for text in read.columns]
+    masks: list[exp.Expr] = [
+        exp.Alias(this=masked_value(item, reads), alias=name(MASK_PREFIX + key)) for key, item in read.masks.items()
+    ]
+    nothing = exp.Alias(this=literal_number(1), alias=name("row"))
+    uses = plan.row_policies.get(view_name, ())
+    policies = all_hold([policy(use, reads.inside(use.dimension), reads.values) for use in uses])
+    select = exp.Select(
+        expressions=columns + masks or [nothing],
+        from_=exp.From(this=_from(view, reads, build_query)),
+        where=exp.Where(this=policies) if policies is not None else None,
+    )
+    return exp.Subquery(this=select, alias=exp.TableAlias(this=name(view_name)))
+
+
+def policy(use: PolicyUse, node: exp.Expr, values: Values) -> exp.Expr:
+    """Return a row policy as a condition; without values nothing passes it."""
+    if not use.policy.values:
+        return exp.Boolean(this=False)
+    return exp.In(this=operand(node), expressions=[values.bind(value) for value in use.policy.values])
+
+
+def physical(view: View, plan: Plan) -> exp.Table:
+    """Return a view's table by its full name."""
+    schema = schema_of(view, plan.scope)
+    return exp.Table(
+        this=name(view.table_name),
+        db=name(schema) if schema else None,
+        catalog=name(view.catalog) if view.catalog else None,
+    )
+
+
+def _from(view: View, reads: Reads, build_query: BuildQuery) -> exp.Expr:
+    if not view.is_derived:
+        return physical(view, reads.plan)
+    if view.alias_of is not None and reads.plan.model.views.get(view.alias_of) is None:
+        raise UnprovenSqlError(f"{view.name} is another name of a view that is not there.")
+    query = build_query(reads.plan, view, reads.values)
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=name(SOURCE)))

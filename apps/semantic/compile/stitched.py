@@ -1,0 +1,100 @@
+"""Answers side by side: each part grouped alone, then stitched on the dimensions that they share.
+
+Parts are put under one another and grouped again, which is a full outer join that treats missing values as equal
+and that every database does by hashing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from apps.semantic.compile.blocks import block, group_by
+from apps.semantic.compile.nodes import cast, column, literal_number, name, shifted
+from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, Plan
+from apps.semantic.compile.types import ResultColumn
+from apps.semantic.compile.values import Values
+from apps.semantic.query.types import Compare
+
+PARTS = "stitched parts"
+CURRENT = "is_current"
+PREVIOUS = "[previous]"
+
+
+def compared(plan: Plan, compare: Compare, values: Values) -> exp.Select:
+    """Return the answer with each measure's earlier value beside it, for the groups that there are now.
+
+    The earlier part is the same question with the time dimension moved later by the offset.
+    """
+    count = len(plan.dimensions)
+    now = [f"m{index}" for index in range(1, len(plan.measures) + 1)]
+    earlier = [f"p{index}" for index in range(1, len(plan.measures) + 1)]
+    shared = [f"d{index}" for index in range(1, count + 1)]
+    parts = [
+        part(block(plan, values, [*shared, *now]).select, count, [*now, *earlier, CURRENT], {CURRENT}),
+        part(block(_moved(plan, compare), values, [*shared, *earlier]).select, count, [*now, *earlier, CURRENT], set()),
+    ]
+    names = [use.name for use in plan.dimensions] + [use.name for use in plan.measures]
+    names += [use.name + PREVIOUS for use in plan.measures]
+    select = together(parts, shared, [*now, *earlier], names, plan.dialect)
+    current = exp.EQ(this=exp.Max(this=column(PARTS, CURRENT)), expression=literal_number(1))
+    select.set("having", exp.Having(this=current))
+    return select
+
+
+def part(select: exp.Select, count: int, columns: Sequence[str], marks: set[str]) -> exp.Select:
+    """Return a block with all columns of the stitched parts behind its dimensions: NULL where it has none, 1 for marks."""
+    own = {node.alias: node for node in select.expressions[count:]}
+    rest = [own.get(text) or exp.Alias(this=literal_number(1) if text in marks else exp.Null(), alias=name(text))
+            for text in columns]  # fmt: skip
+    select.set("expressions", [*select.expressions[:count], *rest])
+    return select
+
+
+def together(
+    parts: Sequence[exp.Select], shared: Sequence[str], columns: Sequence[str], names: Sequence[str], dialect: str
+) -> exp.Select:
+    """Return the parts grouped on the shared columns; each of the other columns has one value in each group."""
+    union: exp.Query = parts[0]
+    for following in parts[1:]:
+        union = exp.Union(this=union, expression=following, distinct=False)
+    keys = [column(PARTS, text) for text in shared]
+    outputs = [*keys, *(exp.Max(this=column(PARTS, text)) for text in columns)]
+    return exp.Select(
+        expressions=[exp.Alias(this=node, alias=name(text)) for node, text in zip(outputs, names, strict=True)],
+        from_=exp.From(this=exp.Subquery(this=union, alias=exp.TableAlias(this=name(PARTS)))),
+        group=group_by(keys, dialect),
+    )
+
+
+def earlier_columns(plan: Plan, compare: Compare) -> tuple[ResultColumn, ...]:
+    """Describe the columns with earlier values."""
+    text = f"{compare.count} {compare.unit}{'s' if compare.count > 1 else ''} earlier"
+    return tuple(
+        ResultColumn(
+            use.name + PREVIOUS, f"{use.measure.label}, {text}", use.measure.type, use.measure.format, is_measure=True
+        )
+        for use in plan.measures
+    )
+
+
+def _moved(plan: Plan, compare: Compare) -> Plan:
+    return replace(
+        plan,
+        dimensions=tuple(_moved_use(use, compare) for use in plan.dimensions),
+        where=tuple(_moved_filter(item, compare) for item in plan.where),
+    )
+
+
+def _moved_filter(item: DimensionFilter | Combined, compare: Compare) -> DimensionFilter | Combined:
+    if isinstance(item, Combined):
+        return replace(item, children=tuple(_moved_filter(child, compare) for child in item.children))  # type: ignore[arg-type]  # rows only
+    return replace(item, use=_moved_use(item.use, compare))
+
+
+def _moved_use(use: DimensionUse, compare: Compare) -> DimensionUse:
+    if use.dimension.id != compare.field:
+        return use
+    later = shifted(use.dimension.sql.copy(), compare.count, compare.unit)
+    sql = cast(later, exp.DType.DATE) if use.dimension.type == "date" else later
+    return replace(use, dimension=replace(use.dimension, sql=sql))  # type: ignore[arg-type]  # sqlglot's stubs: every node is one

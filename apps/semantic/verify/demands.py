@@ -1,0 +1,61 @@
+"""What a proof has gathered, and the one way to fail it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import Scalar, SemanticModel
+from apps.semantic.scope import AccessScope
+
+
+def demand(holds: bool, message: str) -> None:
+    """Fail the proof unless something holds."""
+    if not holds:
+        raise UnprovenSqlError(message)
+
+
+@dataclass(slots=True)
+class Proof:
+    """What remains to be compared each time: which parameter must be which value."""
+
+    model: SemanticModel
+    scope: AccessScope
+    limit: int = 0
+    placeholder_count: int = 0
+    values: list[tuple[int, Scalar]] = field(default_factory=list)
+    mask_keys: list[int] = field(default_factory=list)
+
+
+class Ledger:
+    """Notes of one walk: the number of each placeholder (by identity of its node), and the queries already proven."""
+
+    def __init__(self, proof: Proof) -> None:
+        self.proof = proof
+        self.placeholders: dict[int, int] = {}
+        self.proven: set[int] = set()
+
+    def expect(self, nodes: Iterable[exp.Expr], values: Iterable[Scalar]) -> None:
+        """Note that placeholders must be bound to values."""
+        for node, value in zip(nodes, values, strict=True):
+            self.proof.values.append((self.placeholders[id(node)], value))
+
+    def expect_key(self, node: exp.Expr) -> None:
+        """Note that a placeholder must be bound to the key of masks."""
+        self.proof.mask_keys.append(self.placeholders[id(node)])
+
+    def mark(self) -> tuple[int, int, set[int]]:
+        """Return a point to go back to."""
+        return len(self.proof.values), len(self.proof.mask_keys), set(self.proven)
+
+    def back_to(self, mark: tuple[int, int, set[int]]) -> None:
+        """Forget what was noted after a point."""
+        del self.proof.values[mark[0] :]
+        del self.proof.mask_keys[mark[1] :]
+        self.proven = mark[2]
+
+
+def given(node: exp.Expr) -> set[str]:
+    """Return the parts that a node has."""
+    return {key for key, value in node.args.items() if value}

@@ -1,0 +1,246 @@
+"""Proves SELECTs over a topic's tables, and SELECTs around them."""
+
+from typing import Protocol
+
+from sqlglot import exp
+
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import Scalar
+from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.labels import Columns, Label, label_of
+from apps.semantic.verify.parts import placeholders, take_policy
+from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.tables import TableProver
+from apps.semantic.verify.trees import Rule, bare, conjuncts
+
+OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
+KINDS = {
+    "always_left": {"side": "LEFT"},
+    "inner": {"kind": "INNER"},
+    "full": {"side": "FULL"},
+    "right": {"side": "RIGHT"},
+    "cross": {"kind": "CROSS"},
+}
+
+
+class Prover(Protocol):
+    """Proves a whole statement."""
+
+    def outputs(self, query: exp.Expr) -> Columns:
+        """Return the columns that come out, and how far they may go."""
+        ...
+
+    def may_answer(self, name: str) -> bool:
+        """Say whether a result column may have this name."""
+        ...
+
+
+class TopicProver:
+    """Proves queries over one topic."""
+
+    def __init__(self, permit: Permit, ledger: Ledger) -> None:
+        self.permit = permit
+        self.ledger = ledger
+
+    def may_answer(self, name: str) -> bool:
+        return name.partition("[")[0] in self.permit.offered
+
+    def outputs(self, query: exp.Expr) -> Columns:
+        if type(query) is exp.Union:
+            return self._union(query)
+        demand(type(query) is exp.Select, "A query is no SELECT.")
+        return _SelectProver(self, query).outputs()  # type: ignore[arg-type]  # demanded above
+
+    def other(self, permit: Permit) -> "TopicProver":
+        """Return a prover for the topic of a query view."""
+        return TopicProver(permit, self.ledger)
+
+    def _union(self, query: exp.Union) -> Columns:
+        demand(given(query) <= {"this", "expression"}, "Answers are put together in another way.")
+        self.ledger.proven.add(id(query))
+        return stacked(self.outputs(query.this), self.outputs(query.expression))
+
+
+def stacked(first: Columns, second: Columns) -> Columns:
+    """Return the columns of two answers under one another: named by the first, as confined as either."""
+    demand(len(first) == len(second), "Answers of different width are put together.")
+    pairs = zip(first.items(), second.values(), strict=True)
+    return {name: max(label, other) for (name, label), other in pairs}
+
+
+class _SelectProver:
+    """Walks one SELECT."""
+
+    def __init__(self, prover: TopicProver, select: exp.Select) -> None:
+        self.prover = prover
+        self.permit = prover.permit
+        self.ledger = prover.ledger
+        self.select = select
+        self.sources: dict[str, Columns] = {}
+        self.views: set[str] = set()
+        self.tables = TableProver(self.permit, self.ledger, lambda query, permit: prover.other(permit).outputs(query))
+
+    def outputs(self) -> Columns:
+        select = self.select
+        demand(given(select) <= OUTER_PARTS, "The SELECT has an unexpected part.")
+        demand(bool(select.args.get("from_")), "A SELECT reads nothing.")
+        self.ledger.proven.add(id(select))
+        source = select.args["from_"].this
+        if self._is_derived(source):
+            demand(not select.args.get("joins"), "An answer is joined with something.")
+            self.sources[source.alias] = self._derived(source)
+            where = select.args.get("where")
+            self._check(where, Label.OPEN)
+        else:
+            self._prove_tables(source)
+            self._prove_where()
+        for key in ("group", "having"):
+            self._check(select.args.get(key), Label.OPEN)
+        found = self._labels()
+        self._check_order(found)
+        return found
+
+    def _is_derived(self, source: exp.Expr) -> bool:
+        # The name of a view has no space in it.
+        return type(source) is exp.Subquery and " " in source.alias
+
+    def _derived(self, source: exp.Expr) -> Columns:
+        demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
+        return self.prover.outputs(source.this)
+
+    def _prove_tables(self, base: exp.Expr) -> None:
+        topic = self.permit.topic
+        self._add_table(base, topic.base_view)
+        for join in self.select.args.get("joins") or ():
+            if self._is_derived(join.this):
+                self._prove_derived_join(join)
+            else:
+                self._prove_join(join)
+        missing = [
+            join.view
+            for join in topic.joins
+            if join.relationship.join_type != "always_left" and join.view not in self.views
+        ]  # fmt: skip
+        demand(not missing, "A join that decides about rows is missing.")
+
+    def _add_table(self, source: exp.Expr, view: str) -> None:
+        demand(view not in self.sources, "A table is read twice.")
+        self.sources[view] = self.tables.columns(source, view)
+        self.views.add(view)
+
+    def _prove_join(self, join: exp.Join) -> None:
+        view = join.this.alias if isinstance(join.this, exp.Subquery) else ""
+        known = self.permit.joins.get(view)
+        if known is None:
+            raise UnprovenSqlError("A table is joined that the data set does not join.")
+        kind = known.relationship.join_type
+        parts = {key: value for key, value in join.args.items() if value and key not in ("this", "on")}
+        demand(parts == KINDS[kind], "A join is of another kind.")
+        self._add_table(join.this, view)
+        on = join.args.get("on")
+        if kind == "cross":
+            demand(on is None, "A join has a condition that the model does not give it.")
+            return
+        self._expect(on or exp.Null(), self.permit.on[view], "A join condition is not the model's.")
+        self._check(on, Label.RULE)
+
+    def _prove_derived_join(self, join: exp.Join) -> None:
+        parts = {key: value for key, value in join.args.items() if value and key not in ("this", "on")}
+        demand(parts in (KINDS["always_left"], KINDS["inner"]), "A join is of another kind.")
+        alias = join.this.alias
+        demand(alias not in self.sources, "A table is read twice.")
+        self.sources[alias] = self._derived(join.this)
+        self._check(join.args.get("on"), Label.OPEN)
+
+    def _prove_where(self) -> None:
+        permit = self.permit
+        where = self.select.args.get("where")
+        found = conjuncts(where.this if where else None)
+        for tree, policy in permit.topic_policies:
+            matching = take_policy(found, tree, policy.values, self.ledger)
+            remove(found, matching)
+            self._check(matching, Label.RULE)
+        joined = [rule for view, rule in permit.where_sql.items() if view in self.views]
+        for rule in (*permit.always, *joined):
+            self._take_rule(found, rule)
+        for columns, condition in permit.filters:
+            if condition is None:
+                self._take_filter(found, columns)
+            else:
+                self._take_rule(found, condition)
+        for node in found:
+            self._check(node, Label.OPEN)
+
+    def _take_rule(self, found: list[exp.Expr], rule: Rule) -> None:
+        """Take the conjuncts of a rule of the topic out of a WHERE: each of them must be there."""
+        for part in conjuncts(rule.tree):
+            matching = next((node for node in found if bare(node) == part), None)
+            if matching is None:
+                raise UnprovenSqlError("A rule of the data set is missing.")
+            remove(found, matching)
+            self._check(matching, Label.RULE)
+            rule = Rule(rule.tree, self._note(matching, rule.values))
+
+    def _take_filter(self, found: list[exp.Expr], columns: frozenset[tuple[str, str]]) -> None:
+        """Take one of the topic's own filters out of a WHERE: a condition on exactly the columns of its field."""
+        matching = next((node for node in found if _columns(node) == columns), None)
+        if matching is None:
+            raise UnprovenSqlError("A filter of the data set is missing.")
+        remove(found, matching)
+        self._check(matching, Label.RULE)
+
+    def _expect(self, node: exp.Expr, rule: Rule, message: str) -> None:
+        demand(bare(node) == rule.tree, message)
+        demand(not self._note(node, rule.values), message)
+
+    def _note(self, node: exp.Expr, values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+        """Note the values of a rule's placeholders; return those that are left for its other parts."""
+        marks = placeholders(node)
+        demand(len(marks) <= len(values), "A rule has too many values.")
+        self.ledger.expect(marks, values[: len(marks)])
+        return values[len(marks) :]
+
+    def _labels(self) -> Columns:
+        found: dict[str, Label] = {}
+        for node in self.select.expressions:
+            name = node.alias if type(node) is exp.Alias else node.name if type(node) is exp.Column else ""
+            demand(bool(name) and name not in found, "A column has no name of its own.")
+            found[name] = self._label(node)
+        return found
+
+    def _check_order(self, outputs: Columns) -> None:
+        """Check what an answer is ordered by; a bare name is one of its own columns."""
+        order = self.select.args.get("order")
+        for node in order.find_all(exp.Column) if order is not None else ():
+            label = label_of(node, self.sources) if node.table else outputs.get(node.name)
+            demand(label is Label.OPEN, "An answer is ordered by what it does not show.")
+
+    def _label(self, root: exp.Expr) -> Label:
+        worst = Label.OPEN
+        for node in root.find_all(exp.Column):
+            label = label_of(node, self.sources)
+            if label is None:
+                raise UnprovenSqlError("A column is read that no table gives.")
+            worst = max(worst, label)
+        demand(worst is not Label.RULE, "A column is used in a way that no permitted field uses it.")
+        return worst
+
+    def _check(self, root: exp.Expr | None, most: Label) -> None:
+        for node in root.find_all(exp.Column) if root is not None else ():
+            label = label_of(node, self.sources)
+            if label is None:
+                raise UnprovenSqlError("A column is read that no table gives.")
+            demand(label <= most, "A column is used in a way that no permitted field uses it.")
+
+
+def remove(found: list[exp.Expr], node: exp.Expr) -> None:
+    """Take a node out of a list, by identity."""
+    for index, item in enumerate(found):
+        if item is node:
+            del found[index]
+            return
+
+
+def _columns(node: exp.Expr) -> frozenset[tuple[str, str]]:
+    return frozenset((item.table, item.name) for item in node.find_all(exp.Column))

@@ -1,0 +1,125 @@
+"""Proves that an SQL view is the model's own text with every table in it read through its view."""
+
+from sqlglot import exp
+
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import Dimension, Scalar, View
+from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.parts import placeholders, prove_mask, prove_physical, prove_policies
+from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.trees import ATTRIBUTE, FOLDED, bare, folded, in_text_order
+
+INNER_PARTS = frozenset(("expressions", "from_", "where"))
+STAND_IN = "omni stand in"
+
+
+def prove_sql_view(query: exp.Expr, view: View, permit: Permit, ledger: Ledger) -> None:
+    """Prove one SQL view; every query inside it is the model's, or reads one governed table.
+
+    The governed subqueries are proven one by one; with each replaced by a stand-in, what is left must be the model's
+    text, its user attributes bound to the scope's values.
+    """
+    source = view.sql_source
+    if source is None:
+        raise UnprovenSqlError("A view has no SQL.")
+    named = [node for node in in_text_order(source.tree) if isinstance(node, exp.Table)]
+    governed = [node for node in in_text_order(query) if isinstance(node, exp.Subquery) and _reads_table(node)]
+    demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
+    for table, subquery in zip(named, governed, strict=True):
+        demand(subquery.alias == (table.alias or table.name), "A table of an SQL view has another name.")
+        _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
+    inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
+    left = [node for node in placeholders(query) if id(node) not in inside]
+    expected, values = _expected(source.tree, permit)
+    demand(bare(_with_stand_ins(query)) == expected, "An SQL view is not the model's.")
+    ledger.expect(left, values)
+    ledger.proven |= {id(node) for node in in_text_order(query) if type(node) in (exp.Select, exp.Union)}
+
+
+def _reads_table(node: exp.Subquery) -> bool:
+    inner = node.this
+    source = inner.args.get("from_") if isinstance(inner, exp.Select) else None
+    return source is not None and isinstance(source.this, exp.Table)
+
+
+def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledger: Ledger) -> None:
+    view = permit.model.views.get(view_name)
+    if view is None or view.is_derived:
+        raise UnprovenSqlError("An SQL view reads a table that no view governs.")
+    inner = subquery.this
+    demand(given(subquery) == {"this", "alias"} and given(inner) <= INNER_PARTS, "A subquery has more parts.")
+    prove_physical(inner.args["from_"].this, permit.table(view_name))
+    prove_policies(inner, permit.policies_of(view_name), ledger)
+    open_, masked = _columns(view, permit)
+    for node in inner.expressions:
+        if type(node) is exp.Column:
+            demand(bool(node.this.args.get("quoted")) and not node.table, "A column's name is not plain.")
+            demand(node.name in open_, "A column leaves its table that may not.")
+        elif type(node) is not exp.Alias or type(node.this) is not exp.Literal:
+            demand(type(node) is exp.Alias and node.alias in masked, "Something else than a column leaves a table.")
+            prove_mask(node.this, [permit.expected.mask(item) for item in masked[node.alias]], ledger)
+
+
+def _columns(view: View, permit: Permit) -> tuple[set[str], dict[str, list[Dimension]]]:
+    """Return the columns that may leave a view raw, and those that may leave it masked only.
+
+    A column is open when some dimension is made of it and none that is masked is.
+    """
+    masked: dict[str, list[Dimension]] = {}
+    names: set[str] = set()
+    closed: set[str] = set()
+    for item in view.dimensions.values():
+        columns = {folded(node, permit.dialect) for node in item.sql.find_all(exp.Column)}
+        names |= columns
+        if item.id in permit.scope.masked:
+            closed |= columns
+            if isinstance(item.sql, exp.Column):
+                masked.setdefault(folded(item.sql, permit.dialect), []).append(item)
+    return names - closed, masked
+
+
+def _table_text(node: exp.Table) -> str:
+    parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
+    return ".".join(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
+
+
+def _with_stand_ins(query: exp.Expr) -> exp.Expr:
+    """Return a copy with each governed subquery replaced by a table under its alias."""
+    copy = query.copy()
+    for node in [item for item in in_text_order(copy) if isinstance(item, exp.Subquery) and _reads_table(item)]:
+        node.replace(_stand_in(node.alias))
+    return copy
+
+
+def _stand_in(alias: str) -> exp.Table:
+    return exp.Table(
+        this=exp.to_identifier(STAND_IN, quoted=True), alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    )
+
+
+def _expected(tree: exp.Expr, permit: Permit) -> tuple[exp.Expr, list[Scalar]]:
+    """Return the model's text with stand-ins, as it is after parsing, and the values of its attributes."""
+    copy = exp.Subquery(this=tree.copy())
+    values: list[Scalar] = []
+    for node in [item for item in in_text_order(copy) if isinstance(item, exp.Table | exp.Placeholder)]:
+        if isinstance(node, exp.Table):
+            node.replace(_stand_in(node.alias or node.name))
+        else:
+            values += _fill(node, permit)
+    demand(permit.dialect in FOLDED, "The dialect is unknown.")
+    return permit.expected.normal(copy.this), values
+
+
+def _fill(node: exp.Expr, permit: Permit) -> tuple[Scalar, ...]:
+    demand(node.name.startswith(ATTRIBUTE), "An SQL view with a filter in it cannot be proven.")
+    values = permit.scope.attributes.get(node.name.removeprefix(ATTRIBUTE), ())
+    is_list = isinstance(node.parent, exp.In) and node.arg_key == "expressions"
+    demand(
+        len(values) == 1 or (is_list and bool(values)), "A rule needs a user attribute that the scope does not have."
+    )
+    if is_list and node.parent is not None:
+        others = [item for item in node.parent.expressions if item is not node]
+        node.parent.set("expressions", [*others, *(exp.Placeholder() for _ in values)])
+    else:
+        node.replace(exp.Placeholder())
+    return values

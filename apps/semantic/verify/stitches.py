@@ -1,0 +1,55 @@
+"""Proves the answer of a composite topic: a SELECT around a union of its topics' own answers."""
+
+from sqlglot import exp
+
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import CompositeTopic, SemanticModel
+from apps.semantic.scope import AccessScope
+from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.labels import Columns, Label, label_of
+from apps.semantic.verify.permits import Permit, permit_of
+from apps.semantic.verify.selects import OUTER_PARTS, TopicProver, stacked
+
+
+class CompositeProver:
+    """Proves queries over a composite; each branch of the union is proven over one of its topics."""
+
+    def __init__(
+        self, composite: CompositeTopic, model: SemanticModel, scope: AccessScope, dialect: str, ledger: Ledger
+    ) -> None:
+        self.ledger = ledger
+        self.offered = composite.fields & scope.fields
+        self.permits: list[Permit] = [
+            permit_of(model, scope.nested[topic], dialect) for topic in composite.topics if topic in scope.nested
+        ]
+
+    def may_answer(self, name: str) -> bool:
+        return name.partition("[")[0] in self.offered
+
+    def outputs(self, query: exp.Expr) -> Columns:
+        demand(type(query) is exp.Select and given(query) <= OUTER_PARTS, "The SELECT has an unexpected part.")
+        demand(not query.args.get("joins") and not query.args.get("where"), "The SELECT has an unexpected part.")
+        source = query.args["from_"].this if query.args.get("from_") else exp.Null()
+        demand(type(source) is exp.Subquery and " " in source.alias, "A composite reads a table.")
+        demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        self.ledger.proven.add(id(query))
+        sources = {source.alias: self._branches(source.this)}
+        outputs = {node.alias: Label.OPEN for node in query.expressions}
+        for node in query.find_all(exp.Column):
+            if node.find_ancestor(exp.Select) is query:
+                label = label_of(node, sources) if node.table else outputs.get(node.name)
+                demand(label is Label.OPEN, "A column is read that no part gives.")
+        return outputs
+
+    def _branches(self, query: exp.Expr) -> Columns:
+        if type(query) is exp.Union:
+            demand(given(query) <= {"this", "expression"}, "Answers are put together in another way.")
+            self.ledger.proven.add(id(query))
+            return stacked(self._branches(query.this), self._branches(query.expression))
+        for permit in self.permits:
+            mark = self.ledger.mark()
+            try:
+                return TopicProver(permit, self.ledger).outputs(query)
+            except UnprovenSqlError:
+                self.ledger.back_to(mark)
+        raise UnprovenSqlError("A part of a composite belongs to none of its topics.")

@@ -1,0 +1,70 @@
+"""Proves one ``(SELECT … FROM table WHERE policies) AS view``, and what stands in a table's place."""
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from apps.semantic.model.types import View
+from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.labels import Columns, Label
+from apps.semantic.verify.parts import prove_mask, prove_physical, prove_policies
+from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.sqlviews import prove_sql_view
+
+INNER_PARTS = frozenset(("expressions", "from_", "where"))
+ProveQuery = Callable[[exp.Expr, Permit], Columns]
+
+
+class TableProver:
+    """Proves the subqueries that read one view each."""
+
+    def __init__(self, permit: Permit, ledger: Ledger, prove_query: ProveQuery) -> None:
+        self.permit = permit
+        self.ledger = ledger
+        self.prove_query = prove_query
+
+    def columns(self, source: exp.Expr, view: str) -> Columns:
+        """Return what leaves a table, and how far it may go."""
+        demand(type(source) is exp.Subquery and source.alias == view, "A table is read outside its subquery.")
+        demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
+        inner = source.this
+        demand(type(inner) is exp.Select, "A subquery is not a SELECT.")
+        demand(given(inner) <= INNER_PARTS, "The SELECT has an unexpected part.")
+        self._prove_from(inner, self.permit.model.views[view])
+        prove_policies(inner, self.permit.policies[view], self.ledger)
+        self.ledger.proven.add(id(inner))
+        return self._projected(inner, view)
+
+    def _prove_from(self, inner: exp.Select, view: View) -> None:
+        source = inner.args["from_"].this if inner.args.get("from_") else exp.Null()
+        if not view.is_derived:
+            prove_physical(source, self.permit.table(view.name))
+            return
+        demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
+        demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        if view.sql_source is not None:
+            prove_sql_view(source.this, view, self.permit, self.ledger)
+        elif view.query_source is not None:
+            outputs = self.prove_query(source.this, self.permit.nested(view.query_source.topic))
+            demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
+
+    def _projected(self, inner: exp.Select, view: str) -> Columns:
+        projected: dict[str, Label] = {}
+        for node in inner.expressions:
+            demand(node.alias_or_name not in projected, "A subquery has two columns of one name.")
+            projected[node.alias_or_name] = self._label(node, view)
+        return projected
+
+    def _label(self, node: exp.Expr, view: str) -> Label:
+        if type(node) is exp.Column:
+            demand(bool(node.this.args.get("quoted")) and not node.table, "A column's name is not plain.")
+            label = self.permit.labels[view].get(node.name)
+            demand(label is not None, "A column leaves its table that may not.")
+            return label or Label.OPEN
+        demand(type(node) is exp.Alias, "Something else than a column leaves a table.")
+        if type(node.this) is exp.Literal:
+            return Label.OPEN
+        demand(" " in node.alias, "A mask has the name of a column.")
+        prove_mask(node.this, self.permit.masks[view], self.ledger)
+        return Label.OPEN

@@ -1,0 +1,114 @@
+"""The databases on which generated SQL is really run."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import duckdb
+import psycopg
+import pymysql
+import pytest
+
+MARIADB = "OMNI_TEST_MARIADB_URL"
+
+
+class Engine(Protocol):
+    """One database with tables in it."""
+
+    dialect: str
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+
+class DuckDB:
+    dialect = "duckdb"
+
+    def __init__(self) -> None:
+        self.database = duckdb.connect()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return plain(self.database.execute(sql, list(parameters)).fetchall())
+
+
+class PostgreSQL:
+    """Everything happens in a transaction that is rolled back."""
+
+    dialect = "postgres"
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.connection.transaction():
+            found = self.connection.execute(sql, parameters or None)
+            return plain(found.fetchall()) if found.description else []
+
+
+class MariaDB:
+    dialect = "mysql"
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        found: Sequence[Any] = ()
+        with self.connection.cursor() as cursor:
+            for statement in [sql] if parameters else sql.split(";\n"):
+                if statement.strip():
+                    cursor.execute(statement, parameters or None)
+                    found = cursor.fetchall()
+        return plain(found)
+
+
+def plain(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return rows with numbers as Python's own: databases differ in what they make of a sum."""
+    return [tuple(_plain(value) for value in row) for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+@contextmanager
+def engine(dialect: str, schema: str) -> Iterator[Engine]:
+    """Start a session on a database; what it makes in ``schema`` is gone afterwards."""
+    if dialect == "duckdb":
+        found = DuckDB()
+        yield found
+        found.database.close()
+    elif dialect == "postgres":
+        with psycopg.connect(os.environ["OMNI_DATABASE_ADMIN_URL"]) as connection:
+            connection.execute("SET TIME ZONE 'UTC'")
+            yield PostgreSQL(connection)
+            connection.rollback()
+    else:
+        with _mariadb(schema) as connection:
+            yield MariaDB(connection)
+
+
+@contextmanager
+def _mariadb(schema: str) -> Iterator[Any]:
+    address = os.environ.get(MARIADB)
+    if not address:
+        pytest.skip(f"set {MARIADB} to mysql://user:password@host:port/database to run this on MariaDB")
+    parts = urlsplit(address)
+    connection = pymysql.connect(
+        host=parts.hostname, port=parts.port or 3306, user=parts.username, password=parts.password or "", autocommit=True,
+        charset="utf8mb4", init_command="SET time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,STRICT_ALL_TABLES'",
+    )  # fmt: skip
+    drop = f"DROP DATABASE IF EXISTS {schema}"
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(drop)
+        yield connection
+    finally:
+        with suppress(pymysql.Error), connection.cursor() as cursor:
+            cursor.execute(drop)
+        connection.close()
