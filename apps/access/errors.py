@@ -3,3 +3,7 @@
 
 class UnknownPermissionError(LookupError):
     """Objects of this kind have no such permission."""
+
+
+class UnknownPersonError(LookupError):
+    """There is nobody whom the actor may see as: missing, of another tenant, an administrator, or not theirs to see."""

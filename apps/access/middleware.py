@@ -3,17 +3,30 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
 
-from apps.access.selectors import actor_for_token, actor_for_user, anonymous
+from apps.access.selectors import actor_for_token, actor_for_user, actor_for_view, anonymous, usable_view
+from apps.access.services import end_view
 from apps.access.types import Actor
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 PUBLIC = ("/accounts/", "/static/", "/support/enter/")
+VIEW_KEY = "view_session_id"
+"""in the browser's session: the view as another person that goes on in it"""
+VIEW_HEADER = "Omni-View"
+"""what a page's own requests carry: the view that the page was made in, empty for none"""
+VIEW_END, SIGN_OUT = "/view-as/end/", "/accounts/sign-out/"
+READING = ("GET", "HEAD", "OPTIONS")
+READING_POSTS = ("/api/v1/query", "/api/v1/explain", VIEW_END, SIGN_OUT)
+READ_ONLY = "You see this as somebody else. Nothing can be changed until you end that."
+VIEW_OVER = "The time to see as somebody else is over. Load a page to go on as yourself."
 
 
 class ActorRequest(HttpRequest):
@@ -89,3 +102,66 @@ def unauthorized() -> HttpResponse:
     return JsonResponse(
         body, status=401, content_type="application/problem+json", headers={"WWW-Authenticate": 'Bearer realm="omni"'}
     )
+
+
+class ViewAsMiddleware:
+    """Put the person seen in the actor's place while a view goes on; it is read again on every request.
+
+    Nothing can be changed meanwhile. When it is over, one page says so before anything is shown with the viewer's
+    own rights again, and a page that was made in another view loads anew before it shows anything more.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        actor: Actor = request.actor  # type: ignore[attr-defined]
+        if actor.kind != "person" or bearer(request):
+            return self.get_response(request)
+        held = request.session.get(VIEW_KEY)
+        if request.headers.get("HX-Request") and request.headers.get(VIEW_HEADER, held or "") != (held or ""):
+            return HttpResponse(status=409, headers={"HX-Refresh": "true"})
+        if held is None:
+            return self.get_response(request)
+        if self.begin(request, actor, UUID(held)):
+            return self.view(request)
+        return self.is_over(request)
+
+    @transaction.atomic
+    def begin(self, request: HttpRequest, viewer: Actor, view_id: UUID) -> bool:
+        """Bind the actor of the view, or write down that it is over."""
+        now = timezone.now()
+        view = usable_view(view_id, viewer_id=viewer.user_id, now=now)
+        if view is None:
+            end_view(view_id, why="time is over, or no longer allowed", by=viewer, now=now)
+            return False
+        request.actor = actor_for_view(view)  # type: ignore[attr-defined]
+        if request.path == SIGN_OUT and request.method == "POST":
+            end_view(view_id, why="signed out", by=request.actor, now=now)  # type: ignore[attr-defined]
+        return True
+
+    def view(self, request: HttpRequest) -> HttpResponse:
+        """Answer what only reads, and the wish to end it."""
+        if request.method in READING or (request.method == "POST" and request.path in READING_POSTS):
+            return self.get_response(request)
+        if request.path.startswith("/api/"):
+            return forbidden(READ_ONLY)
+        return render(request, "access/view_reads_only.html", {"text": READ_ONLY}, status=403)
+
+    def is_over(self, request: HttpRequest) -> HttpResponse:
+        """Say that the view is over. Only a whole page ends it: it is the one thing that its reader surely sees."""
+        if request.method == "POST" and request.path in (VIEW_END, SIGN_OUT):
+            return self.get_response(request)
+        if request.headers.get("HX-Request"):
+            return HttpResponse(status=403, headers={"HX-Refresh": "true"})
+        if request.path.startswith("/api/"):
+            return forbidden(VIEW_OVER)
+        if request.method in READING:
+            del request.session[VIEW_KEY]
+        return render(request, "access/view_over.html", status=403)
+
+
+def forbidden(detail: str) -> HttpResponse:
+    """Return a problem document for what a view as another person does not allow (RFC 9457)."""
+    body = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": detail}
+    return JsonResponse(body, status=403, content_type="application/problem+json")

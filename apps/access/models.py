@@ -1,4 +1,7 @@
-"""Bases of the object permission tables. Each object's own app declares its two direct-FK tables from them."""
+"""Bases of the object permission tables, and views as another person.
+
+Each object's own app declares its two direct-FK tables from the bases.
+"""
 
 from django.db import models
 from guardian.models import (
@@ -8,9 +11,9 @@ from guardian.models import (
     UserObjectPermissionBase,
 )
 
-from apps.accounts.models import UserGroup
+from apps.accounts.models import User, UserGroup
 from apps.tenants.binding import current_tenant_id
-from apps.tenants.models import Tenant
+from apps.tenants.models import Tenant, TenantOwnedModel
 
 
 class TenantUserPermission(UserObjectPermissionBase):
@@ -52,3 +55,21 @@ class GenericGroupPermission(GroupObjectPermissionAbstract):
     class Meta(GroupObjectPermissionAbstract.Meta):
         abstract = False
         constraints = (models.CheckConstraint(condition=models.Q(pk__isnull=True), name="access_no_generic_group"),)
+
+
+class ViewSession(TenantOwnedModel):
+    """That an administrator sees as another person for a while. Kept when it is over: it is evidence."""
+
+    viewer = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    started_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=~models.Q(viewer=models.F("person")), name="access_view_not_oneself"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.viewer} as {self.person}"

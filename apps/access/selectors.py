@@ -1,14 +1,17 @@
 """Who asks, and what they may: the answers that everything downstream relies on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from django.db import models
 from guardian.shortcuts import get_objects_for_user
+from guardian.utils import get_group_obj_perms_model
 
-from apps.access.types import Actor, AttributeValue
+from apps.access.models import ViewSession
+from apps.access.types import Actor, AttributeValue, Viewing
 from apps.accounts.models import ApiToken, User, UserAttribute, UserGroup
 from apps.accounts.services import TOKEN_PREFIX, token_digest
 from apps.tenants.binding import bound_tenant_id
@@ -17,6 +20,7 @@ M = TypeVar("M", bound=models.Model)
 SupportResolver = Callable[[UUID, datetime], Actor | None]
 USED_EVERY = timedelta(minutes=5)
 DATASET = "datamodels.dataset"
+PERSONALLY = "personally"
 _support_resolver: list[SupportResolver] = []
 
 
@@ -83,12 +87,52 @@ def register_support_resolver(resolver: SupportResolver) -> None:
     _support_resolver[:] = [resolver]
 
 
+def usable_view(view_id: UUID, *, viewer_id: UUID | None, now: datetime) -> ViewSession | None:
+    """Return this viewer's view when it may go on now: both people are active and still what they have to be."""
+    return (
+        ViewSession.objects.select_related("viewer", "person")
+        .filter(
+            pk=view_id, viewer_id=viewer_id, ended_at=None, expires_at__gt=now,
+            viewer__is_active=True, viewer__is_tenant_admin=True, person__is_active=True, person__is_tenant_admin=False,
+        )
+        .first()
+    )  # fmt: skip
+
+
+def actor_for_view(view: ViewSession) -> Actor:
+    """Return the actor of a usable view: who is really there, with the rights of the person seen."""
+    viewer, person = view.viewer, view.person
+    return replace(
+        actor_for_user(person),
+        user_id=viewer.pk,
+        label=str(viewer),
+        email=viewer.email,
+        is_tenant_admin=False,
+        on_behalf_of=f"{person.email} ({person.pk})",
+        viewing=Viewing(view.pk, person.pk, str(person), person.email, view.expires_at, _own_limits(viewer)),
+    )
+
+
+def _own_limits(viewer: User) -> Actor | None:
+    """Return the viewer with their own rights, which limit a view; a full administrator's do not."""
+    return None if viewer.is_tenant_admin else actor_for_user(viewer)
+
+
 def actor_from_reference(
-    kind: str, *, user_id: UUID | None, token_id: UUID | None, support_session_id: UUID | None, now: datetime
+    kind: str,
+    *,
+    user_id: UUID | None,
+    token_id: UUID | None,
+    support_session_id: UUID | None,
+    view_session_id: UUID | None = None,
+    now: datetime,
 ) -> Actor | None:
     """Derive an actor again from what a task's row names; None when it is no longer valid."""
     if kind == "support":
         return _support_resolver[0](support_session_id, now) if _support_resolver and support_session_id else None
+    if view_session_id is not None:
+        view = usable_view(view_session_id, viewer_id=user_id, now=now)
+        return actor_for_view(view) if view is not None else None
     user = User.objects.filter(pk=user_id, is_active=True).first() if user_id else None
     if user is None:
         return None
@@ -104,18 +148,38 @@ def permitted(actor: Actor, model: type[M], codename: str) -> models.QuerySet[M]
     """Return the objects on which the actor holds the permission, through themselves or a group.
 
     Being an administrator gives no object permission. A support session reaches its granted data sets only.
+    A view as another person reaches what that person may, and no more than its own limits.
     """
     objects: models.QuerySet[M] = model._default_manager.all()
     if actor.kind == "support" and actor.support and model._meta.label_lower == DATASET:
         return objects.filter(pk__in=actor.support.dataset_ids)
-    if actor.kind not in ("person", "token") or actor.user_id is None:
+    if actor.kind not in ("person", "token") or actor.subject_id is None:
         return objects.none()
     found: models.QuerySet[M] = get_objects_for_user(
-        User(pk=actor.user_id), codename, klass=objects, with_superuser=False, accept_global_perms=False
+        User(pk=actor.subject_id), codename, klass=objects, with_superuser=False, accept_global_perms=False
     )
+    if actor.viewing is not None and actor.viewing.limits is not None:
+        found = found.filter(pk__in=permitted(actor.viewing.limits, model, codename).values("pk"))
     return found
 
 
 def has_permission(actor: Actor, codename: str, obj: models.Model) -> bool:
     """Say whether the actor holds the permission on this object."""
     return permitted(actor, type(obj), codename).filter(pk=obj.pk).exists()
+
+
+def permission_holders(actor: Actor, codename: str, obj: models.Model) -> tuple[str, ...]:
+    """Say through what the actor holds a permission: "personally", "through group …"; empty when they do not hold it."""
+    if not has_permission(actor, codename, obj):
+        return ()
+    if actor.support is not None:
+        return ("approved for this support session",)
+    personal = get_objects_for_user(
+        User(pk=actor.subject_id), codename, klass=type(obj)._default_manager.filter(pk=obj.pk), use_groups=False,
+        with_superuser=False, accept_global_perms=False,
+    )  # fmt: skip
+    held = get_group_obj_perms_model(obj)._default_manager.filter(
+        content_object=obj, permission__codename=codename, group__memberships__user=actor.subject_id
+    )
+    groups = held.order_by("group__name").values_list("group__name", flat=True)
+    return (*((PERSONALLY,) if personal.exists() else ()), *(f"through group {name}" for name in groups))

@@ -1,16 +1,22 @@
-"""Grant and revoke object permissions."""
+"""Grant and revoke object permissions; begin and end views as another person."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from guardian.shortcuts import assign_perm, remove_perm
 
-from apps.access.errors import UnknownPermissionError
+from apps.access.errors import UnknownPermissionError, UnknownPersonError
+from apps.access.models import ViewSession
+from apps.access.policies import viewable_people
+from apps.access.types import Actor
 from apps.accounts.models import User, UserGroup
 from apps.audit.services import record
 from apps.audit.types import AuditActor
+
+VIEW_LIFETIME = timedelta(minutes=30)
 
 
 def _checked(permission: str, obj: models.Model) -> Permission:
@@ -61,3 +67,36 @@ def _one_of(user: User | None, group: UserGroup | None) -> User | UserGroup:
     if (user is None) == (group is None):
         raise TypeError("name either a person or a group")
     return user or group  # type: ignore[return-value]  # exactly one is given
+
+
+@transaction.atomic
+def start_view(person_id: UUID, *, by: Actor, now: datetime) -> ViewSession:
+    """Begin to see as another person, for thirty minutes at most.
+
+    Raises:
+        UnknownPersonError: the actor is no administrator in person, or may not see as this person, or nobody is that.
+    """
+    person = viewable_people(by).filter(pk=person_id).first()
+    if person is None or by.user_id is None:
+        raise UnknownPersonError(person_id)
+    view = ViewSession.objects.create(
+        viewer_id=by.user_id, person=person, started_at=now, expires_at=now + VIEW_LIFETIME
+    )
+    record("access.view_started", view, by=by, now=now, facts=_facts(view) | {"expires_at": view.expires_at})
+    return view
+
+
+@transaction.atomic
+def end_view(view_id: UUID, *, why: str, by: Actor, now: datetime) -> None:
+    """End a view of the actor's own; one that has ended is left alone."""
+    running = ViewSession.objects.filter(pk=view_id, viewer_id=by.user_id, ended_at=None)
+    view = running.select_for_update(of=("self",)).first()
+    if view is None:
+        return
+    view.ended_at = min(now, view.expires_at)
+    view.save(update_fields=["ended_at"])
+    record("access.view_ended", view, by=by, now=now, facts=_facts(view) | {"why": why})
+
+
+def _facts(view: ViewSession) -> dict[str, str]:
+    return {"viewer_id": str(view.viewer_id), "person_id": str(view.person_id), "person": view.person.email}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -29,8 +30,26 @@ class SupportScope:
 
 
 @dataclass(frozen=True, slots=True)
+class Viewing:
+    """That an administrator looks with another person's rights, until ``expires_at``.
+
+    ``limits`` is the administrator with their own rights, where these hold as well; None for a full administrator.
+    """
+
+    session_id: UUID
+    person_id: UUID
+    person_label: str
+    person_email: str
+    expires_at: datetime
+    limits: "Actor | None" = None
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, for which tenant, with which attributes. Frozen; nothing downstream reads ``request.user``."""
+    """Who asks, for which tenant, with which attributes. Frozen; nothing downstream reads ``request.user``.
+
+    While ``viewing``, ids and label are those of who is really there, attributes and groups those of the person seen.
+    """
 
     kind: ActorKind
     tenant_id: UUID
@@ -46,6 +65,16 @@ class Actor:
     token_id: UUID | None = None
     on_behalf_of: str = ""
     support: SupportScope | None = None
+    viewing: Viewing | None = None
+
+    @property
+    def subject_id(self) -> UUID | None:
+        """Whose rights count: the person seen, else the actor."""
+        return self.viewing.person_id if self.viewing else self.user_id
+
+    @property
+    def view_session_id(self) -> UUID | None:
+        return self.viewing.session_id if self.viewing else None
 
     @property
     def support_session_id(self) -> UUID | None:

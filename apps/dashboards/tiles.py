@@ -60,7 +60,7 @@ def view_tile(
     actor: Actor, tile: Tile, choices: Sequence[Choice], *, now: datetime, wait_s: float, run_id: UUID | None = None
 ) -> TileView:
     """Ask for the tile's data and return it in whatever state it is; a run that ended badly is not started again."""
-    shell = TileView(tile, "working", tile_url(tile, choices))
+    shell = TileView(tile, "working", tile_url(tile, choices), why_url=tile_url(tile, choices, "dashboards:tile_why"))
     problem = next((choice.problem for choice in choices if choice.problem), "")
     if problem:
         return replace(shell, status="failed", message=f"A filter of this page is not usable. {problem}")

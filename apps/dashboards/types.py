@@ -99,6 +99,7 @@ class TileView:
     age_s: int = 0
     expires_at: datetime | None = None
     limits: tuple[str, ...] = ()
+    why_url: str = ""
 
     @property
     def element_id(self) -> str:

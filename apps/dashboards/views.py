@@ -13,6 +13,7 @@ from apps.dashboards.choices import canonical_query, query_string, read_choices
 from apps.dashboards.themes import draw_svg
 from apps.dashboards.tiles import view_tile
 from apps.dashboards.types import DashboardPage
+from apps.dashboards.why import why_tile
 from apps.queries import services as queries
 from apps.queries.errors import UnknownRunError
 
@@ -82,6 +83,17 @@ def tile_svg(request: ActorRequest, slug: str, tile_id: UUID) -> HttpResponse:
         raise Http404
     svg = draw_svg(dict(view.spec), is_dark=request.GET.get("theme") == "dark")
     return HttpResponse(svg, content_type="image/svg+xml")
+
+
+@require_GET
+def tile_why(request: ActorRequest, slug: str, tile_id: UUID) -> HttpResponse:
+    """Say why the tile shows what it shows: as a panel of the page, or as a page of its own."""
+    tile = policies.visible_tile_or_404(request.actor, slug, tile_id)
+    choices = read_choices(tile.dashboard.filters.all(), request.GET)
+    why = why_tile(request.actor, tile, choices, now=timezone.now())
+    is_panel = request.headers.get("HX-Request") == "true"
+    template = "dashboards/_why.html" if is_panel else "dashboards/tile_why.html"
+    return render(request, template, {"why": why, "is_panel": is_panel, "query_string": query_string(choices)})
 
 
 @require_GET

@@ -1,12 +1,19 @@
 """Which fields someone's grants open: closed over references to any depth. Pure, so that it can be remembered."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from apps.semantic.model.grants import grant_holds
-from apps.semantic.model.types import Dimension, GrantRule, Measure, SemanticModel
+from sqlglot import exp
 
-_models: dict[tuple[UUID, UUID], SemanticModel] = {}
+from apps.semantic.model.grants import grant_holds
+from apps.semantic.model.types import Dimension, FilterField, GrantRule, Measure, SemanticModel, View
+
+Field = Dimension | Measure | FilterField
+UNCLASSIFIED = "unclassified"
+MAX_MODELS = 256
+# One topic may see the model with views of its own.
+_models: dict[tuple[UUID, UUID, str], SemanticModel] = {}
 
 
 def holds(rule: GrantRule | None, passed: frozenset[str]) -> bool:
@@ -14,48 +21,144 @@ def holds(rule: GrantRule | None, passed: frozenset[str]) -> bool:
     return rule is None or grant_holds(rule, passed)
 
 
+@dataclass(frozen=True, slots=True)
+class FieldVerdict:
+    """Whether a field may be used. A closed one names the rule that closed it, and the fields that lead to that rule.
+
+    ``via`` begins with the field itself and ends with the one whose own rule, or whose view's rule, does not hold;
+    ``owner`` says whose rule it is, e.g. "View orders"; ``rule`` is None where a field is missing or refers to itself.
+    """
+
+    is_open: bool
+    rule: GrantRule | None = None
+    owner: str = ""
+    via: tuple[str, ...] = ()
+
+
+OPEN = FieldVerdict(is_open=True)
+
+
 def open_fields(model: SemanticModel, topic_name: str, passed: frozenset[str]) -> frozenset[str]:
     """Return the ids of the topic's fields that may be used in any clause."""
-    verdicts: dict[str, bool] = {}
+    verdicts: dict[str, FieldVerdict] = {}
     topic = model.topics[topic_name]
-    return frozenset(field for field in topic.fields if _is_open(field, model, passed, verdicts, ()))
+    return frozenset(field for field in topic.fields if _verdict(field, model, passed, verdicts, ()).is_open)
 
 
-def _is_open(
-    field_id: str, model: SemanticModel, passed: frozenset[str], verdicts: dict[str, bool], path: tuple[str, ...]
-) -> bool:
+def field_verdict(model: SemanticModel, field_id: str, passed: frozenset[str]) -> FieldVerdict:
+    """Return the verdict on one field and what it rests on; whether the data set offers it is another question."""
+    return _verdict(field_id, model, passed, {}, ())
+
+
+def _verdict(
+    field_id: str,
+    model: SemanticModel,
+    passed: frozenset[str],
+    verdicts: dict[str, FieldVerdict],
+    path: tuple[str, ...],
+) -> FieldVerdict:
     name = field_id.partition("[")[0]
     if name in verdicts:
         return verdicts[name]
-    if name in path:
-        return False  # a cycle: the reader refuses such models; nothing is opened by one
-    field: Dimension | Measure | None = model.dimension(name) or model.measure(name)
-    if field is None:
-        return False
-    inner = set(field.references)
-    if isinstance(field, Measure):
-        inner |= {rule.field for rule in field.filters}
-    verdict = (
-        holds(model.views[field.view].required_access_grants, passed)
-        and holds(field.required_access_grants, passed)
-        and all(_is_open(reference, model, passed, verdicts, (*path, name)) for reference in inner)
+    field: Field | None = model.dimension(name) or model.measure(name) or model.filter_field(name)
+    if field is None or name in path:
+        # a cycle: the reader refuses such models; nothing is opened by one
+        return FieldVerdict(is_open=False, via=(name,))
+    verdicts[name] = verdict = _own_verdict(field, model, passed) or _inner_verdict(
+        field, model, passed, verdicts, (*path, name)
     )
-    verdicts[name] = verdict
     return verdict
 
 
+def _own_verdict(field: Field, model: SemanticModel, passed: frozenset[str]) -> FieldVerdict | None:
+    """Return the refusal by the field's view or by the field itself, if there is one."""
+    if not isinstance(field, FilterField) and field.classification == UNCLASSIFIED:
+        return FieldVerdict(is_open=False, owner=f"Field {field.id}, not classified yet", via=(field.id,))
+    for rule, owner in rules_of(field, model):
+        if not holds(rule, passed):
+            return FieldVerdict(is_open=False, rule=rule, owner=owner, via=(field.id,))
+    return None
+
+
+def rules_of(field: Field, model: SemanticModel) -> tuple[tuple[GrantRule, str], ...]:
+    """Return the rules on the field itself and on its view, each with whose it is."""
+    rules = (
+        (model.views[field.view].required_access_grants, f"View {field.view}"),
+        (field.required_access_grants, f"Field {field.id}"),
+    )
+    return tuple((rule, owner) for rule, owner in rules if rule is not None)
+
+
+def _inner_verdict(
+    field: Field,
+    model: SemanticModel,
+    passed: frozenset[str],
+    verdicts: dict[str, FieldVerdict],
+    path: tuple[str, ...],
+) -> FieldVerdict:
+    """Return the refusal by something that the field rests on, else that it is open."""
+    inner = set() if isinstance(field, FilterField) else set(field.references)
+    if isinstance(field, Measure):
+        inner |= {rule.field for rule in field.filters}
+    inner |= set(table_fields(model.views[field.view], model))
+    for reference in sorted(inner):
+        found = _verdict(reference, model, passed, verdicts, path)
+        if not found.is_open:
+            return FieldVerdict(is_open=False, rule=found.rule, owner=found.owner, via=(field.id, *found.via))
+    return _query_verdict(field, model, passed, path) or OPEN
+
+
+def table_fields(view: View, model: SemanticModel) -> tuple[str, ...]:
+    """Return the dimensions of other views whose columns an SQL view reads: its fields are as closed as they are."""
+    if view.sql_source is None:
+        return ()
+    used = {node.name.lower() for node in view.sql_source.tree.find_all(exp.Column)}
+    return tuple(
+        dimension.id
+        for name in model.governed_tables(view.name)
+        for dimension in model.views[name].dimensions.values()
+        if used & {node.name.lower() for node in dimension.sql.find_all(exp.Column)}
+    )
+
+
+def _query_verdict(
+    field: Field, model: SemanticModel, passed: frozenset[str], path: tuple[str, ...]
+) -> FieldVerdict | None:
+    """Return the refusal by the topic that a query view asks, or by one of the fields that it asks for."""
+    source = model.views[field.view].query_source
+    if source is None:
+        return None
+    own = model.of_topic(source.topic)
+    topic = own.topics.get(source.topic)
+    if topic is None or field.view in {name.partition(".")[0] for name in path[:-1]}:
+        return None if topic is not None else FieldVerdict(is_open=False, via=(field.id,))
+    if not holds(topic.required_access_grants, passed):
+        rule = topic.required_access_grants
+        return FieldVerdict(is_open=False, rule=rule, owner=f"Data set {topic.name}", via=(field.id,))
+    inner = [name for name, _ in source.columns] + [rule.field for rule in source.filters]
+    for name in sorted({name.partition("[")[0] for name in inner}):
+        found = _verdict(name, own, passed, {}, path)
+        if not found.is_open:
+            return FieldVerdict(is_open=False, rule=found.rule, owner=found.owner, via=(field.id, *found.via))
+    return None
+
+
 def masked_fields(model: SemanticModel, topic_name: str, passed: frozenset[str]) -> frozenset[str]:
-    """Return the ids of the dimensions of the topic's views that are masked."""
+    """Return the ids of the dimensions of the topic's views, and of the tables of its SQL views, that are masked."""
+    views = model.topics[topic_name].views
+    tables = [table for view in views for table in model.governed_tables(view)]
     return frozenset(
         dimension.id
-        for view in model.topics[topic_name].views
+        for view in dict.fromkeys((*views, *tables))
         for dimension in model.views[view].dimensions.values()
         if not holds(dimension.mask_unless_access_grants, passed)
     )
 
 
 @lru_cache(maxsize=2048)
-def _remembered(key: tuple[UUID, UUID], topic: str, passed: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _remembered(
+    key: tuple[UUID, UUID, str], topic: str, passed: frozenset[str]
+) -> tuple[frozenset[str], frozenset[str]]:
     model = _models[key]
     return open_fields(model, topic, passed), masked_fields(model, topic, passed)
 
@@ -64,9 +167,9 @@ def fields_for(
     tenant_id: UUID, version_id: UUID, model: SemanticModel, topic: str, passed: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Return open and masked fields, worked out once per process, model version and set of grants."""
-    key = (tenant_id, version_id)
+    key = (tenant_id, version_id, topic)
     if key not in _models:
-        if len(_models) >= 64:
+        if len(_models) >= MAX_MODELS:
             _models.clear()
             _remembered.cache_clear()
         _models[key] = model

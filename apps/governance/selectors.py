@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,12 @@ from django.db.models import QuerySet
 from apps.access.selectors import permitted
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
-from apps.datamodels.selectors import current_version, semantic_model
-from apps.governance.fields import fields_for, holds
-from apps.governance.types import FieldInfo, Governed
-from apps.semantic.errors import MissingAttributeError, UnknownDatasetError
-from apps.semantic.model.types import AccessFilter, Dimension, SemanticModel, Topic
+from apps.governance.deciding import decide
+from apps.governance.scopes import ScopeBuilder
+from apps.governance.types import Governed
+from apps.governance.view_as import combined
+from apps.semantic.errors import UnknownDatasetError
+from apps.semantic.model.types import Dimension, SemanticModel
 from apps.semantic.scope import AccessScope, RowPolicy
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.services import mask_key
@@ -68,112 +70,89 @@ def governed_by_name(actor: Actor, name: str) -> Governed:
 
 
 def _governed(actor: Actor, dataset: Dataset) -> Governed:
-    version = current_version(dataset.data_model)
-    if version is None:
-        raise unknown_dataset(dataset.name)
-    model = semantic_model(version)
-    topic = model.topics.get(dataset.name)
-    passed = passed_grants(actor, model)
-    if topic is None or not holds(topic.required_access_grants, passed):
-        raise unknown_dataset(dataset.name)
-    fields, masked = fields_for(bound_tenant_id(), version.pk, model, topic.name, passed)
-    by_view, of_topic = row_policies(actor, model, topic)
-    scope = AccessScope(
-        topic=topic.name,
-        fields=fields,
-        masked=masked,
-        row_policies=by_view,
-        topic_policies=of_topic,
-        max_rows=min(version.data_model.connection.max_rows, MAX_ROWS),
-        mask_key=mask_key() if masked else "",
-    )
-    hides = actor.support is not None and not actor.support.sees_values
-    scope = replace(scope, fingerprint=fingerprint(scope, dataset, str(version.pk), hides_values=hides))
-    return Governed(dataset, version, model, scope, limits_of(actor, model, topic, scope, hides_values=hides), hides)
+    found = governed_version(actor, dataset)
+    limits = actor.viewing.limits if actor.viewing else None
+    return found if limits is None else _limited(actor, found, governed(limits, dataset))
 
 
-def passed_grants(actor: Actor, model: SemanticModel) -> frozenset[str]:
-    """Return the names of the grants that the actor's attributes pass. A support session passes none."""
-    if actor.kind == "support":
-        return frozenset()
-    return frozenset(
-        grant.name
-        for grant in model.access_grants.values()
-        if (held := actor.attributes.get(grant.user_attribute))
-        and any(_as_text(value) in grant.allowed_values for value in held.values)
-    )
+def _limited(actor: Actor, found: Governed, own: Governed) -> Governed:
+    """Return what both may have of a data set; nothing when its model has changed in between."""
+    if found.version.pk != own.version.pk:
+        raise unknown_dataset(found.dataset.name)
+    scope = combined(found.scope, own.scope)
+    scope = replace(scope, fingerprint=fingerprint(scope, found.dataset, str(found.version.pk), hides_values=False))
+    return replace(found, scope=scope, limits=limits_of(found.model, scope, hides_values=False))
 
 
-def _as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def row_policies(
-    actor: Actor, model: SemanticModel, topic: Topic
-) -> tuple[dict[str, tuple[RowPolicy, ...]], tuple[RowPolicy, ...]]:
-    """Return policies by view, and the topic's own.
-
-    A support session has no attributes: the customer's approval of the data set, with values, stands in their
-    place, and is audited as such; masks and field grants stay closed to it.
+def governed_version(actor: Actor, dataset: Dataset) -> Governed:
+    """Return the data set as its published model gives it to the actor; the permission is not looked at.
 
     Raises:
-        MissingAttributeError: the actor lacks an attribute that a policy asks for.
+        UnknownDatasetError, MissingAttributeError: as :func:`governed`.
     """
-    if actor.kind == "support":
-        return {}, ()
-    by_view = {view: _policies(actor, model.views[view].access_filters) for view in topic.views}
-    return {view: found for view, found in by_view.items() if found}, _policies(actor, topic.access_filters)
-
-
-def _policies(actor: Actor, filters: tuple[AccessFilter, ...]) -> tuple[RowPolicy, ...]:
-    found = []
-    for rule in filters:
-        held = actor.attributes.get(rule.user_attribute)
-        if held is None or not held.values:
-            raise MissingAttributeError(rule.user_attribute)
-        if any(_as_text(value) in rule.values_for_unfiltered for value in held.values):
-            continue
-        origin = f"{rule.source.file}:{rule.source.line}"
-        found.append(RowPolicy(rule.field, tuple(sorted(set(held.values), key=str)), rule.user_attribute, origin))
-    return tuple(found)
+    decision = decide(actor, dataset)
+    version, model = decision.version, decision.model
+    if version is None or model is None or not decision.is_open:
+        raise unknown_dataset(dataset.name)
+    rows = min(version.data_model.connection.max_rows, MAX_ROWS)
+    builder = ScopeBuilder(actor, model, decision.passed, bound_tenant_id(), version.pk, rows, mask_key)
+    scope = builder.of(dataset.name)
+    if scope is None:
+        raise unknown_dataset(dataset.name)
+    hides = actor.support is not None and not actor.support.sees_values
+    scope = replace(scope, fingerprint=fingerprint(scope, dataset, str(version.pk), hides_values=hides))
+    return Governed(dataset, version, model, scope, limits_of(model, scope, hides_values=hides), hides)
 
 
 def fingerprint(scope: AccessScope, dataset: Dataset, version: str, *, hides_values: bool) -> str:
     """Return a hash of the rights: equal rights, equal fingerprint."""
     content = {
-        "dataset": str(dataset.pk),
-        "version": version,
+        "dataset": str(dataset.pk), "version": version, "rights": _rights(scope), "hides_values": hides_values
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _rights(scope: AccessScope) -> dict[str, Any]:
+    return {
         "fields": sorted(scope.fields),
         "masked": sorted(scope.masked),
         "rows": {view: _plain(policies) for view, policies in sorted(scope.row_policies.items())},
         "topic": _plain(scope.topic_policies),
+        "attributes": {
+            name: [[type(value).__name__, value] for value in scope.attributes[name]]
+            for name in sorted(scope.attributes)
+        },
+        "nested": {name: _rights(inner) for name, inner in sorted(scope.nested.items())},
         "max_rows": scope.max_rows,
-        "hides_values": hides_values,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(policies: tuple[RowPolicy, ...]) -> list[list[Any]]:
     return [[policy.field, [[type(value).__name__, value] for value in policy.values]] for policy in policies]
 
 
-def limits_of(
-    actor: Actor, model: SemanticModel, topic: Topic, scope: AccessScope, *, hides_values: bool
-) -> tuple[str, ...]:
+def limits_of(model: SemanticModel, scope: AccessScope, *, hides_values: bool) -> tuple[str, ...]:
     """Say in plain words which limits apply; fields that are refused are not spoken of."""
-    texts = []
-    policies = [policy for found in scope.row_policies.values() for policy in found] + list(scope.topic_policies)
-    for policy in dict.fromkeys((policy.field, policy.values) for policy in policies):
-        dimension = model.dimension(policy[0])
-        label = dimension.label if dimension else policy[0]
-        shown = ", ".join(str(value) for value in policy[1][:5]) + (" …" if len(policy[1]) > 5 else "")
-        texts.append(f"Only rows where {label} is {shown}")
-    masked = [dimension for name in sorted(scope.masked & scope.fields) if (dimension := model.dimension(name))]
-    if masked:
-        texts.append("Masked: " + ", ".join(dict.fromkeys(_label(dimension) for dimension in masked)))
+    texts = list(dict.fromkeys(_scope_limits(model, scope)))
     if hides_values:
         texts.append("Values are hidden from this support session")
     return tuple(texts)
+
+
+def _scope_limits(model: SemanticModel, scope: AccessScope) -> Iterator[str]:
+    policies = [policy for found in scope.row_policies.values() for policy in found] + list(scope.topic_policies)
+    for name, values, attribute in dict.fromkeys((rule.field, rule.values, rule.attribute) for rule in policies):
+        dimension = model.dimension(name)
+        shown = ", ".join(str(value) for value in values[:5]) + (" …" if len(values) > 5 else "")
+        # a field that is closed to the actor is not named, although their rows depend on it
+        is_named = dimension is not None and name in scope.fields
+        where = f"where {_label(dimension)} is {shown}" if dimension and is_named else f"for your {attribute}: {shown}"
+        yield f"Only rows {where}"
+    masked = [dimension for name in sorted(scope.masked & scope.fields) if (dimension := model.dimension(name))]
+    if masked:
+        yield "Masked: " + ", ".join(dict.fromkeys(_label(dimension) for dimension in masked))
+    for name, inner in scope.nested.items():
+        yield from _scope_limits(model.of_topic(name), inner)
 
 
 def _label(dimension: Dimension) -> str:
@@ -183,51 +162,3 @@ def _label(dimension: Dimension) -> str:
 def limits_text(actor: Actor, dataset: Dataset) -> tuple[str, ...]:
     """Return the limits that apply to the actor on a data set."""
     return governed(actor, dataset).limits
-
-
-def dataset_fields(found: Governed) -> list[FieldInfo]:
-    """Return the fields that the actor may use, in the order of the model."""
-    infos = []
-    for view_name in found.model.topics[found.scope.topic].views:
-        view = found.model.views[view_name]
-        for dimension in view.dimensions.values():
-            if dimension.id in found.scope.fields:
-                infos.append(
-                    FieldInfo(
-                        dimension.id, dimension.label, dimension.type, "dimension", dimension.format,
-                        dimension.timeframes, dimension.description, dimension.id in found.scope.masked,
-                        dimension.is_hidden, dimension.group_label,
-                    )
-                )  # fmt: skip
-        for measure in view.measures.values():
-            if measure.id in found.scope.fields:
-                infos.append(
-                    FieldInfo(
-                        measure.id, measure.label, measure.type, "measure", measure.format, (), measure.description,
-                        is_masked=False, is_hidden=measure.is_hidden, group_label=measure.group_label,
-                    )
-                )  # fmt: skip
-    return infos
-
-
-def explain(actor: Actor, found: Governed) -> dict[str, Any]:
-    """Return what applies to the actor, with the rule's place and each attribute's source."""
-    policies = [policy for rules in found.scope.row_policies.values() for policy in rules]
-    return {
-        "dataset": found.dataset.name,
-        "model_version": found.version.number,
-        "policy_fingerprint": found.scope.fingerprint,
-        "limits": list(found.limits),
-        "row_policies": [
-            {
-                "field": policy.field,
-                "values": list(policy.values),
-                "attribute": policy.attribute,
-                "source": actor.attributes[policy.attribute].source,
-                "rule": policy.origin,
-            }
-            for policy in [*policies, *found.scope.topic_policies]
-        ],
-        "masked_fields": sorted(found.scope.masked & found.scope.fields),
-        "max_rows": found.scope.max_rows,
-    }

@@ -21,6 +21,9 @@ class FieldInfo:
     is_masked: bool
     is_hidden: bool
     group_label: str
+    classification: str = ""
+    tags: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

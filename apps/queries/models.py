@@ -21,6 +21,7 @@ class QueryRun(TenantOwnedModel):
     user_id = models.UUIDField(null=True)
     token_id = models.UUIDField(null=True)
     support_session_id = models.UUIDField(null=True)
+    view_session_id = models.UUIDField(null=True)
     leader_id = models.UUIDField(null=True, help_text="the run of the same governed query that this one waits for")
     actor_label = models.CharField(max_length=200)
     cache_key = models.CharField(max_length=64)

@@ -56,8 +56,9 @@ def _begin(run: QueryRun, now: datetime) -> QueryPlan | None:
         return None
     kind = "support" if run.support_session_id else "token" if run.token_id else "person"
     actor = actor_from_reference(
-        kind, user_id=run.user_id, token_id=run.token_id, support_session_id=run.support_session_id, now=now
-    )
+        kind, user_id=run.user_id, token_id=run.token_id, support_session_id=run.support_session_id,
+        view_session_id=run.view_session_id, now=now,
+    )  # fmt: skip
     if actor is None:
         _end(run, QueryRun.State.FAILED, "forbidden")
         return None

@@ -114,6 +114,7 @@ def _queue(actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any],
             user_id=actor.user_id,
             token_id=actor.token_id,
             support_session_id=actor.support_session_id,
+            view_session_id=actor.view_session_id,
             leader_id=None if leader == run_id else leader,
             actor_label=actor.label,
             cache_key=plan.cache_key,
@@ -136,7 +137,7 @@ def own_run(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun:
     """
     run = QueryRun.objects.filter(
         pk=run_id, user_id=actor.user_id, token_id=actor.token_id, support_session_id=actor.support_session_id,
-        expires_at__gt=now,
+        view_session_id=actor.view_session_id, expires_at__gt=now,
     ).first()  # fmt: skip
     if run is None or not actor.is_authenticated:
         raise UnknownRunError(run_id)

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
+from apps.semantic.query.pivoting import CrossTable, pivot
 
 _json = msgspec.json.Encoder(decimal_format="number")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -38,6 +39,19 @@ class Answer:
     cache: CacheInfo
     limits: tuple[str, ...]
     compiled: CompiledQuery = field(repr=False)
+    pivots: tuple[str, ...] = ()
+    limit: int = 0
+    totals: "Answer | None" = field(default=None, repr=False)
+    subtotals: "Answer | None" = field(default=None, repr=False)
+
+    @cached_property
+    def cross_table(self) -> CrossTable | None:
+        """Rows with the values of the pivots as columns, if any were asked for."""
+        if not self.pivots:
+            return None
+        names = [column.name for column in self.columns]
+        measures = [column.name for column in self.columns if column.is_measure]
+        return pivot(names, self.rows, pivots=self.pivots, measures=measures, limit=self.limit)
 
     @property
     def row_count(self) -> int:
@@ -66,7 +80,19 @@ class Answer:
             "cache": {"hit": self.cache.is_hit, "age_s": self.cache.age_s, "expires_at": self.cache.expires_at},
             "limits": self.limits,
         }  # fmt: skip
-        return _json.encode(content)
+        return _json.encode(content | self._parts())
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            name: {"columns": [column.name for column in part.columns], "rows": part.rows}
+            for name, part in (("totals", self.totals), ("subtotals", self.subtotals))
+            if part is not None
+        }
+        table = self.cross_table
+        if table is None:
+            return parts
+        columns = [{"name": column.name, "values": column.values} for column in table.columns]
+        return parts | {"pivot": {"columns": columns, "rows": table.rows, "truncated": table.is_truncated}}
 
     def to_csv(self) -> bytes:
         """Return RFC 4180 text; a text cell that a spreadsheet would take for a formula gets an apostrophe."""

@@ -7,14 +7,19 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
+from apps.access.errors import UnknownPersonError
 from apps.access.types import Actor
-from apps.governance.selectors import dataset_fields, explain, governed_by_name, visible_datasets
+from apps.governance.explain import public
+from apps.governance.offering import dataset_fields
+from apps.governance.selectors import governed_by_name, visible_datasets
 from apps.queries import services
 from apps.queries.bodies import TooLargeError, json_body
 from apps.queries.errors import QueryFailedError, UnknownRunError
-from apps.queries.planning import as_query, plan_query
+from apps.queries.explaining import explained, explained_person
+from apps.queries.planning import as_query
 from apps.queries.problems import STATUS, not_found, problem
 from apps.queries.types import Answer, Pending
+from apps.queries.whole import whole_answer, whole_run
 from apps.semantic.errors import QueryError
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
@@ -38,7 +43,7 @@ def api(*methods: str) -> Callable[[View], View]:
                 return problem(STATUS.get(error.code, 400), error.message, code=error.code, path=error.path)
             except QueryFailedError as error:
                 return problem(STATUS.get(error.code, 502), error.message, code=error.code)
-            except UnknownRunError:
+            except (UnknownRunError, UnknownPersonError):
                 return not_found()
 
         return checked
@@ -76,6 +81,8 @@ def dataset(request: HttpRequest, name: str) -> HttpResponse:
         {
             "name": info.name, "label": info.label, "type": info.type, "kind": info.kind, "format": info.format,
             "timeframes": list(info.timeframes), "description": info.description, "is_masked": info.is_masked,
+            "group_label": info.group_label, "classification": info.classification, "tags": list(info.tags),
+            "synonyms": list(info.synonyms),
         }
         for info in dataset_fields(found)
         if not info.is_hidden
@@ -99,9 +106,8 @@ def query(request: HttpRequest) -> HttpResponse:
     if kind is None:
         return problem(406, f"Available: {JSON}, {CSV}, {ARROW}.")
     is_async = "respond-async" in request.headers.get("Prefer", "")
-    outcome = services.answer(
-        _actor(request), json_body(request), now=timezone.now(), wait_s=0.0 if is_async else WAIT_S
-    )
+    wait_s = 0.0 if is_async else WAIT_S
+    outcome = whole_answer(_actor(request), json_body(request), now=timezone.now(), wait_s=wait_s)
     return _respond(outcome, kind)
 
 
@@ -113,21 +119,19 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
         services.cancel_run(_actor(request), run_id, now=now)
         return HttpResponse(status=204)
     kind = _accepted(request) or JSON
-    return _respond(services.run_state(_actor(request), run_id, now=now), kind, is_poll=True)
+    return _respond(whole_run(_actor(request), run_id, now=now), kind, is_poll=True)
 
 
 @api("POST")
 def explain_query(request: HttpRequest) -> HttpResponse:
-    """Say what applies to the caller, without asking the source."""
-    actor = _actor(request)
-    body = json_body(request)
-    parsed = as_query(body)
-    found = governed_by_name(actor, parsed.dataset)
-    told = explain(actor, found)
-    told["fields"] = [name for name in parsed.fields if name.partition("[")[0] in found.scope.fields]
-    if actor.is_tenant_admin:
-        told["sql"] = plan_query(actor, parsed, now=timezone.now()).compiled.sql
-    return JsonResponse(told)
+    """Say what applies to the caller, or to the person whom an administrator names, without asking the source."""
+    actor, body, now = _actor(request), json_body(request), timezone.now()
+    if not isinstance(body, dict) or "person" not in body:
+        found, sql = explained(actor, as_query(body), now=now)
+        return JsonResponse(public(found, sql=sql))
+    query = as_query({name: value for name, value in body.items() if name != "person"})
+    found, sql = explained_person(body["person"], query, by=actor, now=now)
+    return JsonResponse(public(found, sql=sql))
 
 
 def _accepted(request: HttpRequest) -> str | None:

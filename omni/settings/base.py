@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "apps.access.middleware.ActorMiddleware",
     "apps.support.middleware.SupportSessionMiddleware",
+    "apps.access.middleware.ViewAsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "apps.access.middleware.SignInRequiredMiddleware",

@@ -11,8 +11,9 @@ from django.utils import timezone
 from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
 from apps.accounts.models import User
-from apps.governance.selectors import explain
+from apps.governance.explain import explain, public
 from apps.queries.errors import QueryFailedError
+from apps.queries.management.questions import read_question
 from apps.queries.planning import as_query, plan_query
 from apps.queries.services import answer, cancel_run, run_state
 from apps.queries.types import Answer, Pending
@@ -31,10 +32,10 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--format", choices=("table", "json", "csv", "arrow"), default="table")
         parser.add_argument("--sql", action="store_true", help="print the governed SQL instead of asking")
-        parser.add_argument("--explain", action="store_true", help="say what applies instead of asking")
+        parser.add_argument("--explain", action="store_true", help="say what applies, as the person may know it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        question = self.read(options["file"])
+        question = read_question(options["file"])
         with tenant_of(options["slug"]):
             user = User.objects.filter(email__iexact=options["email"], is_active=True).first()
             if user is None:
@@ -51,17 +52,6 @@ class Command(BaseCommand):
             except QueryFailedError as error:
                 raise CommandError(error.message) from None
 
-    def read(self, path: Path) -> dict[str, Any]:
-        try:
-            question = json.loads(path.read_text())
-        except OSError as error:
-            raise CommandError(f"cannot read {path}: {error.strerror}") from None
-        except ValueError as error:
-            raise CommandError(f"{path} is not JSON: {error}") from None
-        if not isinstance(question, dict):
-            raise CommandError(f"{path} must hold one query")
-        return question
-
     def ask(self, actor: Actor, question: dict[str, Any]) -> Answer:
         outcome = answer(actor, question, now=timezone.now(), wait_s=WAIT_S)
         if isinstance(outcome, Pending) and outcome.state == "queued":
@@ -72,10 +62,12 @@ class Command(BaseCommand):
         return outcome
 
     def describe(self, actor: Actor, question: dict[str, Any], *, sql: bool) -> None:
-        plan = plan_query(actor, as_query(question), now=timezone.now())
-        self.stdout.write(
-            plan.compiled.sql if sql else json.dumps(explain(actor, plan.governed), indent=2, default=str)
-        )
+        query = as_query(question)
+        if sql:
+            self.stdout.write(plan_query(actor, query, now=timezone.now()).compiled.sql)
+        else:
+            told = public(explain(actor, query), sql=None)
+            self.stdout.write(json.dumps(told, indent=2, default=str, ensure_ascii=False))
 
     def write(self, found: Answer, form: str) -> None:
         if form == "arrow":

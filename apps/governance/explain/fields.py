@@ -1,0 +1,113 @@
+"""What becomes of the fields of a question."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from apps.governance.deciding import GrantVerdict
+from apps.governance.explain.attributes import Attributes
+from apps.governance.explain.rules import grant_rule
+from apps.governance.explain.types import Because, FieldExplained
+from apps.governance.fields import field_verdict, rules_of
+from apps.semantic.model.types import Dimension, FieldFilter, Measure, SemanticModel, Topic
+from apps.semantic.query.types import FilterGroup, SemanticQuery
+
+UNAVAILABLE = "There is no such field here, or it is not for you."
+"""the one text for missing and for closed"""
+WHY_MASKED = "Its values are replaced; your account does not have what shows them."
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A data set's fields as its model gives them to one person."""
+
+    model: SemanticModel
+    topic: Topic
+    grants: dict[str, GrantVerdict]
+    attributes: Attributes
+    open: frozenset[str]
+    masked: frozenset[str]
+
+    @property
+    def is_complete(self) -> bool:
+        return self.attributes.is_complete
+
+    @property
+    def passed(self) -> frozenset[str]:
+        return frozenset(name for name, verdict in self.grants.items() if verdict.has_passed)
+
+    def field(self, field_id: str) -> Dimension | Measure | None:
+        return self.model.dimension(field_id) or self.model.measure(field_id)
+
+    def explained(self, asked: str) -> FieldExplained:
+        """Explain one field, under the name that it was asked by."""
+        name = asked.partition("[")[0]
+        if name not in self.open:
+            return self._unavailable(asked, name)
+        field = self.field(name)
+        label = (field.label or field.name) if field else name
+        if name not in self.masked:
+            return FieldExplained(asked, label, "open", "Shown.", self._open_because(name))
+        because = tuple(self._mask_because(name)) if self.is_complete else ()
+        text = "Masked: its values are replaced." if self.is_complete else WHY_MASKED
+        return FieldExplained(asked, label, "masked", text, because)
+
+    def _unavailable(self, asked: str, name: str) -> FieldExplained:
+        """Refuse; only an administrator learns whether there is such a field, and what closes it."""
+        if not self.is_complete:
+            return FieldExplained(asked, asked, "unavailable", UNAVAILABLE)
+        field = self.field(name)
+        if field is None:
+            return FieldExplained(asked, asked, "unavailable", "The model has no such field.")
+        because = tuple(self._closed_because(name))
+        return FieldExplained(asked, field.label or field.name, "unavailable", "Closed.", because)
+
+    def _closed_because(self, name: str) -> Iterator[Because]:
+        verdict = field_verdict(self.model, name, self.passed)
+        if name not in self.topic.fields:
+            text = f"The data set {self.topic.name} does not offer it"
+            yield Because("model", text, holds=False, place=f"{self.topic.source.file}:{self.topic.source.line}")
+        if len(verdict.via) > 1:
+            yield Because("model", f"It rests on {' → '.join(verdict.via[1:])}", holds=False)
+        if verdict.rule is not None:
+            yield from grant_rule(verdict.rule, self.grants, self.attributes, what=verdict.owner)
+        elif not verdict.is_open:
+            yield Because("model", f"{verdict.via[-1]} does not exist, or refers to itself", holds=False)
+
+    def _open_because(self, name: str) -> tuple[Because, ...]:
+        field = self.field(name)
+        if not self.is_complete or field is None:
+            return ()
+        found: list[Because] = []
+        for rule, owner in rules_of(field, self.model):
+            found += grant_rule(rule, self.grants, self.attributes, what=owner)
+        return tuple(found)
+
+    def _mask_because(self, name: str) -> Iterator[Because]:
+        dimension = self.model.dimension(name)
+        if dimension is not None and dimension.mask_unless_access_grants is not None:
+            rule = dimension.mask_unless_access_grants
+            what = f"Showing {name} unmasked"
+            yield from grant_rule(rule, self.grants, self.attributes, what=what, kind="mask")
+        elif dimension is not None:
+            yield Because("mask", "It rests on a masked field", holds=False)
+
+
+def asked_fields(query: SemanticQuery) -> tuple[str, ...]:
+    """Return every field that the question names in any clause, once each, selected ones first."""
+    names = [*query.fields, *query.pivots, *(sort.field for sort in query.sorts)]
+    names += [item.field for item in query.filters]
+    for group in query.groups:
+        names += _of_group(group)
+    if query.top is not None:
+        names += [query.top.field, query.top.by]
+    if query.compare is not None:
+        names.append(query.compare.field)
+    return tuple(dict.fromkeys(names))
+
+
+def _of_group(group: FilterGroup) -> Iterator[str]:
+    for child in group.children:
+        if isinstance(child, FieldFilter):
+            yield child.field
+        else:
+            yield from _of_group(child)

@@ -1,0 +1,68 @@
+"""The fields of a data set that an actor may use, as pages and the API list them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from apps.governance.types import FieldInfo, Governed
+from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel
+from apps.semantic.scope import AccessScope
+
+SHARED = "@_shared_dimensions_."
+
+
+def dataset_fields(found: Governed) -> list[FieldInfo]:
+    """Return the fields that the actor may use, in the order of the model."""
+    composite = found.model.composites.get(found.scope.topic)
+    if composite is not None:
+        return list(_of_composite(composite, found))
+    return list(_of_topic(found.model, found.scope))
+
+
+def _of_topic(model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
+    for name in model.topics[scope.topic].views:
+        view = model.views[name]
+        yield from (_dimension(item, scope) for item in view.dimensions.values() if item.id in scope.fields)
+        for item in view.filters.values():
+            if item.id in scope.fields:
+                yield FieldInfo(
+                    item.id, item.label, item.type, "filter", None, (), item.description, is_masked=False,
+                    is_hidden=item.is_hidden, group_label="",
+                )  # fmt: skip
+        yield from (_measure(item) for item in view.measures.values() if item.id in scope.fields)
+
+
+def _dimension(item: Dimension, scope: AccessScope) -> FieldInfo:
+    return FieldInfo(
+        item.id, item.label, item.type, "dimension", item.format, item.timeframes, item.description,
+        is_masked=item.id in scope.masked, is_hidden=item.is_hidden, group_label=item.group_label,
+        classification=item.classification, tags=item.tags, synonyms=_synonyms(item),
+    )  # fmt: skip
+
+
+def _measure(item: Measure) -> FieldInfo:
+    return FieldInfo(
+        item.id, item.label, item.type, "measure", item.format, (), item.description, is_masked=False,
+        is_hidden=item.is_hidden, group_label=item.group_label, classification=item.classification, tags=item.tags,
+        synonyms=_synonyms(item),
+    )  # fmt: skip
+
+
+def _synonyms(item: Dimension | Measure) -> tuple[str, ...]:
+    found = item.decoration.get("synonyms")
+    return tuple(str(text) for text in found) if isinstance(found, list) else ()
+
+
+def _of_composite(composite: CompositeTopic, found: Governed) -> Iterator[FieldInfo]:
+    """Yield shared dimensions first, then what each topic offers, under its name."""
+    for shared in composite.shared_dimensions.values():
+        topic, mapping = next(iter(shared.mappings.items()))
+        dimension = found.model.of_topic(topic).dimension(mapping.partition("[")[0])
+        if SHARED + shared.name in found.scope.fields and dimension is not None:
+            info = _dimension(dimension, found.scope.nested[topic])
+            frames = () if "[" in mapping else info.timeframes
+            yield replace(info, name=SHARED + shared.name, label=shared.label, timeframes=frames)
+    for topic in composite.topics:
+        for info in _of_topic(found.model.of_topic(topic), found.scope.nested[topic]):
+            name = f"@{topic}.{info.name}"
+            if name in found.scope.fields and info.kind == "measure":
+                yield replace(info, name=name, group_label=info.group_label or topic)

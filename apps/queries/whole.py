@@ -1,0 +1,65 @@
+"""An answer with what belongs to it: totals and subtotals, each asked on the same one path, and the cross table."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.access.types import Actor
+from apps.governance.selectors import governed_by_name
+from apps.queries import services
+from apps.queries.planning import as_query
+from apps.queries.running import sealed_question
+from apps.queries.types import Answer, Pending
+from apps.semantic.query.totals import subtotals_of, total_of
+from apps.semantic.query.types import SemanticQuery
+from apps.semantic.query.writing import public_form
+
+
+def whole_answer(actor: Actor, query: dict[str, Any], *, now: datetime, wait_s: float = 0.4) -> Answer | Pending:
+    """Answer a question with its totals; pending until all of it is there.
+
+    Raises:
+        QueryError, QueryFailedError: as :func:`apps.queries.services.answer`, for any of the parts.
+    """
+    deadline = timezone.now().timestamp() + wait_s
+    found = services.answer(actor, query, now=now, wait_s=wait_s)
+    if isinstance(found, Pending):
+        return found
+    return _with_parts(actor, found, as_query(query), now, deadline)
+
+
+def whole_run(actor: Actor, run_id: UUID, *, now: datetime) -> Answer | Pending:
+    """Say how far a run of the actor's is, with what belongs to its answer.
+
+    Raises:
+        UnknownRunError, QueryError, QueryFailedError: as :func:`apps.queries.services.run_state`.
+    """
+    with transaction.atomic():
+        question = sealed_question(services.own_run(actor, run_id, now=now))
+    found = services.run_state(actor, run_id, now=now)
+    if isinstance(found, Pending):
+        return found
+    whole = _with_parts(actor, found, as_query(question), now, timezone.now().timestamp())
+    return replace(whole, run_id=run_id) if isinstance(whole, Pending) else whole
+
+
+def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime, deadline: float) -> Answer | Pending:
+    if not query.totals and not query.subtotals:
+        return replace(found, pivots=query.pivots, limit=query.limit)
+    with transaction.atomic():
+        model = governed_by_name(actor, query.dataset).model
+    parts: dict[str, Answer] = {}
+    wanted = {"totals": total_of(query, model) if query.totals else None, "subtotals": subtotals_of(query, model)}
+    for name, part in wanted.items():
+        if part is None:
+            continue
+        remaining_s = max(0.0, deadline - timezone.now().timestamp())
+        answer = services.answer(actor, public_form(part), now=now, wait_s=remaining_s)
+        if isinstance(answer, Pending):
+            return Pending(found.query_id, answer.state, answer.queued_at)
+        parts[name] = answer
+    return replace(found, pivots=query.pivots, limit=query.limit, **parts)  # type: ignore[arg-type]  # names of fields

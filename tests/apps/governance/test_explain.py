@@ -1,0 +1,436 @@
+"""Why somebody gets what they get: every verdict with its rule, and nothing about what is hidden."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from apps.access.selectors import actor_for_user, has_permission, permission_holders
+from apps.access.services import grant_permission, revoke_permission
+from apps.access.types import Actor, SupportScope
+from apps.accounts.models import (
+    AttributeDefinition,
+    ClaimMapping,
+    GroupMembership,
+    IdentityProvider,
+    User,
+    UserAttribute,
+    UserGroup,
+)
+from apps.accounts.services import issue_token, set_attribute
+from apps.audit.models import AuditEvent
+from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
+from apps.datamodels.models import Dataset
+from apps.datamodels.services import import_files
+from apps.governance.explain import Explanation, explain, explain_as_administrator
+from apps.governance.selectors import governed
+from apps.queries.planning import as_query
+from apps.semantic.errors import QueryError, UnknownDatasetError, UnknownFieldError
+from apps.tenants.binding import bound, unbound
+from apps.tenants.types import TenantRef
+from tests.apps.queries.conftest import Ask, analysts, ask, eve, max_, nil, sales, source
+
+__all__ = ["analysts", "ask", "eve", "max_", "nil", "sales", "source"]
+
+FILES = {
+    "model.yaml": "access_grants:\n"
+    "  finance: {user_attribute: omni_user_groups, allowed_values: [Finance]}\n"
+    "  europe: {user_attribute: region, allowed_values: [EU]}\n",
+    "staff.view.yaml": """schema: main
+table_name: orders
+required_access_grants: [finance]
+access_filters:
+  - {field: staff.region, user_attribute: region, values_for_unfiltered: [ALL]}
+dimensions:
+  region: {required_access_grants: [europe]}
+  status: {}
+measures:
+  count: {aggregate_type: count}
+""",
+    "open.view.yaml": """schema: main
+table_name: orders
+access_filters:
+  - {field: open.region, user_attribute: region, values_for_unfiltered: [ALL]}
+dimensions:
+  region: {required_access_grants: [finance]}
+  status: {}
+""",
+    "Payroll.topic.yaml": "base_view: staff\nrequired_access_grants: [finance|europe]\n",
+    "Open.topic.yaml": "base_view: open\n",
+}
+
+
+def told(who: User, *fields: str, dataset: str = "Sales", **rest: Any) -> Explanation:
+    """Explain to the person themself."""
+    return explain(
+        actor_for_user(User.objects.get(pk=who.pk)), as_query({"dataset": dataset, "fields": list(fields)} | rest)
+    )
+
+
+def told_in_full(who: User, *fields: str, dataset: str = "Sales", **rest: Any) -> Explanation:
+    """Explain to an administrator."""
+    actor = actor_for_user(User.objects.get(pk=who.pk))
+    return explain_as_administrator(actor, as_query({"dataset": dataset, "fields": list(fields)} | rest))
+
+
+@pytest.fixture
+def more(sales: Dataset, analysts: UserGroup, now: datetime) -> None:
+    """Two more data sets over the same table: one behind a grant, one whose row policy is on a closed field."""
+    connection = Connection.objects.get(name="orders")
+    import_files(connection=connection, name="more", files=FILES, publish=True, by=SYSTEM, now=now)
+    for name in ("Payroll", "Open"):
+        dataset = Dataset.objects.get(name=name)
+        grant_permission(group=analysts, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
+
+
+@pytest.fixture
+def finance(acme: TenantRef) -> UserGroup:
+    return UserGroup.objects.create(name="Finance")
+
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture
+def send(acme: TenantRef) -> Send:
+    """Ask the API in a signed-in browser."""
+
+    def post(user: User, body: Any) -> Any:
+        client = Client(HTTP_HOST="acme.localhost")
+        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
+        with unbound():
+            return client.post("/api/v1/explain", json.dumps(body), content_type="application/json")
+
+    return post
+
+
+def test_a_person_is_told_the_rows_they_may_see_and_why(eve: User) -> None:
+    [rows] = told(eve, "orders.count").rows
+    assert rows.state == "limited"
+    assert (rows.field, rows.values) == ("orders.region", ("EU",))
+    assert rows.attribute.name == "region"
+    assert rows.attribute.source == "administrator"
+    assert "EU" in rows.text
+
+
+def test_the_rule_that_lifts_a_limit_is_named(max_: User) -> None:
+    [rows] = told(max_, "orders.count").rows
+    assert rows.state == "unfiltered"
+    assert rows.attribute.values == ("ALL",)
+
+
+def test_an_unset_attribute_is_a_refusal_that_says_so(nil: User) -> None:
+    found = told(nil, "orders.count")
+    assert not found.is_allowed
+    assert "region" in found.text
+    assert [rows.state for rows in found.rows] == ["missing"]
+    assert found.fingerprint == ""
+
+
+def test_a_hidden_field_and_a_missing_one_read_alike(eve: User) -> None:
+    hidden = told(eve, "orders.margin", filters={"orders.margin": {"greater_than": 1}})
+    missing = told(eve, "orders.nothing", filters={"orders.nothing": {"greater_than": 1}})
+    assert repr(hidden).replace("orders.margin", "X") == repr(missing).replace("orders.nothing", "X")
+    assert not hidden.is_allowed
+    assert hidden.withheld == hidden.because == ()
+    assert told(eve, "orders.revenue").is_allowed
+
+
+def test_a_hidden_data_set_and_a_missing_one_read_alike(more: None, nil: User) -> None:
+    with pytest.raises(UnknownDatasetError) as hidden:
+        told(nil, "staff.count", dataset="Payroll")
+    with pytest.raises(UnknownDatasetError) as missing:
+        told(nil, "staff.count", dataset="Nothing")
+    assert hidden.value.message.replace("Payroll", "X") == missing.value.message.replace("Nothing", "X")
+    assert told_in_full(nil, "staff.count", dataset="Payroll").dataset == "Payroll"
+
+
+def test_a_row_policy_on_a_closed_field_does_not_name_it(more: None, eve: User) -> None:
+    found = told(eve, "open.status", dataset="Open")
+    assert found.is_allowed
+    [rows] = found.rows
+    assert rows.state == "limited"
+    assert (rows.field, rows.label, rows.place) == ("", "", "")
+    assert rows.values == ("EU",)
+    assert "open.region" not in repr(found)
+    [rows] = told_in_full(eve, "open.status", dataset="Open").rows
+    assert rows.field == "open.region"
+
+
+def test_no_place_of_a_rule_is_told_but_to_administrators(eve: User) -> None:
+    fields = ("orders.region", "orders.email", "orders.revenue")
+    assert ".yaml" not in repr(told(eve, *fields))
+    assert "orders.view.yaml:" in repr(told_in_full(eve, *fields))
+
+
+def test_an_administrator_learns_which_rule_closes_a_field_and_what_leads_there(eve: User) -> None:
+    margin, share, nothing = told_in_full(eve, "orders.margin", "orders.margin_share", "orders.nothing").fields
+    rule, grant = margin.because
+    assert "Field orders.margin asks for finance" in rule.text
+    assert rule.place == "orders.view.yaml:15"
+    assert not rule.holds
+    assert "Grant finance: Groups among Finance; has Analysts" in grant.text
+    assert grant.place.startswith("model.yaml:2")
+    assert grant.attribute
+    assert grant.attribute.values == ("Analysts",)
+    assert "rests on orders.margin" in share.because[0].text
+    assert share.because[1] == rule
+    assert nothing.because == ()
+    assert "no such field" in nothing.text
+    assert "Closed" in margin.text
+
+
+def test_an_open_field_names_the_rule_that_let_it_through(eve: User, finance: UserGroup) -> None:
+    GroupMembership.objects.create(user=eve, group=finance)
+    [margin] = told_in_full(eve, "orders.margin").fields
+    assert margin.state == "open"
+    assert [because.holds for because in margin.because] == [True, True]
+    assert "has Finance" in margin.because[1].text
+
+
+def test_a_masked_field_is_told_to_all_and_its_rule_to_administrators(eve: User, finance: UserGroup) -> None:
+    [own] = told(eve, "orders.email").fields
+    assert own.state == "masked"
+    assert own.because == ()
+    [full] = told_in_full(eve, "orders.email").fields
+    assert full.because[0].kind == "mask"
+    assert full.because[0].place.startswith("orders.view.yaml:")
+    GroupMembership.objects.create(user=eve, group=finance)
+    assert told(eve, "orders.email").fields[0].state == "open"
+
+
+def test_an_administrator_sees_what_is_withheld_beside_the_question(eve: User) -> None:
+    withheld = {field.name: field.state for field in told_in_full(eve, "orders.revenue").withheld}
+    assert withheld == {"orders.email": "masked", "orders.margin": "unavailable", "orders.margin_share": "unavailable"}
+
+
+def test_every_clause_is_explained(eve: User) -> None:
+    found = told_in_full(
+        eve, "orders.placed[month]", "orders.revenue", filters={"orders.status": {"is": "paid"}},
+        sorts=[{"field": "orders.revenue"}], pivots=["orders.placed[month]"],
+    )  # fmt: skip
+    assert [field.name for field in found.fields] == ["orders.placed[month]", "orders.revenue", "orders.status"]
+    assert found.is_allowed
+
+
+def test_a_data_set_behind_a_grant_names_the_grant_that_failed(more: None, nil: User, eve: User) -> None:
+    found = told_in_full(nil, "staff.count", dataset="Payroll")
+    assert not found.is_allowed
+    assert found.because[0].holds  # the permission is there
+    rule = found.because[1]
+    assert "finance or europe" in rule.text
+    assert rule.place == "Payroll.topic.yaml:2"
+    assert not rule.holds
+    met = {because.text.partition(":")[0]: because.holds for because in told_in_full(eve, "staff.count", dataset="Payroll").because}  # fmt: skip
+    assert met["Grant europe"]
+    assert not met["Grant finance"]
+
+
+def test_a_view_behind_a_grant_closes_all_its_fields(more: None, eve: User) -> None:
+    count, region = told_in_full(eve, "staff.count", "staff.region", dataset="Payroll").fields
+    assert "View staff asks for finance" in count.because[0].text
+    assert "View staff asks for finance" in region.because[0].text
+
+
+def test_a_permission_names_what_gives_it(sales: Dataset, eve: User, bob: User, now: datetime) -> None:
+    assert "through group Analysts" in told_in_full(eve, "orders.count").because[0].text
+    refused = told_in_full(bob, "orders.count")
+    assert not refused.is_allowed
+    assert not refused.because[0].holds
+    assert "in no group" in refused.because[0].text
+    grant_permission(user=bob, permission="query_dataset", obj=sales, by=SYSTEM, now=now)
+    assert "personally" in told_in_full(bob, "orders.count").because[0].text
+
+
+def test_holders_and_the_permission_never_disagree(
+    sales: Dataset, eve: User, bob: User, analysts: UserGroup, now: datetime
+) -> None:
+    def agree(user: User) -> bool:
+        actor = actor_for_user(user)
+        holders = permission_holders(actor, "query_dataset", sales)
+        assert bool(holders) == has_permission(actor, "query_dataset", sales)
+        return bool(holders)
+
+    assert agree(eve)
+    assert not agree(bob)
+    revoke_permission(group=analysts, permission="query_dataset", obj=sales, by=SYSTEM, now=now)
+    assert not agree(eve)
+
+
+def test_the_explanation_and_the_answer_agree_on_every_field(
+    eve: User, max_: User, nil: User, finance: UserGroup, ask: Ask
+) -> None:
+    GroupMembership.objects.create(user=max_, group=finance)
+    for person in (eve, max_, nil):
+        for field in ("region", "status", "email", "count", "revenue", "margin", "margin_share", "price", "nothing"):
+            name = f"orders.{field}"
+            found = told(person, name)
+            try:
+                answer = ask(person, name)
+            except UnknownFieldError:
+                assert found.fields[0].state == "unavailable", name
+                continue
+            except QueryError:
+                assert not found.is_allowed, name
+                continue
+            assert found.is_allowed, name
+            assert (found.fields[0].state == "masked") == answer.columns[0].is_masked, name
+            assert found.fingerprint == answer.policy_fingerprint
+
+
+def test_an_attribute_set_by_hand_names_who_set_it_and_when(eve: User, ada: User, now: datetime) -> None:
+    definition = AttributeDefinition.objects.get(name="region")
+    set_attribute(user=eve, definition=definition, values=["US"], by=actor_for_user(ada), now=now)
+    full = told_in_full(eve, "orders.count").rows[0].attribute
+    assert full.origin == f"set by an administrator: Ada, {now:%Y-%m-%d}"
+    assert told(eve, "orders.count").rows[0].attribute.origin == "set by an administrator"
+
+
+def test_an_attribute_from_a_claim_names_the_claim(eve: User) -> None:
+    UserAttribute.objects.filter(user=eve).update(source="claim")
+    provider = IdentityProvider.objects.create(
+        slug="k", name="Keycloak", issuer="https://k.example", client_id="omni", sealed_client_secret=b"x"
+    )
+    definition = AttributeDefinition.objects.get(name="region")
+    ClaimMapping.objects.create(provider=provider, claim="org.region", definition=definition)
+    assert told_in_full(eve, "orders.count").rows[0].attribute.origin.startswith("claim “org.region” of Keycloak")
+    own = told(eve, "orders.count").rows[0].attribute.origin
+    assert own == "from the identity provider, at the last sign-in"
+
+
+@pytest.mark.parametrize(("source", "text"), [("invitation", "invitation"), ("default", "default"), ("system", "Omni")])
+def test_every_other_source_is_said(eve: User, source: str, text: str) -> None:
+    UserAttribute.objects.filter(user=eve).update(source=source)
+    assert text in told(eve, "orders.count").rows[0].attribute.origin
+
+
+def test_groups_say_who_put_the_person_in(eve: User, finance: UserGroup) -> None:
+    GroupMembership.objects.create(user=eve, group=finance, source=GroupMembership.Source.CLAIM)
+    grant = told_in_full(eve, "orders.margin").fields[0].because[1]
+    assert grant.attribute
+    assert grant.attribute.origin == "Analysts: put in by an administrator; Finance: from the identity provider"
+
+
+def test_a_support_session_is_told_of_no_person_and_of_nothing_hidden(sales: Dataset, acme: TenantRef) -> None:
+    from uuid import uuid4
+
+    scope = SupportScope(uuid4(), uuid4(), frozenset([sales.pk]), sees_values=False, staff_label="Sam")
+    sam = Actor("support", acme.id, None, "Sam", support=scope)
+    found = explain(sam, as_query({"dataset": "Sales", "fields": ["orders.margin", "orders.email"]}))
+    assert [field.state for field in found.fields] == ["unavailable", "masked"]
+    assert not found.is_complete
+    assert found.rows == ()
+
+
+def test_the_api_tells_an_administrator_about_somebody_else(send: Send, ada: User, eve: User) -> None:
+    body = {"dataset": "Sales", "fields": ["orders.margin", "orders.revenue"]}
+    full = send(ada, body | {"person": "ANN@acme.example"}).json()
+    assert full["person"] == "ann@acme.example"
+    assert full["row_policies"][0]["rule"].startswith("orders.view.yaml:")
+    assert full["field_verdicts"][0]["reasons"][0]["rule"] == "orders.view.yaml:15"
+    assert full["reasons"][0]["kind"] == "permission"
+    assert full["sql"] is None  # the question is refused
+    assert "SELECT" in send(ada, body | {"person": "ann@acme.example", "fields": ["orders.revenue"]}).json()["sql"]
+
+
+def test_whom_one_may_not_ask_about_reads_like_nobody(
+    send: Send, ada: User, eve: User, make_person: Callable[..., User], globex: TenantRef
+) -> None:
+    with bound(globex.id):
+        make_person("zoe@globex.example")
+    body = {"dataset": "Sales", "fields": ["orders.revenue"]}
+    answers = [
+        send(ada, body | {"person": "nobody@acme.example"}),
+        send(ada, body | {"person": "zoe@globex.example"}),
+        send(ada, body | {"person": 7}),
+        send(eve, body | {"person": "ada@acme.example"}),
+        send(eve, body | {"person": "ann@acme.example"}),
+        send(eve, body | {"person": "nobody@acme.example"}),
+    ]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(404, answers[0].content)}
+    assert send(ada, body | {"person": "ann@acme.example"}).status_code == 200
+    assert send(eve, body).status_code == 200
+
+
+def test_a_token_of_an_administrator_explains_its_owner_only(ada: User, eve: User, now: datetime) -> None:
+    token = issue_token(user=ada, name="t", days=1, by=SYSTEM, now=now)
+    client = Client(HTTP_HOST="acme.localhost", headers={"Authorization": f"Bearer {token}"})
+    body = {"dataset": "Sales", "fields": ["orders.revenue"], "person": "ann@acme.example"}
+    with unbound():
+        assert client.post("/api/v1/explain", json.dumps(body), content_type="application/json").status_code == 404
+
+
+def test_asking_about_somebody_else_is_recorded_under_both(send: Send, ada: User, eve: User) -> None:
+    body = {"dataset": "Sales", "fields": ["orders.revenue"]}
+    send(eve, body)
+    assert not AuditEvent.objects.filter(verb="governance.access_explained").exists()
+    send(ada, body | {"person": "ann@acme.example"})
+    event = AuditEvent.objects.get(verb="governance.access_explained")
+    assert event.actor_id == ada.pk
+    assert event.facts["person_id"] == str(eve.pk)
+
+
+def test_the_api_hides_reasons_and_sql_from_members(send: Send, eve: User) -> None:
+    own = send(eve, {"dataset": "Sales", "fields": ["orders.revenue", "orders.margin"]}).json()
+    assert not {"sql", "reasons", "withheld_fields"} & own.keys()
+    assert own["fields"] == ["orders.revenue"]
+    assert own["rows"][0]["attribute"]["values"] == ["EU"]
+    assert own["masked_fields"] == ["orders.email"]
+
+
+def test_a_strict_body_stays_strict_with_a_person_in_it(send: Send, ada: User, eve: User) -> None:
+    body = {"dataset": "Sales", "fields": ["orders.revenue"], "person": "ann@acme.example", "persons": 1}
+    assert send(ada, body).status_code == 400
+    assert send(ada, [1]).status_code == 400
+
+
+@pytest.fixture
+def question(tmp_path: Path) -> Path:
+    path = tmp_path / "question.json"
+    path.write_text(json.dumps({"dataset": "Sales", "fields": ["orders.margin", "orders.region"]}))
+    return path
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    with unbound():
+        call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_names_every_rule(eve: User, question: Path) -> None:
+    text = run("explain", "acme", "ann@acme.example", str(question))
+    assert "✗ Field orders.margin asks for finance  [orders.view.yaml:15]" in text
+    assert "region = EU: set by an administrator" in text
+    assert "Refused." in text
+    assert json.loads(run("explain", "acme", "ann@acme.example", str(question), "--json"))["is_allowed"] is False
+
+
+def test_the_query_command_explains_as_the_person_may_know_it(eve: User, question: Path) -> None:
+    own = json.loads(run("query", "acme", "ann@acme.example", str(question), "--explain"))
+    assert own["fields"] == ["orders.region"]
+    assert "finance" not in json.dumps(own).lower()
+    assert "yaml" not in json.dumps(own)
+
+
+def test_the_command_answers_bad_input_with_one_line(eve: User, question: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no active person"):
+        run("explain", "acme", "nobody@acme.example", str(question))
+    with pytest.raises(CommandError, match="cannot read"):
+        run("explain", "acme", "ann@acme.example", str(tmp_path / "none.json"))
+    question.write_text(json.dumps({"dataset": "Nothing", "fields": ["a.b"]}))
+    with pytest.raises(CommandError, match="no data set"):
+        run("explain", "acme", "ann@acme.example", str(question))
+
+
+def test_limits_in_words_do_not_name_a_closed_field(more: None, eve: User) -> None:
+    limits = governed(actor_for_user(eve), Dataset.objects.get(name="Open")).limits
+    assert limits == ("Only rows for your region: EU",)
+    assert governed(actor_for_user(eve), Dataset.objects.get(name="Sales")).limits[0] == "Only rows where Region is EU"
