@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 
 MAX_FILES = 5_000
 MAX_FILE_BYTES = 1_000_000
-SUFFIXES = (".yaml", ".yml", ".view", ".topic")
+SUFFIXES = (".yaml", ".yml", ".view", ".topic", ".composite_topic", ".access_test")
 PLAIN_NAMES = ("model", "relationships")
 
 

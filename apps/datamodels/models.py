@@ -23,14 +23,25 @@ class DataModel(TenantOwnedModel):
 
 
 class ModelVersion(TenantOwnedModel):
-    """One state of a model's files. A published version never changes; drafts may."""
+    """One state of a model's files. A published version never changes, which the database enforces; drafts may."""
+
+    class Origin(models.TextChoices):
+        EDIT = "edit", "edited here"
+        IMPORT = "import", "imported"
+        REFRESH = "refresh", "schema refresh"
 
     data_model = models.ForeignKey(DataModel, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     digest = models.CharField(max_length=64, help_text="SHA-256 over the files")
+    origin = models.CharField(max_length=10, choices=Origin.choices, default=Origin.IMPORT)
+    base_number = models.PositiveIntegerField(null=True, blank=True, help_text="the version that the draft began with")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=200, blank=True)
-    published_at = models.DateTimeField(null=True, blank=True)
+    author_id = models.UUIDField(null=True, blank=True)
+    changed_at = models.DateTimeField(null=True, blank=True)
+    changed_by = models.CharField(max_length=200, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True, help_text="first published")
+    discarded_at = models.DateTimeField(null=True, blank=True)
     is_current = models.BooleanField(default=False, help_text="the version that queries use")
 
     class Meta:
@@ -40,10 +51,42 @@ class ModelVersion(TenantOwnedModel):
             models.UniqueConstraint(
                 fields=("data_model",), condition=models.Q(is_current=True), name="datamodels_one_current"
             ),
+            models.CheckConstraint(
+                condition=models.Q(published_at=None) | models.Q(discarded_at=None),
+                name="datamodels_published_stays",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_current=False) | models.Q(published_at__isnull=False),
+                name="datamodels_current_is_published",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.data_model} v{self.number}"
+
+    @property
+    def is_draft(self) -> bool:
+        """Say whether it can be edited."""
+        return self.published_at is None and self.discarded_at is None
+
+
+class ModelPublication(TenantOwnedModel):
+    """That a version became the current one: rows are added, never changed."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="publications")
+    published_at = models.DateTimeField()
+    published_by = models.CharField(max_length=200)
+    replaced_number = models.PositiveIntegerField(null=True, help_text="the version that was current before")
+
+    class Meta:
+        ordering = ("-published_at",)
+
+    def __str__(self) -> str:
+        return f"{self.version} at {self.published_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_roll_back(self) -> bool:
+        return self.replaced_number is not None and self.replaced_number > self.version.number
 
 
 class ModelFile(TenantOwnedModel):

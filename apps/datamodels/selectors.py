@@ -3,9 +3,15 @@
 from functools import lru_cache
 from uuid import UUID
 
-from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelVersion
+from apps.connections.models import CatalogTable
+from apps.datamodels.catalogue import TableColumns, missing
+from apps.datamodels.comparing import compare_files
+from apps.datamodels.meaning import compare_meaning
+from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
+from apps.datamodels.types import UnclassifiedField, VersionDiff
+from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.reading import read_model
-from apps.semantic.model.types import SemanticModel
+from apps.semantic.model.types import Measure, SemanticModel
 from apps.tenants.binding import bound_tenant_id
 
 
@@ -18,13 +24,37 @@ def current_version(data_model: DataModel) -> ModelVersion | None:
     )
 
 
+def version_by_number(data_model: DataModel, number: int | None) -> ModelVersion | None:
+    """Return one version of the model, with its model and connection."""
+    found = ModelVersion.objects.select_related("data_model__connection").filter(data_model_id=data_model.pk)
+    return found.filter(number=number).first() if number is not None else None
+
+
+def open_drafts(data_model: DataModel) -> list[ModelVersion]:
+    """Return the drafts that somebody may still publish, newest first."""
+    found = ModelVersion.objects.filter(data_model_id=data_model.pk, published_at=None, discarded_at=None)
+    return list(found.select_related("data_model__connection"))
+
+
+def history_of(data_model: DataModel) -> list[ModelPublication]:
+    """Return what was published when and by whom, newest first."""
+    found = ModelPublication.objects.filter(version__data_model_id=data_model.pk)
+    return list(found.select_related("version__data_model"))
+
+
 def files_of(version: ModelVersion) -> dict[str, str]:
     """Return path → content."""
     return dict(ModelFile.objects.filter(version=version).values_list("path", "content"))
 
 
 def semantic_model(version: ModelVersion) -> SemanticModel:
-    """Return the version's meaning; parsed once per process, since a published version never changes."""
+    """Return the version's meaning; parsed once per process where it is published, since it never changes then.
+
+    Raises:
+        ModelError: the files of a draft do not make a model.
+    """
+    if version.published_at is None:
+        return read_model(files_of(version), dialect=version.data_model.connection.dialect)
     return _parsed(bound_tenant_id(), version.pk, version.digest, version.data_model.connection.dialect)
 
 
@@ -32,6 +62,69 @@ def semantic_model(version: ModelVersion) -> SemanticModel:
 def _parsed(tenant_id: UUID, version_id: UUID, digest: str, dialect: str) -> SemanticModel:
     files = dict(ModelFile.objects.filter(version_id=version_id).values_list("path", "content"))
     return read_model(files, dialect=dialect)
+
+
+def meaning_or_none(version: ModelVersion) -> SemanticModel | None:
+    """Return what a version means; None while it has faults."""
+    try:
+        return semantic_model(version)
+    except ModelError:
+        return None
+
+
+def problems_of(version: ModelVersion) -> tuple[Problem, ...]:
+    """Return everything that is wrong or doubtful with a version, its source's catalogue included, by place."""
+    try:
+        meaning = semantic_model(version)
+    except ModelError as error:
+        return error.problems
+    found = (*(item for item in meaning.warnings if isinstance(item, Problem)), *missing_in_source(version, meaning))
+    return tuple(sorted(found, key=lambda item: (item.file, item.line, item.column, item.message)))
+
+
+def missing_in_source(version: ModelVersion, meaning: SemanticModel) -> tuple[Problem, ...]:
+    """Return a warning for each table and column that the catalogue, as last read, does not have."""
+    catalogue = catalogue_of(version.data_model.connection_id)
+    return missing(meaning, catalogue) if catalogue else ()
+
+
+def catalogue_of(connection_id: UUID) -> tuple[TableColumns, ...]:
+    """Return the tables that the connection's last check found."""
+    tables = CatalogTable.objects.filter(connection_id=connection_id).prefetch_related("columns")
+    return tuple(
+        TableColumns(table.schema, table.name, tuple((column.name, column.type) for column in table.columns.all()))
+        for table in tables
+    )
+
+
+def version_diff(before: ModelVersion | None, after: ModelVersion) -> VersionDiff:
+    """Compare two versions; None stands for an empty model."""
+    files = compare_files(files_of(before) if before is not None else {}, files_of(after))
+    old, new = meaning_or_none(before) if before is not None else None, meaning_or_none(after)
+    if new is None or (before is not None and old is None):
+        return VersionDiff(files)
+    return VersionDiff(files, compare_meaning(old, new))
+
+
+def unclassified_fields(version: ModelVersion) -> tuple[UnclassifiedField, ...]:
+    """Return the fields of a version that are closed to everybody because nobody has said what they hold."""
+    meaning = meaning_or_none(version)
+    if meaning is None:
+        return ()
+    found = []
+    for view in meaning.views.values():
+        if view.alias_of is not None:
+            continue
+        for item in view.fields:
+            if item.classification == "unclassified":
+                kind = "measure" if isinstance(item, Measure) else item.type
+                found.append(
+                    UnclassifiedField(
+                        item.id, view.name, item.name, kind, item.source.file, item.source.line,
+                        isinstance(item, Measure),
+                    )
+                )  # fmt: skip
+    return tuple(sorted(found, key=lambda item: (item.file, item.line)))
 
 
 def dataset_by_name(name: str) -> Dataset | None:

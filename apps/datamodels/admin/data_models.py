@@ -1,0 +1,56 @@
+"""The list of models, and the addresses of their pages."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+
+from apps.access.admin import ReadOnlyAdmin
+from apps.access.sites import tenant_admin_site
+from apps.datamodels.admin import actions, pages
+from apps.datamodels.models import DataModel, ModelVersion
+
+VERSION = "<uuid:key>/versions/<int:number>/"
+ROUTES = (
+    ("<uuid:key>/change/", pages.model_page, "model_page"),
+    ("<uuid:key>/draft/", actions.start_draft, "start_draft"),
+    ("<uuid:key>/refresh/", actions.refresh, "refresh"),
+    (VERSION, pages.version_page, "version_page"),
+    (f"{VERSION}file/", actions.file_page, "file_page"),
+    (f"{VERSION}diff/", pages.diff_page, "diff_page"),
+    (f"{VERSION}classify/", actions.classify_page, "classify_page"),
+    (f"{VERSION}publish/", actions.publish_page, "publish_page"),
+    (f"{VERSION}rebase/", actions.rebase_page, "rebase_page"),
+    (f"{VERSION}discard/", actions.discard_page, "discard_page"),
+)
+
+
+@admin.register(DataModel, site=tenant_admin_site)
+class DataModelAdmin(ReadOnlyAdmin):
+    """Models come in by ``import_model``; what is published of them, and what is drafted, is on their pages."""
+
+    list_display = ("name", "connection", "current", "drafts", "created_at")
+    search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DataModel]:
+        found: QuerySet[DataModel] = super().get_queryset(request).select_related("connection")
+        return found.prefetch_related("versions")
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [path(route, self.admin_site.admin_view(view), name=f"datamodels_{name}") for route, view, name in ROUTES]
+        inherited: list[URLPattern] = super().get_urls()
+        return own + inherited
+
+    @admin.display(description="current version")
+    def current(self, data_model: DataModel) -> str:
+        return next((f"v{version.number}" for version in data_model.versions.all() if version.is_current), "–")
+
+    @admin.display(description="open drafts")
+    def drafts(self, data_model: DataModel) -> str:
+        found: list[ModelVersion] = [version for version in data_model.versions.all() if version.is_draft]
+        return ", ".join(f"v{version.number}" for version in found) or "–"
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,29 @@
+"""Data sets, and who may query them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.access.admin import HoldersAdmin
+from apps.access.sites import tenant_admin_site
+from apps.datamodels.models import Dataset, DatasetGroupPermission, DatasetUserPermission
+
+
+@admin.register(Dataset, site=tenant_admin_site)
+class DatasetAdmin(HoldersAdmin):
+    """Published topics and who may query them; rows, fields and masks follow from the model."""
+
+    permission = "query_dataset"
+    group_table, user_table = DatasetGroupPermission, DatasetUserPermission
+    list_display = ("name", "label", "data_model", "is_published")
+    list_filter = ("data_model", "is_published")
+    search_fields = ("name", "label")
+    fields = ("name", "label", "description", "data_model", "is_published", "holder_groups", "holders")
+    readonly_fields = ("name", "label", "description", "data_model", "is_published")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
