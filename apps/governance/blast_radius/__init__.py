@@ -1,0 +1,1 @@
+"""What publishing a version would change for everybody who is here today."""

@@ -1,0 +1,98 @@
+"""What a version would change, as immutable values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from apps.semantic.model.types import Mask
+
+Kind = Literal[
+    "dataset_gained", "dataset_lost", "field_gained", "field_gained_masked", "field_lost", "field_unmasked",
+    "field_masked", "mask_changed", "field_redefined", "rows_lifted", "rows_added", "rows_removed", "rows_limited",
+    "rows_redefined",
+]  # fmt: skip
+NARROWING = frozenset(("dataset_lost", "field_lost", "field_masked", "rows_removed", "rows_limited"))
+"""everything else may show more, and counts as widening"""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRight:
+    """An open field: in clear, or through ``mask``; ``definition`` is a hash of all that its values come from."""
+
+    definition: str
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRights:
+    """What one person may have of one data set.
+
+    Attributes:
+        fields: open fields by id.
+        rows: by (where the policy stands, its field): the values that may occur, as texts.
+        beneath: masks of columns that the data set reads without offering them, by where they stand and their field.
+        joined: by what decides on rows apart from policies: a hash of its definition.
+    """
+
+    fields: Mapping[str, FieldRight]
+    rows: Mapping[tuple[str, str], frozenset[str]]
+    beneath: Mapping[str, Mask]
+    joined: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference for whoever has the same rights. ``subject`` is a field, a rule, or empty for the data set."""
+
+    kind: Kind
+    dataset: str
+    subject: str = ""
+    values: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRef:
+    id: UUID
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One difference, for all whom it meets; several fields that meet the same people are one effect."""
+
+    kind: Kind
+    dataset: str
+    subjects: tuple[str, ...]
+    values: tuple[str, ...]
+    why: str
+    people: tuple[PersonRef, ...]
+
+    @property
+    def is_widening(self) -> bool:
+        return self.kind not in NARROWING
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """What publishing would change for the people who are here now.
+
+    ``people`` were looked at, in ``groups`` of equal rights; ``base`` is the number of the version that answers now.
+    """
+
+    model: str
+    base: int | None
+    target: str
+    people: int
+    groups: int
+    effects: tuple[Effect, ...]
+
+    @property
+    def widening(self) -> tuple[Effect, ...]:
+        return tuple(effect for effect in self.effects if effect.is_widening)
+
+    @property
+    def narrowing(self) -> tuple[Effect, ...]:
+        return tuple(effect for effect in self.effects if not effect.is_widening)

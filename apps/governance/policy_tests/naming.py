@@ -1,0 +1,51 @@
+"""The names that a policy test may use: those of the model it lies beside. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from apps.governance.blast_radius.candidates import Candidate, attributes_of
+from apps.governance.explain.fields import asked_fields
+from apps.semantic.model.types import CompositeTopic, SemanticModel
+from apps.semantic.query.types import SemanticQuery
+
+SYSTEM_ATTRIBUTES = frozenset((
+    "omni_user_id", "omni_user_name", "omni_user_email", "omni_is_org_admin", "omni_user_timezone",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """``datasets``: ids of the fields that each offers; ``row_fields``: ids of dimensions that can limit its rows."""
+
+    datasets: Mapping[str, frozenset[str]]
+    row_fields: Mapping[str, frozenset[str]]
+    attributes: frozenset[str]
+
+    def missing_in(self, query: SemanticQuery) -> tuple[str, ...]:
+        """Return the fields of a query that its data set does not have; none where there is no such data set."""
+        known = self.datasets.get(query.dataset)
+        asked = (name.partition("[")[0] for name in asked_fields(query))
+        return () if known is None else tuple(dict.fromkeys(name for name in asked if name not in known))
+
+
+def known_names(candidate: Candidate, attributes: Iterable[str]) -> KnownNames:
+    """Return what the tests of a model may name; ``attributes`` are the tenant's own."""
+    model = candidate.model
+    return KnownNames(
+        {name: dataset.fields for name, dataset in model.datasets.items()},
+        {name: frozenset(_dimensions(model, name)) for name in model.datasets},
+        attributes_of(candidate) | frozenset(attributes) | SYSTEM_ATTRIBUTES,
+    )
+
+
+def topics_of(model: SemanticModel, dataset: str) -> tuple[str, ...]:
+    """Return the topics that a data set is made of: itself, or the parts of a composite."""
+    found = model.datasets[dataset]
+    return found.topics if isinstance(found, CompositeTopic) else (found.name,)
+
+
+def _dimensions(model: SemanticModel, dataset: str) -> Iterable[str]:
+    for topic in topics_of(model, dataset):
+        seen = model.of_topic(topic)
+        for view in seen.topics[topic].views:
+            yield from (dimension.id for dimension in seen.views[view].dimensions.values())

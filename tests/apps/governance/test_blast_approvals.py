@@ -1,0 +1,378 @@
+"""Widening waits for a second administrator where a tenant wants it; nobody is their own second one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from apps.access.selectors import actor_for_user
+from apps.access.types import Actor, SupportScope, Viewing
+from apps.accounts.models import AttributeDefinition, User
+from apps.audit.models import AuditEvent
+from apps.audit.types import SYSTEM
+from apps.datamodels import gates
+from apps.datamodels.errors import PublishRefusedError
+from apps.datamodels.gates import gate_names
+from apps.datamodels.models import Dataset, ModelFile, ModelVersion
+from apps.datamodels.services import import_files, publish_version
+from apps.governance.blast_radius.approving import (
+    approve,
+    ask_to_publish,
+    ask_to_switch_off,
+    refuse,
+    switch_on,
+    withdraw,
+)
+from apps.governance.blast_radius.asking import needs_second_administrator
+from apps.governance.blast_radius.errors import RequestRefusedError, UnknownRequestError
+from apps.governance.controls import CONTROLS
+from apps.governance.models import ApprovalRequest, PublishingPolicy
+from apps.tenants.binding import bound
+from apps.tenants.types import TenantRef
+from tests.apps.queries.conftest import MODEL, analysts, eve, max_, sales, source
+
+__all__ = ["analysts", "eve", "max_", "sales", "source"]
+VIEW = MODEL["orders.view.yaml"]
+WIDER = VIEW.replace("{mask_unless_access_grants: [finance]}", "{}")
+NARROWER = VIEW.replace("  status: {}", "  status: {required_access_grants: [finance]}")
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def bea(acme: TenantRef, make_person: Callable[..., User]) -> User:
+    """Another administrator of Acme."""
+    return make_person("bea@acme.example", is_tenant_admin=True)
+
+
+@pytest.fixture
+def is_on(ada: User, sales: Dataset, now: datetime) -> None:
+    """Widening needs a second administrator."""
+    switch_on(by=actor_for_user(ada), now=now)
+
+
+def draft(sales: Dataset, view: str, now: datetime) -> ModelVersion:
+    files = MODEL | {"orders.view.yaml": view}
+    connection_ = sales.data_model.connection
+    return import_files(connection=connection_, name="orders", files=files, publish=False, by=SYSTEM, now=now)
+
+
+def publish(version: ModelVersion, by: User, now: datetime) -> None:
+    found = ModelVersion.objects.select_related("data_model__connection").get(pk=version.pk)
+    publish_version(found, by=actor_for_user(by), now=now)
+
+
+def is_current(version: ModelVersion) -> bool:
+    return ModelVersion.objects.get(pk=version.pk).is_current
+
+
+def asked(version: ModelVersion, by: User, now: datetime) -> ApprovalRequest:
+    return ask_to_publish(version, by=actor_for_user(by), now=now)
+
+
+def verbs() -> list[str]:
+    return list(
+        AuditEvent.objects.filter(verb__startswith="governance.").order_by("sequence").values_list("verb", flat=True)
+    )
+
+
+def test_switched_off_anybody_who_may_publish_publishes(sales: Dataset, ada: User, eve: User, now: datetime) -> None:
+    wider = draft(sales, WIDER, now)
+    publish(wider, ada, now)
+    assert is_current(wider)
+    assert "second administrator" in gate_names()
+
+
+def test_switched_on_widening_waits_and_says_what_it_would_be(
+    sales: Dataset, ada: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    with pytest.raises(PublishRefusedError) as error:
+        publish(wider, ada, now)
+    assert error.value.objections == (
+        "This widens what people get; another administrator has to approve exactly these files first.",
+        "1 person gains `orders.email` in Sales in clear, masked until now.",
+    )
+    assert not is_current(wider)
+
+
+def test_narrowing_never_waits(sales: Dataset, ada: User, eve: User, is_on: None, now: datetime) -> None:
+    narrower = draft(sales, NARROWER, now)
+    publish(narrower, ada, now)
+    assert is_current(narrower)
+
+
+def test_approved_by_another_administrator_it_is_published(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    request = asked(wider, ada, now)
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now)
+    approve(request.pk, by=actor_for_user(bea), now=now)
+    publish(wider, ada, now + MINUTE)
+    assert is_current(wider)
+    assert verbs() == [
+        "governance.second_administrator_switched_on", "governance.approval_requested", "governance.approval_given",
+    ]  # fmt: skip
+
+
+def test_the_same_files_imported_are_approved_with_them(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    approve(asked(draft(sales, WIDER, now), ada, now).pk, by=actor_for_user(bea), now=now)
+    files = MODEL | {"orders.view.yaml": WIDER}
+    other = files | {"orders.view.yaml": WIDER + "# one more line\n"}
+    orders = sales.data_model.connection
+    with pytest.raises(PublishRefusedError):
+        import_files(connection=orders, name="orders", files=other, publish=True, by=SYSTEM, now=now)
+    assert import_files(connection=orders, name="orders", files=files, publish=True, by=SYSTEM, now=now).number > 1
+
+
+def test_nobody_approves_their_own_request(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    request = asked(wider, ada, now)
+    for decide in (approve, refuse):
+        with pytest.raises(RequestRefusedError, match="your own request"):
+            decide(request.pk, by=actor_for_user(ada), now=now)
+    with pytest.raises(IntegrityError, match="governance_not_oneself"), transaction.atomic():
+        ApprovalRequest.objects.filter(pk=request.pk).update(state="approved", decided_by=ada, decided_at=now)
+    with pytest.raises(IntegrityError, match="governance_decided_by_somebody"), transaction.atomic():
+        ApprovalRequest.objects.filter(pk=request.pk).update(state="approved")
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now)
+    approve(request.pk, by=actor_for_user(bea), now=now)
+    assert ApprovalRequest.objects.get().decided_by == bea
+
+
+def others(actor: Actor, person: User, now: datetime) -> dict[str, Actor]:
+    """Whoever is no administrator in person."""
+    support = SupportScope(uuid4(), uuid4(), frozenset(), sees_values=True, staff_label="Sam")
+    viewing = Viewing(uuid4(), person.pk, "Ann", person.email, now + MINUTE)
+    return {
+        "member": actor_for_user(person),
+        "token": replace(actor, kind="token", token_id=uuid4()),
+        "support": replace(actor, kind="support", support=support),
+        "support as person": replace(actor, support=support),
+        "view": replace(actor, viewing=viewing),
+        "system": replace(actor, kind="system"),
+        "other tenant": replace(actor, tenant_id=uuid4()),
+        "nobody": replace(actor, user_id=None),
+    }
+
+
+@pytest.mark.parametrize(
+    "who", ["member", "token", "support", "support as person", "view", "system", "other tenant", "nobody"]
+)
+def test_only_administrators_in_person_ask_and_decide(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime, who: str
+) -> None:
+    wider = draft(sales, WIDER, now)
+    request = asked(wider, ada, now)
+    actor = others(actor_for_user(bea), eve, now)[who]
+    for act in (
+        lambda: approve(request.pk, by=actor, now=now),
+        lambda: refuse(request.pk, by=actor, now=now),
+        lambda: withdraw(request.pk, by=actor, now=now),
+        lambda: ask_to_publish(wider, by=actor, now=now),
+        lambda: ask_to_switch_off(by=actor, now=now),
+        lambda: switch_on(by=actor, now=now),
+    ):
+        with pytest.raises(UnknownRequestError):
+            act()
+    approve(request.pk, by=actor_for_user(bea), now=now)
+
+
+def test_an_approval_lapses_after_seven_days(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    request = asked(wider, ada, now)
+    with pytest.raises(RequestRefusedError, match="expired"):
+        approve(request.pk, by=actor_for_user(bea), now=now + timedelta(days=7))
+    approve(request.pk, by=actor_for_user(bea), now=now)
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now + timedelta(days=7))
+    publish(wider, ada, now + timedelta(days=7) - MINUTE)
+
+
+def test_changed_files_void_the_approval(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    request = asked(wider, ada, now)
+    approve(request.pk, by=actor_for_user(bea), now=now)
+    other = draft(sales, WIDER.replace("placed, timeframes", "region, timeframes"), now)
+    with pytest.raises(PublishRefusedError):
+        publish(other, ada, now)
+    ModelFile.objects.filter(version=wider, path="orders.view.yaml").update(content=WIDER + "# changed beneath\n")
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now)
+    ModelFile.objects.filter(version=wider, path="orders.view.yaml").update(content=WIDER)
+    publish(wider, ada, now)
+
+
+def test_another_current_version_voids_request_and_approval(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    first = ModelVersion.objects.get(is_current=True)
+    wider = draft(sales, WIDER, now)
+    approved, waiting = asked(wider, ada, now), asked(draft(sales, WIDER + "#\n", now), ada, now)
+    approve(approved.pk, by=actor_for_user(bea), now=now)
+    publish(wider, ada, now)
+    with pytest.raises(RequestRefusedError, match="have changed since"):
+        approve(waiting.pk, by=actor_for_user(bea), now=now)
+    refuse(waiting.pk, by=actor_for_user(bea), now=now)
+    publish(first, ada, now + MINUTE)  # rolled back: it narrows
+    with pytest.raises(PublishRefusedError):  # the approval was for the publication before
+        publish(wider, ada, now + 2 * MINUTE)
+    approve(asked(wider, ada, now + 2 * MINUTE).pk, by=actor_for_user(bea), now=now + 2 * MINUTE)
+    publish(wider, ada, now + 2 * MINUTE)
+
+
+def test_whoever_approved_must_still_be_an_administrator(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    approve(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
+    for change in ({"is_active": False}, {"is_tenant_admin": False}):
+        User.objects.filter(pk=bea.pk).update(**change)
+        with pytest.raises(PublishRefusedError):
+            publish(wider, ada, now)
+        User.objects.filter(pk=bea.pk).update(is_active=True, is_tenant_admin=True)
+    publish(wider, ada, now)
+
+
+def test_refused_and_withdrawn_requests_open_nothing(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    refuse(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
+    withdraw(asked(wider, ada, now).pk, by=actor_for_user(ada), now=now)
+    given = asked(wider, ada, now)
+    approve(given.pk, by=actor_for_user(bea), now=now)
+    withdraw(given.pk, by=actor_for_user(bea), now=now)  # the approver thinks again
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now)
+    for request in ApprovalRequest.objects.all():
+        with pytest.raises(RequestRefusedError):
+            approve(request.pk, by=actor_for_user(bea), now=now)
+    approve(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
+    publish(wider, ada, now)
+
+
+def test_what_needs_no_approval_is_not_asked_and_nothing_is_asked_twice(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    with pytest.raises(RequestRefusedError, match="widens nothing"):
+        asked(draft(sales, NARROWER, now), ada, now)
+    wider = draft(sales, WIDER, now)
+    asked(wider, ada, now)
+    with pytest.raises(RequestRefusedError, match="has asked for this already"):
+        asked(wider, bea, now)
+    asked(wider, bea, now + timedelta(days=8))  # the first one has expired
+
+
+def test_switching_off_needs_a_second_administrator_too(
+    sales: Dataset, ada: User, bea: User, is_on: None, now: datetime
+) -> None:
+    request = ask_to_switch_off(note="too slow", by=actor_for_user(ada), now=now)
+    assert needs_second_administrator()
+    with pytest.raises(RequestRefusedError, match="your own request"):
+        approve(request.pk, by=actor_for_user(ada), now=now)
+    with pytest.raises(RequestRefusedError, match="asked for this already"):
+        ask_to_switch_off(by=actor_for_user(bea), now=now)
+    approve(request.pk, by=actor_for_user(bea), now=now)
+    assert not needs_second_administrator()
+    assert verbs()[-1] == "governance.second_administrator_switched_off"
+    with pytest.raises(RequestRefusedError, match="is not needed"):
+        ask_to_switch_off(by=actor_for_user(ada), now=now)
+    switch_on(by=actor_for_user(ada), now=now)
+    assert needs_second_administrator()
+    assert PublishingPolicy.objects.count() == 1
+
+
+def test_of_two_decisions_at_once_one_counts(
+    sales: Dataset,
+    acme: TenantRef,
+    ada: User,
+    bea: User,
+    eve: User,
+    is_on: None,
+    make_person: Callable[..., User],
+    now: datetime,
+) -> None:
+    cleo = make_person("cleo@acme.example", is_tenant_admin=True)
+    request = asked(draft(sales, WIDER, now), ada, now)
+    start, outcomes = threading.Barrier(2), []
+
+    def decide(act: Callable[..., object], actor: Actor) -> None:
+        with bound(acme.id):
+            start.wait()
+            try:
+                act(request.pk, by=actor, now=now)
+                outcomes.append(act.__name__)
+            except RequestRefusedError as error:
+                outcomes.append(error.text)
+        connection.close()
+
+    pairs = ((approve, actor_for_user(bea)), (refuse, actor_for_user(cleo)))
+    threads = [threading.Thread(target=decide, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes)[0] == "Somebody has decided already, or it was withdrawn."
+    state = {"approve": "approved", "refuse": "refused"}[sorted(outcomes)[1]]
+    assert ApprovalRequest.objects.get().state == state
+    assert len([verb for verb in verbs() if verb in ("governance.approval_given", "governance.approval_refused")]) == 1
+
+
+def test_another_tenants_request_is_a_missing_one(
+    sales: Dataset,
+    ada: User,
+    eve: User,
+    is_on: None,
+    globex: TenantRef,
+    make_person: Callable[..., User],
+    now: datetime,
+) -> None:
+    request = asked(draft(sales, WIDER, now), ada, now)
+    with bound(globex.id):
+        gus = make_person("gus@globex.example", is_tenant_admin=True)
+        assert not needs_second_administrator()
+        for key in (request.pk, uuid4()):
+            with pytest.raises(UnknownRequestError):
+                approve(key, by=actor_for_user(gus), now=now)
+        assert ApprovalRequest.objects.count() == 0
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM governance_approvalrequest")
+            assert cursor.fetchone() == (0,)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ApprovalRequest.objects.filter(pk=request.pk).update(decided_by_id=gus.pk, decided_at=now, state="approved")
+
+
+def test_the_control_notices_a_lost_gate_and_a_test_that_cannot_run(
+    sales: Dataset, ada: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = next(one for one in CONTROLS if one.id == "governance.policy_tests")
+    floor = AttributeDefinition.objects.create(name="floor", label="Floor")
+    test = "people: {a: {attributes: {floor: '3'}}}\ntests: [{people: a, dataset: Sales, expect: denied}]\n"
+    import_files(
+        connection=sales.data_model.connection, name="orders", files=MODEL | {"a.access_test.yaml": test},
+        publish=True, by=SYSTEM, now=now,
+    )  # fmt: skip
+    found = control.check()
+    assert (found.holds, found.figure) == (True, "1 policy tests of 1 published models, 0 failing")
+    with monkeypatch.context() as patch:
+        patch.delitem(gates._gates, "policy tests")
+        found = control.check()
+        assert not found.holds
+        assert "not asked before publishing: policy tests" in found.figure
+    floor.delete()
+    assert not control.check().holds
