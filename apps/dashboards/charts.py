@@ -1,4 +1,4 @@
-"""Answers → Vega-Lite specifications. Pure; without colours, which come from the theme of the page or of the SVG.
+"""Answers → Vega-Lite specifications. Pure. Colours come from the theme of the page or of the SVG, unless the model names some.
 
 Columns are called ``c0``, ``c1`` … in the data, because dots and brackets mean something to Vega; next to each value
 stands its text (``t0``), so that a tooltip reads like the rest of the page.
@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from apps.dashboards.formats import MONTHS, WEEKDAYS, d3_format, format_value, timeframe_of
 from apps.dashboards.models import Tile
+from apps.dashboards.painting import paint
 from apps.dashboards.types import Column, Rows
+from apps.semantic.model.decorations import Colours
 
 Spec = dict[str, Any]
 AxisType = Literal["temporal", "quantitative", "nominal", "ordinal"]
@@ -30,13 +32,20 @@ BAR_STEP = 26
 MAX_MARKS = 2000
 
 
-def chart_spec(chart: str, columns: Sequence[Column], rows: Rows, encoding: Mapping[str, object]) -> Spec:
+def chart_spec(
+    chart: str,
+    columns: Sequence[Column],
+    rows: Rows,
+    encoding: Mapping[str, object],
+    colours: Mapping[str, Colours] | None = None,
+) -> Spec:
     """Return the specification of a line, bar or heat map tile.
 
     Args:
         chart: a :class:`Tile.Chart` that is drawn.
         columns: of the answer; rows have one value for each.
         encoding: which field is ``x``, ``y``, ``colour``; those not named are taken in the order of the columns.
+        colours: what the model says of columns; everything else is the theme's.
     """
     fields = _fields(columns, encoding)
     if chart == Tile.Chart.LINE:
@@ -45,6 +54,8 @@ def chart_spec(chart: str, columns: Sequence[Column], rows: Rows, encoding: Mapp
         body = _bar(columns, rows, fields)
     else:
         body = _heat_map(columns, rows, fields)
+    if chart != Tile.Chart.HEAT_MAP:
+        paint(body, columns, rows, fields, colours or {})
     return {
         "$schema": SCHEMA,
         "width": "container",

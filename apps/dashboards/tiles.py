@@ -12,14 +12,17 @@ from django.urls import reverse
 from apps.access.types import Actor
 from apps.dashboards.charts import chart_spec, describe
 from apps.dashboards.choices import query_string
-from apps.dashboards.formats import format_number, format_short, format_value, timeframe_of
+from apps.dashboards.formats import format_number, format_short, format_value
 from apps.dashboards.models import Tile
-from apps.dashboards.types import Cell, Choice, Column, Condition, Headline, Rows, Table, TileView
+from apps.dashboards.tables import answer_table, readable_table
+from apps.dashboards.types import Choice, Column, Condition, Headline, Rows, TileView
 from apps.datamodels.selectors import current_version, semantic_model
-from apps.queries import services as queries
 from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.types import Answer, Pending
+from apps.queries.whole import whole_answer, whole_run
 from apps.semantic.errors import MissingAttributeError, QueryError, UnknownDatasetError, UnknownFieldError
+from apps.semantic.model.decorations import Colours, colours_of, field_of, links_of
+from apps.semantic.model.types import Dimension, Measure, SemanticModel
 
 UNAVAILABLE = "This tile uses data that is not available to you."
 HIDDEN = "Values are hidden from this support session."
@@ -49,11 +52,14 @@ def merge_filters(own: Mapping[str, Condition], added: Iterable[tuple[str, Condi
 
 def topic_fields(tile: Tile) -> frozenset[str]:
     """Return the ids of all fields of the tile's data set; whether the reader may use one is decided elsewhere."""
+    model = _model(tile)
+    found = model.datasets.get(tile.dataset.name) if model is not None else None
+    return found.fields if found else frozenset()
+
+
+def _model(tile: Tile) -> SemanticModel | None:
     version = current_version(tile.dataset.data_model)
-    if version is None:
-        return frozenset()
-    topic = semantic_model(version).topics.get(tile.dataset.name)
-    return topic.fields if topic else frozenset()
+    return semantic_model(version) if version is not None else None
 
 
 def view_tile(
@@ -86,12 +92,12 @@ def ask(actor: Actor, query: dict[str, Any], *, now: datetime, wait_s: float, ru
     """Look at the run that the page waits for; one that is over its time, or not of this question, is asked anew."""
     if run_id is not None:
         try:
-            found = queries.run_state(actor, run_id, now=now, wait_s=wait_s)
+            found = whole_run(actor, run_id, now=now, wait_s=wait_s)
         except UnknownRunError:
             found = None
         if isinstance(found, Pending) or (found and {column.name for column in found.columns} == set(query["fields"])):
             return found
-    return queries.answer(actor, query, now=now, wait_s=wait_s)
+    return whole_answer(actor, query, now=now, wait_s=wait_s)
 
 
 def tile_url(tile: Tile, choices: Sequence[Choice], route: str = "dashboards:tile") -> str:
@@ -116,16 +122,28 @@ def _finished(shell: TileView, answer: Answer, choices: Sequence[Choice]) -> Til
         return view
     if tile.chart == Tile.Chart.KPI:
         return replace(view, headline=headline(columns, rows, tile.encoding))
-    table = readable_table(columns, rows if tile.chart == Tile.Chart.TABLE else rows[:DATA_ROWS])
+    fields = _asked(tile, columns)
     if tile.chart == Tile.Chart.TABLE:
-        return replace(view, table=table)
+        return replace(view, table=answer_table(answer, {name: links_of(field) for name, field in fields.items()}))
     return replace(
         view,
-        table=table,
-        spec=chart_spec(tile.chart, columns, rows, tile.encoding),
+        table=readable_table(columns, rows[:DATA_ROWS]),
+        spec=chart_spec(tile.chart, columns, rows, tile.encoding, _colours(fields)),
         summary=describe(tile.chart, tile.title, columns, rows),
         svg_url=tile_url(tile, choices, "dashboards:tile_svg"),
     )
+
+
+def _asked(tile: Tile, columns: Sequence[Column]) -> dict[str, Dimension | Measure]:
+    """Return the fields of the answer's columns, by column, for what the model decorates them with."""
+    model = _model(tile)
+    seen = model.of_topic(tile.dataset.name) if model is not None else None
+    found = ((column.name, field_of(seen, column.name) if seen is not None else None) for column in columns)
+    return {name: field for name, field in found if field is not None}
+
+
+def _colours(fields: Mapping[str, Dimension | Measure]) -> dict[str, Colours]:
+    return {name: colours for name, field in fields.items() if (colours := colours_of(field)) is not None}
 
 
 def headline(columns: Sequence[Column], rows: Rows, encoding: Mapping[str, object]) -> Headline:
@@ -138,17 +156,3 @@ def headline(columns: Sequence[Column], rows: Rows, encoding: Mapping[str, objec
         text = format_value(value, name=column.name, format_name=column.format)
         return Headline(text, text, "", column.label)
     return Headline(format_short(value, column.format), format_number(value, column.format), str(value), column.label)
-
-
-def readable_table(columns: Sequence[Column], rows: Rows) -> Table:
-    """Return the rows as people read them; numbers that are parts of dates are words here."""
-    is_number = [column.type == "number" and not timeframe_of(column.name) for column in columns]
-    head = tuple(Cell(column.label, right, column.is_masked) for column, right in zip(columns, is_number, strict=True))
-    body = tuple(
-        tuple(
-            Cell(format_value(value, name=column.name, format_name=column.format), right)
-            for column, value, right in zip(columns, row, is_number, strict=True)
-        )
-        for row in rows
-    )
-    return Table(head, body)

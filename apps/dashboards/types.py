@@ -57,10 +57,19 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A link out of a cell; the model names the place, the row fills it in."""
+
+    label: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     text: str
     is_number: bool = False
     is_masked: bool = False
+    anchors: tuple[Anchor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Headline:
 class Table:
     columns: tuple[Cell, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    totals: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

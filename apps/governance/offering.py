@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from apps.governance.types import FieldInfo, Governed
+from apps.semantic.model.decorations import colours_of, links_of
 from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel
 from apps.semantic.scope import AccessScope
 
@@ -28,28 +30,41 @@ def _of_topic(model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
                     item.id, item.label, item.type, "filter", None, (), item.description, is_masked=False,
                     is_hidden=item.is_hidden, group_label="",
                 )  # fmt: skip
-        yield from (_measure(item) for item in view.measures.values() if item.id in scope.fields)
+        yield from (_measure(item, scope) for item in view.measures.values() if item.id in scope.fields)
 
 
 def _dimension(item: Dimension, scope: AccessScope) -> FieldInfo:
     return FieldInfo(
         item.id, item.label, item.type, "dimension", item.format, item.timeframes, item.description,
         is_masked=item.id in scope.masked, is_hidden=item.is_hidden, group_label=item.group_label,
-        classification=item.classification, tags=item.tags, synonyms=_synonyms(item),
+        classification=item.classification, tags=item.tags, **_decoration(item, scope),
     )  # fmt: skip
 
 
-def _measure(item: Measure) -> FieldInfo:
+def _measure(item: Measure, scope: AccessScope) -> FieldInfo:
     return FieldInfo(
         item.id, item.label, item.type, "measure", item.format, (), item.description, is_masked=False,
         is_hidden=item.is_hidden, group_label=item.group_label, classification=item.classification, tags=item.tags,
-        synonyms=_synonyms(item),
+        **_decoration(item, scope),
     )  # fmt: skip
 
 
-def _synonyms(item: Dimension | Measure) -> tuple[str, ...]:
-    found = item.decoration.get("synonyms")
-    return tuple(str(text) for text in found) if isinstance(found, list) else ()
+def _decoration(item: Dimension | Measure, scope: AccessScope) -> dict[str, Any]:
+    """Return what only decorates, without a word about fields that the actor may not use."""
+    given, usable = item.decoration, scope.fields
+    links = (link for link in links_of(item) if all(name.partition("[")[0] in usable for name in link.fields))
+    drills = (name if "." in name else f"{item.view}.{name}" for name in _texts(given.get("drill_fields")))
+    return {
+        "synonyms": _texts(given.get("synonyms")),
+        "ai_context": given["ai_context"] if isinstance(given.get("ai_context"), str) else "",
+        "links": tuple(links),
+        "colours": colours_of(item),
+        "drill_fields": tuple(name for name in drills if name.partition("[")[0] in usable),
+    }
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(text) for text in value) if isinstance(value, list) else ()
 
 
 def _of_composite(composite: CompositeTopic, found: Governed) -> Iterator[FieldInfo]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from apps.datamodels.models import Dataset, ModelVersion
+from apps.semantic.model.decorations import Colours, Link
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.scope import AccessScope
 
@@ -24,6 +25,12 @@ class FieldInfo:
     classification: str = ""
     tags: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
+    ai_context: str = ""
+    links: tuple[Link, ...] = ()
+    """those whose every field the actor may use"""
+    colours: Colours | None = None
+    drill_fields: tuple[str, ...] = ()
+    """ids among those that the actor may use"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from apps.queries import services
 from apps.queries.bodies import TooLargeError, json_body
 from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.explaining import explained, explained_person
+from apps.queries.listing import field_body
 from apps.queries.planning import as_query
 from apps.queries.problems import STATUS, not_found, problem
 from apps.queries.types import Answer, Pending
@@ -77,16 +78,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
 def dataset(request: HttpRequest, name: str) -> HttpResponse:
     """Describe a data set: the fields that the caller may use."""
     found = governed_by_name(_actor(request), name)
-    fields = [
-        {
-            "name": info.name, "label": info.label, "type": info.type, "kind": info.kind, "format": info.format,
-            "timeframes": list(info.timeframes), "description": info.description, "is_masked": info.is_masked,
-            "group_label": info.group_label, "classification": info.classification, "tags": list(info.tags),
-            "synonyms": list(info.synonyms),
-        }
-        for info in dataset_fields(found)
-        if not info.is_hidden
-    ]  # fmt: skip
+    fields = [field_body(info) for info in dataset_fields(found) if not info.is_hidden]
     body = {
         "id": found.dataset.pk,
         "name": name,

@@ -32,7 +32,7 @@ def whole_answer(actor: Actor, query: dict[str, Any], *, now: datetime, wait_s: 
     return _with_parts(actor, found, as_query(query), now, deadline)
 
 
-def whole_run(actor: Actor, run_id: UUID, *, now: datetime) -> Answer | Pending:
+def whole_run(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0) -> Answer | Pending:
     """Say how far a run of the actor's is, with what belongs to its answer.
 
     Raises:
@@ -40,10 +40,11 @@ def whole_run(actor: Actor, run_id: UUID, *, now: datetime) -> Answer | Pending:
     """
     with transaction.atomic():
         question = sealed_question(services.own_run(actor, run_id, now=now))
-    found = services.run_state(actor, run_id, now=now)
+    deadline = timezone.now().timestamp() + wait_s
+    found = services.run_state(actor, run_id, now=now, wait_s=wait_s)
     if isinstance(found, Pending):
         return found
-    whole = _with_parts(actor, found, as_query(question), now, timezone.now().timestamp())
+    whole = _with_parts(actor, found, as_query(question), now, deadline)
     return replace(whole, run_id=run_id) if isinstance(whole, Pending) else whole
 
 
