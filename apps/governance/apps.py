@@ -10,5 +10,6 @@ class GovernanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the gates before publishing."""
+        """Register the gates before publishing, and what stands beside them on the page."""
         import_module("apps.governance.gates")
+        import_module("apps.governance.panels")

@@ -23,6 +23,7 @@ from apps.datamodels.errors import (
     VersionError,
 )
 from apps.datamodels.models import ModelVersion
+from apps.datamodels.panels import panels_of
 from apps.datamodels.services.rebasing import Side
 from apps.datamodels.services.refreshing import LABELS
 from apps.semantic.errors import ModelError, Problem
@@ -205,7 +206,7 @@ def publish_page(request: HttpRequest, key: UUID, number: int) -> HttpResponse:
     return page(
         request, "publish_page", version.data_model, title=f"{verb} {version}", version=version, current=current,
         found=services.validate_version(version, by=actor_of(request), now=timezone.now()), is_stale=is_stale,
-        diff=selectors.version_diff(current, version),
+        diff=selectors.version_diff(current, version), panels=panels_of(version),
     )  # fmt: skip
 
 

@@ -124,3 +124,25 @@ def test_a_version_that_cannot_be_read_says_so_on_the_page(
     assert "These files cannot be published" in page
     with pytest.raises(RequestRefusedError, match="do not make a model"):
         asked(version, ada, now)
+
+
+def test_the_page_before_publishing_says_who_gains(
+    sales: Dataset, ada: User, eve: User, browse: Browser, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    path = f"/admin/datamodels/datamodel/{wider.data_model_id}/versions/{wider.number}/publish/"
+    status, page = get(browse(ada), path)
+    assert status == 200
+    assert "1 person gains `orders.email` in Sales in clear, masked until now." in page
+    assert radius_path(wider.pk) in page
+    assert "Another administrator has to approve" not in page
+
+
+def test_the_page_before_publishing_says_that_another_administrator_is_needed(
+    sales: Dataset, ada: User, eve: User, is_on: None, browse: Browser, now: datetime
+) -> None:
+    wider = draft(sales, WIDER, now)
+    path = f"/admin/datamodels/datamodel/{wider.data_model_id}/versions/{wider.number}/publish/"
+    page = get(browse(ada), path)[1]
+    assert "Another administrator has to approve this first" in page
+    assert "Publish now" not in page
