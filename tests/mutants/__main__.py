@@ -161,8 +161,9 @@ def passes(tests: tuple[str, ...], copy: Path) -> bool:
 
 
 def main() -> int:
-    """Run the mutants whose file's path holds one of the arguments, all without arguments."""
+    """Run the mutants whose file's path holds one of the arguments, all without arguments; each n-th with ``OMNI_MUTANTS_EVERY=n``."""
     wanted = [item for item in all_mutants() if not sys.argv[1:] or any(text in item.path for text in sys.argv[1:])]
+    wanted = wanted[:: int(os.environ.get("OMNI_MUTANTS_EVERY", "1"))]
     survivors: list[Mutant] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(WORKERS) as pool:
         copies = [Path(folder) / str(number) for number in range(WORKERS)]
@@ -176,12 +177,16 @@ def main() -> int:
 
         def work(number: int) -> list[Mutant]:
             own = wanted[number::WORKERS]
-            return [mutant for mutant in own if survives(mutant, copies[number])]
+            found = []
+            for mutant in own:
+                if survives(mutant, copies[number]):
+                    found.append(mutant)
+                    sys.stdout.write(f"survives  {mutant.path}:{mutant.line}: {mutant.what}\n")
+                    sys.stdout.flush()
+            return found
 
         for found in pool.map(work, range(WORKERS)):
             survivors += found
-    for mutant in sorted(survivors, key=lambda item: (item.path, item.line)):
-        sys.stdout.write(f"survives  {mutant.path}:{mutant.line}: {mutant.what}\n")
     counts = {"mutants": len(wanted), "killed": len(wanted) - len(survivors), "survived": len(survivors)}
     sys.stdout.write(json.dumps(counts) + "\n")
     return 0
