@@ -61,6 +61,23 @@ class Spoiler(ast.NodeTransformer):
         self.what, self.line = what, getattr(node, "lineno", 0)
         return True
 
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """Leave types alone."""
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """Leave types alone."""
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Leave types alone."""
+        returns, node.returns = node.returns, None
+        self.generic_visit(node)
+        node.returns = returns
+        return node
+
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         """Drop a demand or a check that stands alone."""
         self.generic_visit(node)

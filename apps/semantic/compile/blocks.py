@@ -139,7 +139,7 @@ class _Writer:
 
     def _where(self) -> list[exp.Expr]:
         plan, reads = self.plan, self.reads
-        found = [policy(use, reads.raw(use.dimension.id), self.values) for use in plan.topic_policies]
+        found = [policy(use, reads.raw(use.dimension.id), reads) for use in plan.topic_policies]
         found += [reads.on(sql) for sql in plan.always_sql]
         found += [
             self.conditions.translate(item.condition, subject_of(item.use, reads, item.path, is_raw=True))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from apps.semantic.compile.attributes import schema_of
+from apps.semantic.compile.dialects.texts import exact
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
@@ -30,7 +31,7 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     ]
     nothing = exp.Alias(this=literal_number(1), alias=name("row"))
     uses = plan.row_policies.get(view_name, ())
-    policies = all_hold([policy(use, reads.inside(use.dimension), reads.values) for use in uses])
+    policies = all_hold([policy(use, reads.inside(use.dimension), reads) for use in uses])
     select = exp.Select(
         expressions=columns + masks or [nothing],
         from_=exp.From(this=_from(view, reads, build_query)),
@@ -39,11 +40,14 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     return exp.Subquery(this=select, alias=exp.TableAlias(this=name(view_name)))
 
 
-def policy(use: PolicyUse, node: exp.Expr, values: Values) -> exp.Expr:
+def policy(use: PolicyUse, node: exp.Expr, reads: Reads) -> exp.Expr:
     """Return a row policy as a condition; without values nothing passes it."""
-    if not use.policy.values:
+    wanted = use.policy.values
+    if not wanted:
         return exp.Boolean(this=False)
-    return exp.In(this=operand(node), expressions=[values.bind(value) for value in use.policy.values])
+    is_text = use.dimension.type in ("string", "unknown") and any(isinstance(value, str) for value in wanted)
+    subject = exact(node, dialect=reads.plan.dialect) if is_text else operand(node)
+    return exp.In(this=subject, expressions=[reads.values.bind(value) for value in wanted])
 
 
 def physical(view: View, plan: Plan) -> exp.Table:

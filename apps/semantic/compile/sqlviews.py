@@ -78,7 +78,7 @@ def _governed(view: View, alias: str, used: set[str], reads: Reads) -> exp.Subqu
         outputs.append(
             column(None, text) if mask is None else exp.Alias(this=masked_value(mask, reads), alias=name(text))
         )
-    rules = all_hold([policy(use, reads.inside(use.dimension), reads.values) for use in policies_of(view.name, plan)])
+    rules = all_hold([policy(use, reads.inside(use.dimension), reads) for use in policies_of(view.name, plan)])
     select = exp.Select(
         expressions=outputs or [exp.Alias(this=literal_number(1), alias=name("row"))],
         from_=exp.From(this=physical(view, plan)),

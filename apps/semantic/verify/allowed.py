@@ -13,7 +13,7 @@ NODES = frozenset((
     # operators
     exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In,
     exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.Like, exp.ILike, exp.Escape, exp.Add, exp.Sub, exp.Mul, exp.Div,
-    exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Filter,
+    exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe, exp.AtTimeZone, exp.ConvertTimezone, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.Filter,
     exp.Union, exp.WithinGroup,
 ))  # fmt: skip
 FUNCTIONS = frozenset((

@@ -152,7 +152,9 @@ class Permit:
         return frozenset(column for columns in found for column in columns)
 
     def _policy_tree(self, policy: RowPolicy, *, is_qualified: bool) -> exp.Expr:
-        return self.expected.dimension(self._dimension(policy.field), is_qualified=is_qualified)
+        dimension = self._dimension(policy.field)
+        is_text = dimension.type in ("string", "unknown") and any(isinstance(value, str) for value in policy.values)
+        return self.expected.ruled(dimension, is_qualified=is_qualified, is_text=is_text)
 
     def _dimension(self, name: str) -> Dimension:
         found = self.model.dimension(name.partition("[")[0])

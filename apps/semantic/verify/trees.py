@@ -100,6 +100,13 @@ class Expected:
         """Return the normal tree of a dimension over raw columns."""
         return self._rule(dimension.sql, dimension.view, is_qualified=is_qualified).tree
 
+    def ruled(self, dimension: Dimension, *, is_qualified: bool, is_text: bool) -> exp.Expr:
+        """Return the normal tree of what a row policy compares: MySQL's texts as bytes, as "a" equals "A " there else."""
+        if not is_text or self.dialect != "mysql":
+            return self.dimension(dimension, is_qualified=is_qualified)
+        text = self._text(dimension.sql, dimension.view, is_qualified=is_qualified)
+        return self._normal(f"CAST(CAST({text} AS CHAR CHARACTER SET utf8mb4) AS BINARY)")
+
     def rule(self, sql: exp.Expr) -> Rule:
         """Return a join condition or a rule of a topic."""
         return self._rule(sql, "", is_qualified=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from apps.semantic.errors import FanOutError, MalformedQueryError, MissingAttributeError, QueryError, UnknownFieldError
-from tests.semantic.features.store import everything, model, policy
+from tests.semantic.features.store import FILES, everything, model, policy
 
 
 def ask(dataset, *fields, **rest):
@@ -268,3 +268,52 @@ def test_a_forbidden_measure_cannot_rank(store):
 def test_names_of_months_follow_the_calendar(store):
     months = [row[0] for row in store.ask(ask("Sales", "orders.ordered_at[month_name]", "orders.count"))]
     assert months == ["January", "February", "March"]
+
+
+@pytest.mark.parametrize("value", ["eu", "EU ", "Éu", "EU\\"])
+def test_a_policys_text_is_meant_letter_by_letter(store, value):
+    # MySQL's usual collations take all but the last for "EU".
+    def asked(dataset, field, region, *, in_topic=False):
+        rule = policy("customers.region", region)
+        rights = {"topic_policies": (rule,)} if in_topic else {"row_policies": {"customers": (rule,)}}
+        return store.ask(ask(dataset, field), everything(store.model, dataset, **rights))
+
+    assert len(asked("People", "customers.name", "EU")) == len(asked("Tickets", "tickets.id", "EU", in_topic=True)) == 2
+    assert asked("Big", "big_orders.count", "EU") == [(2,)]
+    assert asked("People", "customers.name", value) == asked("Tickets", "tickets.id", value, in_topic=True) == []
+    assert asked("Big", "big_orders.count", value) == [(0,)]
+
+
+def test_a_schema_is_named_by_exactly_one_plain_name(store):
+    header = FILES["model"] + "dynamic_schemas: {shard: {from_schema: omni_store, user_attribute: shard}}\n"
+    of = model(
+        store.engine.dialect, model=header, **{"customers.view": FILES["customers.view"].replace("omni_store", "shard")}
+    )
+
+    def asked(*shards):
+        return store.ask(ask("People", "customers.count"), everything(of, "People", attributes={"shard": shards}), of)
+
+    assert asked("omni_store") == [(4,)]
+    for shards in ((), ("omni_store", "omni_store"), ("public.x",), ('x"y',), (1,), ("",)):
+        with pytest.raises(MissingAttributeError):
+            asked(*shards)
+
+
+def test_without_time_a_rollup_answers_in_any_zone(store):
+    def text(*fields):
+        return store.text(ask("Flat", *fields, timezone="Europe/Oslo"))[0]
+
+    assert "monthly" in text("flat.region", "flat.revenue")
+    assert "monthly" not in text("flat.ordered_at[month]", "flat.revenue")
+
+
+def test_moments_are_cut_as_the_readers_clock_shows_them(store):
+    zone = "Europe/Oslo"
+    if (
+        store.engine.dialect == "mysql"
+        and store.engine.rows(f"SELECT CONVERT_TZ(NOW(), '+00:00', '{zone}')")[0][0] is None
+    ):
+        pytest.skip("this MariaDB has no time zones: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql")
+    asked = ask("Sales", "orders.ordered_at[month]", "orders.ordered_at[hour_of_day]", "orders.revenue", timezone=zone)
+    found = {(month.month, hour): revenue for month, hour, revenue in store.ask(asked)}
+    assert found == {(2, 0): 100, (2, 9): 50, (1, 0): 30, (2, 1): 500, (2, 13): 20, (3, 13): 11}

@@ -1,8 +1,11 @@
-"""Texts cut down."""
+"""Texts cut down, and texts compared letter by letter."""
 
 from sqlglot import exp
 
-from apps.semantic.compile.nodes import call, literal_number
+from apps.semantic.compile.nodes import call, cast, literal_number
+
+FOLDING = frozenset(("mysql",))
+"""dialects whose columns compare texts without regard to case and trailing blanks, unless told otherwise"""
 
 
 def keep_last(node: exp.Expr, count: int, *, dialect: str) -> exp.Expr:
@@ -16,3 +19,11 @@ def keep_last(node: exp.Expr, count: int, *, dialect: str) -> exp.Expr:
     return exp.Case(
         ifs=[exp.If(this=longer, true=exp.DPipe(this=stars, expression=kept, safe=True))], default=all_stars
     )
+
+
+def exact(node: exp.Expr, *, dialect: str) -> exp.Expr:
+    """Return a text as something of which no two different texts are equal: a rule must not widen by a collation."""
+    if dialect not in FOLDING:
+        return node
+    utf8 = exp.DataType(this=exp.DType.CHARACTER_SET, kind=exp.Var(this="utf8mb4"))
+    return cast(exp.Cast(this=node, to=utf8), exp.DType.BINARY)
