@@ -317,3 +317,21 @@ def test_moments_are_cut_as_the_readers_clock_shows_them(store):
     asked = ask("Sales", "orders.ordered_at[month]", "orders.ordered_at[hour_of_day]", "orders.revenue", timezone=zone)
     found = {(month.month, hour): revenue for month, hour, revenue in store.ask(asked)}
     assert found == {(2, 0): 100, (2, 9): 50, (1, 0): 30, (2, 1): 500, (2, 13): 20, (3, 13): 11}
+
+
+def test_a_composite_refuses_what_it_cannot_put_side_by_side(store):
+    measures = ["@_shared_dimensions_.region", "@Sales.orders.revenue"]
+    for extra in (
+        {"top": {"n": 1, "by": "@Sales.orders.revenue"}},
+        {"compare": {"field": "@_shared_dimensions_.month", "offset": "1 year"}},
+        {
+            "filters": {
+                "or": [{"@_shared_dimensions_.region": {"is": "EU"}}, {"@_shared_dimensions_.region": {"is": "US"}}]
+            }
+        },
+    ):
+        with pytest.raises(QueryError):
+            store.ask(ask("Both", *measures, **extra))
+    with pytest.raises(QueryError):
+        store.ask(ask("Both", *measures), everything(store.model, "Sales"))
+    assert len(store.ask(ask("Both", *measures))) == 3
