@@ -335,3 +335,19 @@ def test_a_composite_refuses_what_it_cannot_put_side_by_side(store):
     with pytest.raises(QueryError):
         store.ask(ask("Both", *measures), everything(store.model, "Sales"))
     assert len(store.ask(ask("Both", *measures))) == 3
+
+
+def test_a_composites_own_rights_hold_whatever_its_parts_allow(store):
+    region, revenue = "@_shared_dimensions_.region", "@Sales.orders.revenue"
+    whole = everything(store.model, "Both")
+    for hidden in (region, revenue):
+        less = replace(whole, fields=whole.fields - {hidden})
+        with pytest.raises(UnknownFieldError):
+            store.ask(ask("Both", region, revenue), less)
+    for missing in ("orders.revenue", "@Nothing.orders.revenue", "@Sales.orders.nothing"):
+        with pytest.raises(UnknownFieldError):
+            store.ask(ask("Both", region, missing))
+
+
+def test_shared_dimensions_can_be_asked_for_alone(store):
+    assert sorted(store.ask(ask("Both", "@_shared_dimensions_.region")), key=str) == [("EU",), ("US",), (None,)]
