@@ -3,18 +3,18 @@
 from django.db.models import QuerySet
 from django.http import Http404
 
+from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.accounts.models import User
 from apps.tenants.binding import bound_tenant_id
 
 
 def may_view_as(actor: Actor) -> bool:
-    """Say whether the actor is an administrator of the bound tenant, in person.
+    """Say whether a role of the actor's lets them see as others, in person, in the bound tenant.
 
     No token, no support session, and nobody who sees as somebody already: views are never chained.
     """
-    is_in_person = actor.kind == "person" and actor.viewing is None and actor.support is None
-    return is_in_person and actor.is_tenant_admin and actor.tenant_id == bound_tenant_id()
+    return actor.manages(Capability.VIEW_AS) and actor.support is None and actor.tenant_id == bound_tenant_id()
 
 
 def viewable_people(actor: Actor) -> QuerySet[User]:

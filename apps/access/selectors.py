@@ -7,10 +7,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models import Q
 from guardian.shortcuts import get_objects_for_user
 from guardian.utils import get_group_obj_perms_model
 
-from apps.access.models import ViewSession
+from apps.access.models import RoleAssignment, ViewSession
+from apps.access.roles import ALL, BASE, BUILT_IN, NONE, Capability, capabilities_of
 from apps.access.types import Actor, AttributeValue, Viewing
 from apps.accounts.models import ApiToken, User, UserAttribute, UserGroup
 from apps.accounts.services import TOKEN_PREFIX, token_digest
@@ -21,6 +23,8 @@ SupportResolver = Callable[[UUID, datetime], Actor | None]
 USED_EVERY = timedelta(minutes=5)
 DATASET = "datamodels.dataset"
 PERSONALLY = "personally"
+OF_TOKENS = frozenset((Capability.QUERY,))
+"""what a token can do at most, whatever its person may"""
 _support_resolver: list[SupportResolver] = []
 
 
@@ -30,13 +34,14 @@ def anonymous(tenant_id: UUID) -> Actor:
 
 
 def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | None = None) -> Actor:
-    """Build the actor of a person of the bound tenant: two statements, attributes and groups."""
+    """Build the actor of a person of the bound tenant: three statements, attributes, groups, roles."""
     held = UserAttribute.objects.filter(user=user).select_related("definition")
     groups = list(UserGroup.objects.filter(memberships__user=user).values_list("pk", "name"))
     attributes = {
         row.definition.name: AttributeValue(tuple(row.values), row.definition.type, row.source) for row in held
     }
     is_admin = user.is_tenant_admin and not is_platform
+    held_here = frozenset() if is_platform else ALL if is_admin else role_capabilities(user)
     return Actor(
         kind="token" if token_id else "person",
         tenant_id=bound_tenant_id(),
@@ -45,12 +50,25 @@ def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | No
         email=user.email,
         is_tenant_admin=is_admin and token_id is None,
         is_platform_staff=user.is_tenant_admin and is_platform,
+        capabilities=held_here & OF_TOKENS if token_id else held_here,
         group_ids=frozenset(pk for pk, _ in groups),
         group_names=frozenset(name for _, name in groups),
         attributes=attributes | _system_attributes(user, sorted(name for _, name in groups), is_admin=is_admin),
         timezone=user.timezone,
         token_id=token_id,
     )
+
+
+def role_capabilities(user: User) -> frozenset[Capability]:
+    """Return what the roles of a person hold together: their own, their groups', everybody's. One statement."""
+    everybody, own = Q(user=None, group=None), Q(user=user)
+    found = RoleAssignment.objects.filter(everybody | own | Q(group__memberships__user=user))
+    rows = list(found.values_list("built_in", "role__capabilities", "user_id", "group_id"))
+    has_base = any(user_id is None and group_id is None for *_, user_id, group_id in rows)
+    held = BUILT_IN[BASE] if not has_base else NONE
+    for built_in, capabilities, *_ in rows:
+        held |= BUILT_IN.get(built_in, NONE) if built_in else capabilities_of(capabilities or [])
+    return held
 
 
 def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict[str, AttributeValue]:
@@ -89,14 +107,17 @@ def register_support_resolver(resolver: SupportResolver) -> None:
 
 def usable_view(view_id: UUID, *, viewer_id: UUID | None, now: datetime) -> ViewSession | None:
     """Return this viewer's view when it may go on now: both people are active and still what they have to be."""
-    return (
+    found = (
         ViewSession.objects.select_related("viewer", "person")
         .filter(
             pk=view_id, viewer_id=viewer_id, ended_at=None, expires_at__gt=now,
-            viewer__is_active=True, viewer__is_tenant_admin=True, person__is_active=True, person__is_tenant_admin=False,
+            viewer__is_active=True, person__is_active=True, person__is_tenant_admin=False,
         )
         .first()
     )  # fmt: skip
+    if found is None or found.viewer.is_tenant_admin or Capability.VIEW_AS in role_capabilities(found.viewer):
+        return found
+    return None
 
 
 def actor_for_view(view: ViewSession) -> Actor:

@@ -50,13 +50,13 @@ def _actor(request: HttpRequest) -> Actor | None:
 
 
 class TenantAdminSite(GovernedAdminSite):
-    """For a tenant's administrators: that tenant's rows."""
+    """For whoever administers something of a tenant: that tenant's rows, each page for those whose roles hold it."""
 
     site_title = site_header = index_title = "Administration"
 
     def has_permission(self, request: HttpRequest) -> bool:
         actor = _actor(request)
-        return bool(actor and actor.kind == "person" and actor.is_tenant_admin)
+        return bool(actor and actor.may_administer)
 
 
 class PlatformAdminSite(GovernedAdminSite):

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from apps.access.roles import ADMINISTRATIVE, Capability
+
 ActorKind = Literal["person", "token", "support", "system", "anonymous"]
 
 
@@ -58,6 +60,7 @@ class Actor:
     email: str = ""
     is_tenant_admin: bool = False
     is_platform_staff: bool = False
+    capabilities: frozenset[Capability] = frozenset()
     group_ids: frozenset[UUID] = frozenset()
     group_names: frozenset[str] = frozenset()
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
@@ -79,6 +82,23 @@ class Actor:
     @property
     def support_session_id(self) -> UUID | None:
         return self.support.session_id if self.support else None
+
+    def may(self, capability: Capability) -> bool:
+        """Say whether one of the actor's roles holds a capability; a tenant administrator's holds all."""
+        return self.is_tenant_admin or capability in self.capabilities
+
+    def manages(self, capability: Capability) -> bool:
+        """Say whether the actor may administer something: a person in person, as themselves."""
+        return self.kind == "person" and self.viewing is None and self.may(capability)
+
+    @property
+    def may_administer(self) -> bool:
+        """Whether any of the administration is open to the actor."""
+        return any(self.manages(capability) for capability in ADMINISTRATIVE)
+
+    @property
+    def may_view_as(self) -> bool:
+        return self.manages(Capability.VIEW_AS)
 
     @property
     def is_authenticated(self) -> bool:

@@ -9,6 +9,7 @@ from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 
 from apps.access.admin import ReadOnlyAdmin, ReadOnlyInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.connections.models import CatalogColumn, CatalogTable, Connection
 from apps.connections.selectors import context_of
@@ -60,6 +61,8 @@ class CatalogTableInline(ReadOnlyInline):
 class ConnectionAdmin(TenantModelAdmin):
     """Where the data is. Checks run in the worker: this process cannot open a credential."""
 
+    capability = Capability.MANAGE_CONNECTIONS
+
     form = ConnectionForm
     list_display = ("name", "dialect", "database", "host", "health", "health_text", "checked_at")
     list_filter = ("dialect", "health")
@@ -107,6 +110,8 @@ class ColumnInline(ReadOnlyInline):
 @admin.register(CatalogTable, site=tenant_admin_site)
 class CatalogTableAdmin(ReadOnlyAdmin):
     """What introspection found: names and types, no data."""
+
+    capability = Capability.MANAGE_CONNECTIONS
 
     list_display = ("name", "schema", "connection", "columns_count", "seen_at")
     list_filter = ("connection",)

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 
+from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.connections.models import Connection
 
@@ -24,4 +25,4 @@ def visible_or_404(actor: Actor, key: UUID) -> Connection:
 
 def can_manage(actor: Actor) -> bool:
     """Say whether the actor may write, check and remove connections: a person in person, no token, no support."""
-    return actor.kind == "person" and actor.is_tenant_admin
+    return actor.manages(Capability.MANAGE_CONNECTIONS)

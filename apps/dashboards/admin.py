@@ -5,6 +5,7 @@ from django.contrib import admin
 from unfold.admin import StackedInline
 
 from apps.access.admin import HoldersAdmin, TenantInline, TenantModelForm
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.dashboards.models import (
     Dashboard,
@@ -47,6 +48,7 @@ class DashboardFilterInline(TenantInline):
 
 @admin.register(Dashboard, site=tenant_admin_site)
 class DashboardAdmin(HoldersAdmin):
+    capability = Capability.MANAGE_DASHBOARDS
     permission = "view_dashboard"
     group_table, user_table = DashboardGroupPermission, DashboardUserPermission
     list_display = ("title", "slug", "folder", "archived_at")
@@ -58,6 +60,7 @@ class DashboardAdmin(HoldersAdmin):
 
 @admin.register(Folder, site=tenant_admin_site)
 class FolderAdmin(HoldersAdmin):
+    capability = Capability.MANAGE_DASHBOARDS
     permission = "view_folder"
     group_table, user_table = FolderGroupPermission, FolderUserPermission
     list_display = ("name", "parent")

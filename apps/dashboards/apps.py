@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class DashboardsConfig(AppConfig):
     label = "dashboards"
     verbose_name = "Dashboards"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Let who can see its objects be reviewed."""
+        import_module("apps.dashboards.reviewed")

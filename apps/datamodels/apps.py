@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class DatamodelsConfig(AppConfig):
     label = "datamodels"
     verbose_name = "Data models"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Let who can see its objects be reviewed."""
+        import_module("apps.datamodels.reviewed")

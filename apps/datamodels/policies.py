@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 
+from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.datamodels.models import DataModel, ModelVersion
 from apps.datamodels.selectors import version_by_number
@@ -12,7 +13,7 @@ from apps.datamodels.selectors import version_by_number
 
 def can_manage(actor: Actor) -> bool:
     """Say whether the actor may read, draft and publish models: no token, no support, no view as somebody else."""
-    return actor.kind == "person" and actor.is_tenant_admin
+    return actor.manages(Capability.MANAGE_MODELS)
 
 
 def visible(actor: Actor) -> QuerySet[DataModel]:

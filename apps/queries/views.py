@@ -18,6 +18,7 @@ from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.explaining import explained, explained_person
 from apps.queries.listing import field_body
 from apps.queries.planning import as_query
+from apps.queries.policies import DASHBOARDS_ONLY, may_ask
 from apps.queries.problems import STATUS, not_found, problem
 from apps.queries.types import Answer, Pending
 from apps.queries.whole import whole_answer, whole_run
@@ -36,6 +37,8 @@ def api(*methods: str) -> Callable[[View], View]:
         def checked(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
             if request.method not in methods:
                 return problem(405, f"Use {' or '.join(methods)}.")
+            if not may_ask(_actor(request)):
+                return problem(403, DASHBOARDS_ONLY, code="role")
             try:
                 return view(request, *args, **kwargs)
             except TooLargeError:

@@ -4,12 +4,14 @@ from django.contrib import admin
 from django.utils.html import format_html
 
 from apps.access.admin import ReadOnlyAdmin
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.support.models import SupportRequest
 
 
 @admin.register(SupportRequest, site=tenant_admin_site)
 class SupportRequestAdmin(ReadOnlyAdmin):
+    capability = Capability.DECIDE_SUPPORT
     list_display = ("created_at", "staff_label", "reason", "state", "granted_until", "decided_by", "page")
     list_filter = ("state", "reason")
     fields = (

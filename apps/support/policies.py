@@ -5,14 +5,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 
+from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.support.models import SupportRequest
 from apps.tenants.binding import bound_tenant_id
 
 
 def may_review(actor: Actor) -> bool:
-    """Say whether the actor is an administrator of the bound tenant, in person: no token, no support session."""
-    return actor.kind == "person" and actor.is_tenant_admin and actor.tenant_id == bound_tenant_id()
+    """Say whether a role of the actor's lets them decide, in person: no token, no support session."""
+    return actor.manages(Capability.DECIDE_SUPPORT) and actor.tenant_id == bound_tenant_id()
 
 
 def may_ask(actor: Actor) -> bool:

@@ -1,6 +1,6 @@
 """Admin pages of access, and of the apps below it that may not know it."""
 
-from apps.access.admin import audit, groups, people, platform, providers
+from apps.access.admin import audit, groups, people, platform, providers, reviews, roles
 from apps.access.admin.base import (
     ReadOnlyAdmin,
     ReadOnlyInline,
@@ -24,4 +24,6 @@ __all__ = [
     "people",
     "platform",
     "providers",
+    "reviews",
+    "roles",
 ]

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.access.admin.base import ReadOnlyAdmin
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.audit.models import AuditEvent
 
@@ -13,6 +14,8 @@ from apps.audit.models import AuditEvent
 @admin.register(AuditEvent, site=tenant_admin_site)
 class AuditEventAdmin(ReadOnlyAdmin):
     """Newest first. Facts are names and counts; the log holds no customer data."""
+
+    capability = Capability.READ_AUDIT
 
     list_display = ("happened_at", "verb", "actor_label", "on_behalf_of", "object_label", "object_type", "facts_text")
     list_filter = ("actor_kind", "verb")

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.audit.services import record
 
@@ -30,11 +31,15 @@ class TenantModelForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class _ActorPermissions:
-    """May open what the admin site lets in: the site has checked already, this checks again."""
+    """May open what a capability of one's roles opens; without one named, tenant administrators only."""
+
+    capability: Capability | None = None
 
     def _may(self, request: HttpRequest) -> bool:
         actor = actor_of(request)
-        return actor.kind == "person" and actor.is_tenant_admin
+        if self.capability is None:
+            return actor.kind == "person" and actor.viewing is None and actor.is_tenant_admin
+        return actor.manages(self.capability)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._may(request)
@@ -101,11 +106,16 @@ class ReadOnlyAdmin(TenantModelAdmin):
 
 
 class TenantInline(_ActorPermissions, TabularInline):  # type: ignore[misc]
-    """Rows inside another object's page."""
+    """Rows inside another object's page, for whoever may open that page."""
 
     form = TenantModelForm
     extra = 0
     tab = True
+
+    def __init__(self, parent_model: type[models.Model], admin_site: Any) -> None:
+        super().__init__(parent_model, admin_site)
+        if self.capability is None and (holder := admin_site._registry.get(parent_model)) is not None:
+            self.capability = holder.capability
 
 
 class ReadOnlyInline(TenantInline):

@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from apps.access.admin.base import TenantInline, TenantModelAdmin, actor_of
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import AttributeDefinition, GroupMembership, User, UserGroup
 
@@ -34,6 +35,8 @@ class MemberInline(TenantInline):
 class UserGroupAdmin(TenantModelAdmin):
     """Permissions are held by a group's id: a deleted group's name can be used again without its rights."""
 
+    capability = Capability.MANAGE_PEOPLE
+
     list_display = ("name", "description", "people")
     search_fields = ("name",)
     fields = ("name", "description")
@@ -51,6 +54,8 @@ class UserGroupAdmin(TenantModelAdmin):
 @admin.register(AttributeDefinition, site=tenant_admin_site)
 class AttributeDefinitionAdmin(TenantModelAdmin):
     """Attributes have no default: a person without a value is refused where a policy asks for it."""
+
+    capability = Capability.MANAGE_PEOPLE
 
     list_display = ("name", "label", "type", "is_list", "people")
     search_fields = ("name", "label")

@@ -10,8 +10,11 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from apps.access.admin.base import TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.roles import Capability
 from apps.access.services import grant_permission, revoke_permission
 from apps.accounts.models import User, UserGroup
+
+HOLDERS = ("holder_groups", "holders")
 
 
 class HoldersForm(TenantModelForm):
@@ -26,8 +29,9 @@ class HoldersForm(TenantModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["holder_groups"].queryset = UserGroup.objects.all()  # type: ignore[attr-defined]
-        self.fields["holders"].queryset = User.objects.filter(is_active=True)  # type: ignore[attr-defined]
+        if "holders" in self.fields:
+            self.fields["holder_groups"].queryset = UserGroup.objects.all()  # type: ignore[attr-defined]
+            self.fields["holders"].queryset = User.objects.filter(is_active=True)  # type: ignore[attr-defined]
 
 
 class HoldersAdmin(TenantModelAdmin):
@@ -38,11 +42,41 @@ class HoldersAdmin(TenantModelAdmin):
     group_table: Any
     user_table: Any
 
+    def _may(self, request: HttpRequest) -> bool:
+        return self._may_edit(request) or self._may_share(request)
+
+    def _may_edit(self, request: HttpRequest) -> bool:
+        return super()._may(request)
+
+    def _may_share(self, request: HttpRequest) -> bool:
+        """Say whether the reader may say who holds the object: who edits it and who opens it are two matters."""
+        return actor_of(request).manages(Capability.MANAGE_PEOPLE)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_edit(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_edit(request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave the holders to those who may say who they are."""
+        found = super().get_fields(request, obj)
+        return found if self._may_share(request) else [name for name in found if name not in HOLDERS]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave everything else to those who may edit the object."""
+        found = super().get_readonly_fields(request, obj)
+        return found if self._may_edit(request) else (*found, *(name for name in self.fields if name not in HOLDERS))
+
     def get_form(self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
-        groups, people = self.held_by(obj)
-        form.base_fields["holder_groups"].initial = groups
-        form.base_fields["holders"].initial = people
+        if self._may_share(request):
+            groups, people = self.held_by(obj)
+            form.base_fields["holder_groups"].initial = groups
+            form.base_fields["holders"].initial = people
+        else:
+            for name in HOLDERS:
+                form.base_fields.pop(name, None)
         return form
 
     def held_by(self, obj: models.Model | None) -> tuple[list[Any], list[Any]]:
@@ -56,6 +90,8 @@ class HoldersAdmin(TenantModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        if not self._may_share(request):
+            return
         groups, people = self.held_by(form.instance)
         self._regrant(request, form.instance, "group", groups, form.cleaned_data["holder_groups"])
         self._regrant(request, form.instance, "user", people, form.cleaned_data["holders"])

@@ -9,7 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
+from apps.access.types import Actor
 from apps.accounts import services
 from apps.accounts.claims import typed_values
 from apps.accounts.errors import AttributeTypeError
@@ -57,10 +59,11 @@ def _parsed(line: str, definition: AttributeDefinition) -> str | int | float | b
 
 
 class NotForOneself(TenantInline):
-    """Nobody changes their own rights."""
+    """Nobody changes their own rights, and only a tenant administrator those of another one."""
 
     def _is_self(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is not None and obj.pk == actor_of(request).user_id
+        actor = actor_of(request)
+        return obj is not None and (obj.pk == actor.user_id or (obj.is_tenant_admin and not actor.is_tenant_admin))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_add_permission(request, obj) and not self._is_self(request, obj)
@@ -98,6 +101,8 @@ class TokenInline(ReadOnlyInline):
 class UserAdmin(TenantModelAdmin):
     """Invite, look up, shut out. Identity comes from the provider; there is no password."""
 
+    capability = Capability.MANAGE_PEOPLE
+
     list_display = ("email", "name", "is_active", "is_tenant_admin", "has_signed_in", "attributes_text", "last_login")
     list_filter = ("is_active", "is_tenant_admin", "groups")
     search_fields = ("email", "name")
@@ -112,8 +117,14 @@ class UserAdmin(TenantModelAdmin):
         return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        own = ("is_active", "is_tenant_admin") if obj is not None and obj.pk == actor_of(request).user_id else ()
-        return (*self.readonly_fields, *own)
+        actor = actor_of(request)
+        own = ("is_active", "is_tenant_admin") if obj is not None and obj.pk == actor.user_id else ()
+        return (*self.readonly_fields, *own, *(() if actor.is_tenant_admin else ("is_tenant_admin",)))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only a tenant administrator changes another one."""
+        is_above = obj is not None and obj.is_tenant_admin and not actor_of(request).is_tenant_admin
+        return super().has_change_permission(request, obj) and not is_above
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """People are shut out, not deleted: the audit log speaks of them."""
@@ -143,19 +154,26 @@ class UserAdmin(TenantModelAdmin):
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
         actor = actor_of(request)
-        for user in queryset.exclude(pk=str(actor.user_id)):
+        for user in _changeable(queryset.exclude(pk=str(actor.user_id)), actor):
             services.set_active(user, is_active=is_active, by=actor, now=datetime.now(UTC))
         messages.success(request, "Done. You yourself are never changed by this.")
 
     @admin.action(description="End the sessions of the selected people")
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in queryset:
+        for user in _changeable(queryset, actor_of(request)):
             services.end_sessions(user, by=actor_of(request), now=datetime.now(UTC))
+
+
+def _changeable(people: QuerySet[User], actor: Actor) -> QuerySet[User]:
+    """Leave tenant administrators to tenant administrators."""
+    return people if actor.is_tenant_admin else people.filter(is_tenant_admin=False)
 
 
 @admin.register(ApiToken, site=tenant_admin_site)
 class ApiTokenAdmin(TenantModelAdmin):
     """Tokens can be revoked here; they are issued with ``manage.py issue_token`` and never shown again."""
+
+    capability = Capability.MANAGE_PEOPLE
 
     list_display = ("name", "user", "created_at", "expires_at", "last_used_at", "revoked_at")
     list_filter = ("revoked_at",)
@@ -173,5 +191,5 @@ class ApiTokenAdmin(TenantModelAdmin):
 
     @admin.action(description="Revoke the selected tokens", permissions=["view"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        for token in queryset:
+        for token in queryset.filter(user__in=_changeable(User.objects.all(), actor_of(request))):
             services.revoke_token(token, by=actor_of(request), now=datetime.now(UTC))

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.access.admin.base import TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import ClaimMapping, IdentityProvider
 from apps.accounts.services import save_provider
@@ -53,6 +54,8 @@ class ClaimMappingInline(TenantInline):
 @admin.register(IdentityProvider, site=tenant_admin_site)
 class IdentityProviderAdmin(TenantModelAdmin):
     """Where people sign in."""
+
+    capability = Capability.MANAGE_IDENTITY
 
     form = IdentityProviderForm
     list_display = ("name", "protocol", "issuer", "client_id", "is_enabled", "admits_uninvited")

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path
 
 from apps.access.admin import ReadOnlyAdmin
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.datamodels.admin import actions, pages
 from apps.datamodels.models import DataModel, ModelVersion
@@ -30,6 +31,8 @@ ROUTES = (
 @admin.register(DataModel, site=tenant_admin_site)
 class DataModelAdmin(ReadOnlyAdmin):
     """Models come in by ``import_model``; what is published of them, and what is drafted, is on their pages."""
+
+    capability = Capability.MANAGE_MODELS
 
     list_display = ("name", "connection", "current", "drafts", "created_at")
     search_fields = ("name",)

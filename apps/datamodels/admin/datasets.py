@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.access.admin import HoldersAdmin
+from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.datamodels.models import Dataset, DatasetGroupPermission, DatasetUserPermission
 
@@ -13,6 +14,8 @@ from apps.datamodels.models import Dataset, DatasetGroupPermission, DatasetUserP
 @admin.register(Dataset, site=tenant_admin_site)
 class DatasetAdmin(HoldersAdmin):
     """Published topics and who may query them; rows, fields and masks follow from the model."""
+
+    capability = Capability.MANAGE_MODELS
 
     permission = "query_dataset"
     group_table, user_table = DatasetGroupPermission, DatasetUserPermission

@@ -15,6 +15,7 @@ from apps.governance.explain import explain, public
 from apps.queries.errors import QueryFailedError
 from apps.queries.management.questions import read_question
 from apps.queries.planning import as_query, plan_query
+from apps.queries.policies import DASHBOARDS_ONLY, may_ask
 from apps.queries.services import answer, cancel_run, run_state
 from apps.queries.types import Answer, Pending
 from apps.semantic.errors import QueryError
@@ -41,6 +42,8 @@ class Command(BaseCommand):
             if user is None:
                 raise CommandError(f"no active person {options['email']!r} here")
             actor = actor_for_user(user)
+            if not may_ask(actor):
+                raise CommandError(DASHBOARDS_ONLY)
             try:
                 if options["sql"] or options["explain"]:
                     self.describe(actor, question, sql=options["sql"])

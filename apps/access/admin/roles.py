@@ -1,0 +1,73 @@
+"""Roles, and who has which: for tenant administrators only, since a role can hold everything."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from apps.access.admin.base import TenantModelAdmin, TenantModelForm
+from apps.access.models import Role, RoleAssignment
+from apps.access.roles import LABELS, capabilities_of
+from apps.access.sites import tenant_admin_site
+
+
+class RoleForm(TenantModelForm):
+    """Capabilities as check boxes, each with what it means."""
+
+    capabilities = forms.MultipleChoiceField(
+        choices=[(capability.value, text) for capability, text in LABELS.items()],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        required=False,
+    )
+
+    class Meta:
+        model = Role
+        fields = ("name", "description", "capabilities")
+
+
+@admin.register(Role, site=tenant_admin_site)
+class RoleAdmin(TenantModelAdmin):
+    """Roles of your own, beside viewer, querier, modeler, connection administrator and tenant administrator."""
+
+    form = RoleForm
+    list_display = ("name", "description", "held", "assigned")
+    search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Role]:
+        found: QuerySet[Role] = (
+            super().get_queryset(request).prefetch_related("assignments__user", "assignments__group")
+        )
+        return found
+
+    @admin.display(description="may")
+    def held(self, role: Role) -> str:
+        return ", ".join(sorted(str(item) for item in capabilities_of(role.capabilities))) or "see what is shared"
+
+    @admin.display(description="held by")
+    def assigned(self, role: Role) -> str:
+        return ", ".join(sorted(item.who for item in role.assignments.all()))[:120] or "–"
+
+
+@admin.register(RoleAssignment, site=tenant_admin_site)
+class RoleAssignmentAdmin(TenantModelAdmin):
+    """Everything that any of somebody's roles holds applies. A role of everybody is the base role; without one it is querier."""
+
+    list_display = ("who", "role_name")
+    list_filter = ("built_in", "role")
+    search_fields = ("user__email", "group__name", "role__name")
+    fields = ("user", "group", "built_in", "role")
+    autocomplete_fields = ("user", "group", "role")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RoleAssignment]:
+        found: QuerySet[RoleAssignment] = super().get_queryset(request).select_related("user", "group", "role")
+        return found
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Say what an empty person and group mean."""
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None and db_field.name in ("user", "group"):
+            found.help_text = "leave person and group empty to mean everybody"
+        return found
