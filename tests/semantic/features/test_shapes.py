@@ -351,3 +351,28 @@ def test_a_composites_own_rights_hold_whatever_its_parts_allow(store):
 
 def test_shared_dimensions_can_be_asked_for_alone(store):
     assert sorted(store.ask(ask("Both", "@_shared_dimensions_.region")), key=str) == [("EU",), ("US",), (None,)]
+
+
+def test_a_masked_ranking_shows_masks_and_ranks_nothing(store):
+    plain = 'email: {sql: "${customers.mail}", '
+    ranked = 'email: {sql: "${customers.name}", dynamic_top_n: {n: 1, by: credits}, '
+    of = model(store.engine.dialect, **{"customers.view": FILES["customers.view"].replace(plain, ranked)})
+    fields = ("customers.email", "customers.credits")
+    assert of.dimension("customers.email").top_n is not None
+    whole = store.ask(ask("People", *fields), everything(of, "People"), of)
+    assert dict(whole) == {"Kari": 250, "Other": 175}
+    masked = everything(of, "People", masked=frozenset({"customers.email"}))
+    values = {value for value, _ in store.ask(ask("People", *fields), masked, of)}
+    assert len(values) == 4
+    assert not values & {"Kari", "Other", "Ola"}
+
+
+def test_the_calendar_refuses_what_is_no_day_of_it(store):
+    for condition in (
+        {"day_of_month": []},
+        {"day_of_month": True},
+        {"day_of_month": [32]},
+        {"day_of_week": ["Someday"]},
+    ):
+        with pytest.raises(QueryError):
+            store.ask(ask("Sales", "orders.count", filters={"orders.ordered_at": condition}))
