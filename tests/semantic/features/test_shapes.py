@@ -376,3 +376,11 @@ def test_the_calendar_refuses_what_is_no_day_of_it(store):
     ):
         with pytest.raises(QueryError):
             store.ask(ask("Sales", "orders.count", filters={"orders.ordered_at": condition}))
+
+
+def test_a_constant_is_not_summed_over_rows_that_a_join_missed(store):
+    view = FILES["orders.view"].replace("measures:\n", 'measures:\n  ones: {aggregate_type: sum, sql: "1"}\n', 1)
+    of = model(store.engine.dialect, **{"orders.view": view})
+    assert of.measure("orders.ones") is not None
+    found = dict(store.ask(ask("People", "customers.name", "orders.ones"), everything(of, "People"), of))
+    assert found == {"Ola": 2, "Kari": 1, "Joe": 2, "Mia": None}
