@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from apps.semantic.errors import FanOutError, MalformedQueryError, MissingAttributeError, QueryError, UnknownFieldError
+from apps.semantic.errors import (
+    FanOutError,
+    MalformedQueryError,
+    MissingAttributeError,
+    QueryError,
+    UnknownFieldError,
+    UnprovenSqlError,
+)
 from tests.semantic.features.store import FILES, everything, model, policy
 
 
@@ -384,3 +391,10 @@ def test_a_constant_is_not_summed_over_rows_that_a_join_missed(store):
     assert of.measure("orders.ones") is not None
     found = dict(store.ask(ask("People", "customers.name", "orders.ones"), everything(of, "People"), of))
     assert found == {"Ola": 2, "Kari": 1, "Joe": 2, "Mia": None}
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_nothing_is_masked_without_a_key_of_the_tenant(store, key):
+    masked = replace(everything(store.model, "People", masked=frozenset({"customers.mail"})), mask_key=key)
+    with pytest.raises(UnprovenSqlError):
+        store.ask(ask("People", "customers.mail"), masked)
