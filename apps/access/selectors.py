@@ -1,20 +1,22 @@
 """Who asks, and what they may: the answers that everything downstream relies on."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q
+from django.db.models.functions import JSONObject
 from guardian.shortcuts import get_objects_for_user
 from guardian.utils import get_group_obj_perms_model
 
 from apps.access.models import RoleAssignment, ViewSession
 from apps.access.roles import ALL, BASE, BUILT_IN, NONE, Capability, capabilities_of
 from apps.access.types import Actor, AttributeValue, Viewing
-from apps.accounts.models import ApiToken, User, UserAttribute, UserGroup
+from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute, UserGroup
 from apps.accounts.services import TOKEN_PREFIX, token_digest
 from apps.tenants.binding import bound_tenant_id
 
@@ -34,14 +36,12 @@ def anonymous(tenant_id: UUID) -> Actor:
 
 
 def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | None = None) -> Actor:
-    """Build the actor of a person of the bound tenant: three statements, attributes, groups, roles."""
-    held = UserAttribute.objects.filter(user=user).select_related("definition")
-    groups = list(UserGroup.objects.filter(memberships__user=user).values_list("pk", "name"))
-    attributes = {
-        row.definition.name: AttributeValue(tuple(row.values), row.definition.type, row.source) for row in held
-    }
+    """Build the actor of a person of the bound tenant: one statement for attributes, groups and roles."""
+    found = rights_of(user)
+    groups = found.groups
+    attributes = found.attributes
     is_admin = user.is_tenant_admin and not is_platform
-    held_here = frozenset() if is_platform else ALL if is_admin else role_capabilities(user)
+    held_here = frozenset() if is_platform else ALL if is_admin else found.capabilities
     return Actor(
         kind="token" if token_id else "person",
         tenant_id=bound_tenant_id(),
@@ -59,16 +59,52 @@ def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | No
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a person holds: attributes by name, (id, name) of groups, capabilities of all roles together."""
+
+    attributes: dict[str, AttributeValue]
+    groups: list[tuple[UUID, str]]
+    capabilities: frozenset[Capability]
+
+
+def rights_of(user: User) -> Rights:
+    """Read what a person of the bound tenant holds, in one statement."""
+    attributes = UserAttribute.objects.filter(user=OuterRef("pk")).values(
+        row=JSONObject(name="definition__name", type="definition__type", source="source", values="values")
+    )
+    groups = UserGroup.objects.filter(memberships__user=OuterRef("pk")).values(row=JSONObject(id="pk", name="name"))
+    own = Q(user=None, group=None) | Q(user=OuterRef("pk"))
+    own |= Q(group__in=GroupMembership.objects.filter(user=OuterRef(OuterRef("pk"))).values("group"))
+    roles = RoleAssignment.objects.filter(own).values(
+        row=JSONObject(built_in="built_in", own="role__capabilities", user="user_id", group="group_id")
+    )
+    rows = User.objects.filter(pk=user.pk).values_list(
+        ArraySubquery(attributes), ArraySubquery(groups), ArraySubquery(roles)
+    )
+    held = rows.order_by().first()
+    if held is None:
+        return Rights({}, [], NONE)
+    return Rights(
+        {row["name"]: AttributeValue(tuple(row["values"]), row["type"], row["source"]) for row in held[0]},
+        [(UUID(row["id"]), row["name"]) for row in held[1]],
+        _together(held[2]),
+    )
+
+
+def _together(roles: Iterable[Mapping[str, Any]]) -> frozenset[Capability]:
+    """Return what roles hold together, the base role included."""
+    has_base = False
+    held = NONE
+    for row in roles:
+        has_base = has_base or (row["user"] is None and row["group"] is None)
+        held |= BUILT_IN.get(row["built_in"], NONE) if row["built_in"] else capabilities_of(row["own"] or [])
+    return held if has_base else held | BUILT_IN[BASE]
+
+
 def role_capabilities(user: User) -> frozenset[Capability]:
-    """Return what the roles of a person hold together: their own, their groups', everybody's. One statement."""
-    everybody, own = Q(user=None, group=None), Q(user=user)
-    found = RoleAssignment.objects.filter(everybody | own | Q(group__memberships__user=user))
-    rows = list(found.values_list("built_in", "role__capabilities", "user_id", "group_id"))
-    has_base = any(user_id is None and group_id is None for *_, user_id, group_id in rows)
-    held = BUILT_IN[BASE] if not has_base else NONE
-    for built_in, capabilities, *_ in rows:
-        held |= BUILT_IN.get(built_in, NONE) if built_in else capabilities_of(capabilities or [])
-    return held
+    """Return what the roles of a person hold together: their own, their groups', everybody's."""
+    return rights_of(user).capabilities
 
 
 def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict[str, AttributeValue]:

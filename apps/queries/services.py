@@ -23,7 +23,7 @@ from apps.queries.tasks import execute_run
 from apps.queries.types import Answer, CacheInfo, Pending
 from apps.semantic.errors import MalformedQueryError, QueryError
 from apps.semantic.query.types import SemanticQuery
-from apps.vault.services import seal
+from apps.vault.services import key_at_hand, seal
 
 RETRIED = ("forbidden", "cancelled", "changed", "lost")
 """A leader that ended so says nothing of those who followed it."""
@@ -43,7 +43,7 @@ def answer(
     if connection.in_atomic_block:
         raise RuntimeError("answer() waits: it must not be called inside a transaction")
     parsed = as_query(query)
-    with _denials_recorded(actor, parsed, now), transaction.atomic():
+    with _denials_recorded(actor, parsed, now), transaction.atomic(), key_at_hand():
         plan = plan_query(actor, parsed, now=now)
         found = _without_values(plan) if plan.governed.hides_values else store.read(plan, now=now)
         if found is not None:

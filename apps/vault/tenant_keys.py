@@ -3,6 +3,9 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +23,7 @@ from apps.vault.errors import KeyDestroyedError, SealError
 from apps.vault.models import TenantKey
 
 aead.register()
+_at_hand: ContextVar[dict[UUID, "OpenKey"] | None] = ContextVar("omni_key_at_hand", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,31 @@ def _unwrapped(tenant_id: UUID, version: int, wrapped: bytes) -> OpenKey:
     return OpenKey(handle.primitive(aead.Aead), hashlib.sha256(keyset).digest())
 
 
+@contextmanager
+def key_at_hand() -> Iterator[None]:
+    """Read the bound tenant's key once for the work of one transaction, at its first use."""
+    token = _at_hand.set({})
+    try:
+        yield
+    finally:
+        _at_hand.reset(token)
+
+
 def tenant_key() -> OpenKey:
     """Return the bound tenant's key. The row is read each time, so that destruction bites at once.
 
     Raises:
         KeyDestroyedError: it was destroyed, or never made.
     """
+    held, tenant_id = _at_hand.get(), bound_tenant_id()
+    if held is None:
+        return _read_key()
+    if tenant_id not in held:
+        held[tenant_id] = _read_key()
+    return held[tenant_id]
+
+
+def _read_key() -> OpenKey:
     row = TenantKey.objects.filter(destroyed_at=None).order_by("-version").first()
     if row is None:
         raise KeyDestroyedError("this tenant has no key")
