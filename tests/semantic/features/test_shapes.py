@@ -398,3 +398,50 @@ def test_nothing_is_masked_without_a_key_of_the_tenant(store, key):
     masked = replace(everything(store.model, "People", masked=frozenset({"customers.mail"})), mask_key=key)
     with pytest.raises(UnprovenSqlError):
         store.ask(ask("People", "customers.mail"), masked)
+
+
+MASKABLE = {
+    "latest_mail": '{sql: "${mail}", level_of_detail: {aggregate_type: max, fixed: [customers.region]}}',
+    "loud_mail": '{sql: "UPPER(${mail})"}',
+    "age": '{sql: "EXTRACT(YEAR FROM ${birthday})"}',
+    "birthday": "{sql: born, mask_unless_access_grants: [sees_mail], timeframes: [raw, month]}",
+}
+COUNTED = {
+    "mails": '{aggregate_type: count_distinct, sql: "${mail}"}',
+    "eu_mails": '{aggregate_type: count_distinct, sql: "${mail}", filters: {region: {is: EU}}}',
+    "birthdays": '{aggregate_type: count, sql: "${birthday}"}',
+    "known": "{aggregate_type: count, filters: {mail: {not: null}}}",
+    "last_birthday": '{aggregate_type: max, sql: "${birthday}"}',
+    "years": '{aggregate_type: count_distinct, sql: "EXTRACT(YEAR FROM ${birthday})"}',
+    "one_mail_each": '{aggregate_type: sum_distinct_on, sql: "${limit_}", custom_primary_key_sql: "${mail}"}',
+}
+
+
+def maskable(store):
+    view = FILES["customers.view"]
+    view = view.replace("dimensions:\n", "dimensions:\n" + "".join(f"  {k}: {v}\n" for k, v in MASKABLE.items()), 1)
+    view = view.replace("measures:\n", "measures:\n" + "".join(f"  {k}: {v}\n" for k, v in COUNTED.items()), 1)
+    return model(store.engine.dialect, **{"customers.view": view})
+
+
+@pytest.mark.parametrize(
+    "name", ["latest_mail", "age", "birthday[month]", "known", "last_birthday", "years", "one_mail_each"]
+)
+def test_what_would_need_the_value_beneath_a_mask_is_unknown(store, name):
+    of = maskable(store)
+    masked = everything(of, "People", masked=frozenset({"customers.mail", "customers.birthday"}))
+    if store.engine.dialect != "mysql" or name != "one_mail_each":
+        assert store.ask(ask("People", f"customers.{name}"), everything(of, "People"), of)
+    with pytest.raises(UnknownFieldError):
+        store.ask(ask("People", f"customers.{name}"), masked, of)
+
+
+def test_masked_values_can_be_counted_and_written_in_capitals(store):
+    of = maskable(store)
+    masked = everything(of, "People", masked=frozenset({"customers.mail", "customers.birthday"}))
+    counts = ask("People", "customers.mails", "customers.eu_mails", "customers.birthdays")
+    assert store.ask(counts, masked, of) == store.ask(counts, everything(of, "People"), of) == [(3, 2, 3)]
+    loud = {value for (value,) in store.ask(ask("People", "customers.loud_mail"), masked, of) if value}
+    assert len(loud) == 3
+    assert not any("@" in value for value in loud)
+    assert all(value == value.upper() for value in loud)
