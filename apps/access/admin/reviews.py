@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from apps.access import reviewing
 from apps.access.admin.base import ReadOnlyAdmin, actor_of
 from apps.access.models import AccessReview
-from apps.access.roles import Capability
+from apps.access.roles import LABELS, Capability
 from apps.access.selectors import role_capabilities
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import User, UserAttribute
@@ -88,5 +88,7 @@ def _subject(kind: str, key: UUID) -> Any:
 def _about(user: User) -> dict[str, Any]:
     """Return what else decides on what a person sees: attributes with where they came from, and roles."""
     attributes = UserAttribute.objects.filter(user=user).select_related("definition").order_by("definition__name")
-    may = ["everything: tenant administrator"] if user.is_tenant_admin else sorted(map(str, role_capabilities(user)))
+    held = role_capabilities(user)
+    may = [text for capability, text in LABELS.items() if capability in held]
+    may = ["administer everything: tenant administrator"] if user.is_tenant_admin else may
     return {"attributes": attributes, "may": may}

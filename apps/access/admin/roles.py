@@ -13,6 +13,8 @@ from apps.access.models import Role, RoleAssignment
 from apps.access.roles import LABELS, capabilities_of
 from apps.access.sites import tenant_admin_site
 
+FIELD_LABELS = {"user": "Person", "group": "or group", "built_in": "Built-in role", "role": "or role of your own"}
+
 
 class RoleForm(TenantModelForm):
     """Capabilities as check boxes, each with what it means."""
@@ -66,8 +68,10 @@ class RoleAssignmentAdmin(TenantModelAdmin):
         return found
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Say what an empty person and group mean."""
+        """Name the fields as people do, and say what an empty person and group mean."""
         found = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if found is not None and db_field.name in ("user", "group"):
+        if found is not None and db_field.name in FIELD_LABELS:
+            found.label = FIELD_LABELS[db_field.name]
+        if found is not None and db_field.name == "group":
             found.help_text = "leave person and group empty to mean everybody"
         return found
