@@ -13,6 +13,7 @@ import pymysql
 import pytest
 
 MARIADB = "OMNI_TEST_MARIADB_URL"
+LOCK_S = 600
 
 
 class Engine(Protocol):
@@ -106,6 +107,8 @@ def _mariadb(schema: str) -> Iterator[Any]:
     drop = f"DROP DATABASE IF EXISTS {schema}"
     try:
         with connection.cursor() as cursor:
+            cursor.execute("SELECT GET_LOCK(%s, %s)", (schema, LOCK_S))  # one process at a time has the schema
+            assert cursor.fetchone() == (1,), f"another run has held {schema} for {LOCK_S} s"
             cursor.execute(drop)
         yield connection
     finally:
