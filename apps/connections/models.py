@@ -5,6 +5,7 @@ from django.db import models
 
 from apps.tenants.models import TenantOwnedModel
 from apps.warehouses.errors import WarehouseError
+from apps.warehouses.opening import SERVERS
 from apps.warehouses.options import check_options
 
 CEILINGS = {"port": 65_535, "max_rows": 1_000_000, "max_bytes": 1024**3, "timeout_s": 900}
@@ -16,6 +17,7 @@ class Connection(TenantOwnedModel):
     class Dialect(models.TextChoices):
         DUCKDB = "duckdb", "DuckDB"
         POSTGRES = "postgres", "PostgreSQL"
+        MYSQL = "mysql", "MariaDB (MySQL's protocol)"
 
     class Health(models.TextChoices):
         UNKNOWN = "unknown", "not checked yet"
@@ -57,10 +59,10 @@ class Connection(TenantOwnedModel):
             for field, ceiling in CEILINGS.items()
             if (value := getattr(self, field)) is not None and not 1 <= value <= ceiling
         }
-        is_server = self.dialect == self.Dialect.POSTGRES
+        is_server = self.dialect in SERVERS
         for field in ("host", "username"):
             if is_server != bool(getattr(self, field)):
-                problems[field] = "PostgreSQL needs it." if is_server else "A DuckDB file has none."
+                problems[field] = f"{self.get_dialect_display()} needs it." if is_server else "A DuckDB file has none."
         if problem := self._options_problem():
             problems["options"] = problem
         if problems:

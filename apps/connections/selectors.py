@@ -9,11 +9,10 @@ from django.conf import settings
 from apps.connections.models import Connection
 from apps.vault.errors import NoWorkerKeyError
 from apps.vault.services import open_for_worker
-from apps.warehouses.opening import open_warehouse
+from apps.warehouses.opening import SERVERS, open_server, open_warehouse
 from apps.warehouses.pool import Pool
-from apps.warehouses.postgres import PostgresWarehouse
 from apps.warehouses.targets import POSTGRES_PORT, Allowed, OwnServer
-from apps.warehouses.types import Target, Warehouse
+from apps.warehouses.types import PooledWarehouse, Target, Warehouse
 
 _pool = Pool()
 
@@ -55,7 +54,7 @@ def allowed_targets() -> Allowed:
 class PooledSource:
     """A lent session: closing gives it back."""
 
-    def __init__(self, key: tuple[Any, ...], session: PostgresWarehouse) -> None:
+    def __init__(self, key: tuple[Any, ...], session: PooledWarehouse) -> None:
         self._key, self._session = key, session
         self.execute, self.catalog, self.check, self.cancel = (
             session.execute, session.catalog, session.check, session.cancel
@@ -78,7 +77,7 @@ def open_source(connection: Connection) -> Warehouse:
     if connection.sealed_credential:
         secret = open_for_worker(bytes(connection.sealed_credential), context=context_of(connection)).decode()
     target, allowed = target_of(connection), allowed_targets()
-    if target.dialect != Connection.Dialect.POSTGRES:
+    if target.dialect not in SERVERS:
         return open_warehouse(target, secret, allowed=allowed)
     key = (connection.tenant_id, connection.pk, connection.version)
-    return PooledSource(key, _pool.take(key, lambda: PostgresWarehouse(target, secret, allowed=allowed)))
+    return PooledSource(key, _pool.take(key, lambda: open_server(target, secret, allowed=allowed)))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from apps.warehouses.errors import WarehouseError
 
+MYSQL_SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
 MAX_CONNECT_TIMEOUT_S = 15
 
@@ -15,6 +16,7 @@ def _is_timeout(text: str) -> bool:
 
 ALLOWED: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     "duckdb": {},
+    "mysql": {"sslmode": MYSQL_SSL_MODES.__contains__, "connect_timeout": _is_timeout},
     "postgres": {
         "sslmode": SSL_MODES.__contains__,
         "connect_timeout": _is_timeout,

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from apps.warehouses.postgres import PostgresWarehouse
+from apps.warehouses.types import PooledWarehouse
 
 MAX_IDLE = 20
 MAX_IDLE_S = 60.0
@@ -22,10 +22,10 @@ class Pool:
 
     max_idle: int = MAX_IDLE
     max_idle_s: float = MAX_IDLE_S
-    _idle: "OrderedDict[Hashable, tuple[float, PostgresWarehouse]]" = field(default_factory=OrderedDict)
+    _idle: "OrderedDict[Hashable, tuple[float, PooledWarehouse]]" = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, key: Hashable, make: Callable[[], PostgresWarehouse]) -> PostgresWarehouse:
+    def take(self, key: Hashable, make: Callable[[], PooledWarehouse]) -> PooledWarehouse:
         """Return an idle session of this key that still works, or a new one."""
         with self._lock:
             dropped = self._drop()
@@ -37,7 +37,7 @@ class Pool:
             found.close()
         return make()
 
-    def give_back(self, key: Hashable, session: PostgresWarehouse) -> None:
+    def give_back(self, key: Hashable, session: PooledWarehouse) -> None:
         """Keep a session for the next query, or close it."""
         if not session.is_usable:
             session.close()
@@ -48,7 +48,7 @@ class Pool:
             dropped = self._drop()
         _close(dropped if replaced is None else [*dropped, replaced])
 
-    def _drop(self) -> list[PostgresWarehouse]:
+    def _drop(self) -> list[PooledWarehouse]:
         """Take out what is too much or too old; the order is that of their return."""
         dropped = []
         while self._idle:
@@ -59,6 +59,6 @@ class Pool:
         return dropped
 
 
-def _close(sessions: list[PostgresWarehouse]) -> None:
+def _close(sessions: list[PooledWarehouse]) -> None:
     for session in sessions:
         session.close()

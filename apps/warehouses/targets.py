@@ -73,14 +73,14 @@ class Place:
         return not self.socket_dir and is_public(ipaddress.ip_address(self.address))
 
 
-def locate(target: Target, allowed: Allowed) -> Place:
+def locate(target: Target, allowed: Allowed, *, default_port: int = POSTGRES_PORT) -> Place:
     """Find the one place to connect to.
 
     Raises:
         WarehouseError: a list of hosts, an odd spelling, our own database, or a place that is private, loopback,
             link-local, reserved or a metadata service's, unless the operator allows it.
     """
-    port = target.port or POSTGRES_PORT
+    port = target.port or default_port
     if target.host.startswith("/"):
         place = Place("", _socket_dir(target.host, allowed), port)
     else:

@@ -99,3 +99,12 @@ class Warehouse(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class PooledWarehouse(Warehouse, Protocol):
+    """A session that can be lent again."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Say whether it is idle, was never stopped, and its server has not hung up."""
+        ...

@@ -1,5 +1,6 @@
 """Real sources: a DuckDB file in a data folder, and a database with a reader on the embedded PostgreSQL."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 
 from apps.warehouses.duckdb import DuckDBWarehouse
+from apps.warehouses.mysql import MySQLWarehouse
 from apps.warehouses.postgres import PostgresWarehouse
 from apps.warehouses.types import Limits, Target, Warehouse
 from tests.environment import WORKER
-from tests.warehouses.samples import LOCAL, PASSWORD, make_file, reader_database
+from tests.semantic.features.engines import MARIADB
+from tests.warehouses.samples import LOCAL, PASSWORD, make_file, mariadb_database, reader_database
 
 AMPLE = Limits(max_rows=1_000_000, max_bytes=512 * 1024 * 1024, timeout_s=20)
 
@@ -44,9 +47,27 @@ def mill(database: Target) -> Iterator[PostgresWarehouse]:
     source.close()
 
 
-@pytest.fixture(params=["shop", "mill"])
+@pytest.fixture(scope="session")
+def market() -> Iterator[Target]:
+    """A database on a real MariaDB."""
+    address = os.environ.get(MARIADB)
+    if not address:
+        pytest.skip(f"set {MARIADB} to mysql://user:password@host:port/database to run this on MariaDB")
+    with mariadb_database(address, f"omni_source_{WORKER}") as target:
+        yield target
+
+
+@pytest.fixture
+def stall(market: Target) -> Iterator[MySQLWarehouse]:
+    """A session on the MariaDB database."""
+    source = MySQLWarehouse(market, PASSWORD, allowed=LOCAL)
+    yield source
+    source.close()
+
+
+@pytest.fixture(params=["shop", "mill", "stall"])
 def source(request: pytest.FixtureRequest) -> Warehouse:
-    """Each of the two in turn: what the port promises, both keep."""
+    """Each of the three in turn: what the port promises, all keep."""
     found: Warehouse = request.getfixturevalue(request.param)
     return found
 

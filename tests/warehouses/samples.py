@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 import psycopg
+import pymysql
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -29,6 +31,36 @@ def make_file(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         for statement in TABLES:
             connection.execute(statement)
+
+
+@contextmanager
+def mariadb_database(address: str, name: str) -> Iterator[Target]:
+    """Make a database, and a user of the same name who may do everything with it; both go afterwards."""
+    parts = urlsplit(address)
+    admin = pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        password=parts.password or "",
+        autocommit=True,
+    )
+    user = f"'{name}'@'%'"
+    gone = (
+        f"DROP DATABASE IF EXISTS {name}",
+        f"DROP USER IF EXISTS {user}",
+        f"DROP USER IF EXISTS '{name}'@'localhost'",
+    )
+    made = (
+        f"CREATE DATABASE {name} CHARACTER SET utf8mb4", f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}'",
+        f"CREATE USER '{name}'@'localhost' IDENTIFIED BY '{PASSWORD}'", f"GRANT ALL ON {name}.* TO {user}",
+        f"GRANT ALL ON {name}.* TO '{name}'@'localhost'", f"USE {name}", *TABLES[:1],
+    )  # fmt: skip
+    with closing(admin), admin.cursor() as cursor:
+        for statement in (*gone, *(text.replace("country varchar", "country varchar(20)") for text in made), TABLES[1]):
+            cursor.execute(statement)
+        yield Target("mysql", parts.hostname or "127.0.0.1", parts.port, name, name)
+        for statement in gone:
+            cursor.execute(statement)
 
 
 @contextmanager

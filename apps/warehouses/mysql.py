@@ -1,0 +1,254 @@
+"""MariaDB (and whatever speaks MySQL's protocol) through PyMySQL: one pinned address, a read-only transaction, rows in chunks."""
+
+import contextlib
+import logging
+import re
+import select
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pymysql
+from pymysql import err
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT, ER
+from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
+from pymysql.cursors import SSCursor
+
+from apps.warehouses.errors import WarehouseError
+from apps.warehouses.mysql_arrow import CONVERTERS, arrow_result
+from apps.warehouses.options import check_options
+from apps.warehouses.stopping import Stopper
+from apps.warehouses.targets import Allowed, Place, locate
+from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
+
+logger = logging.getLogger(__name__)
+PORT = 3306
+SESSION = (
+    "SET SESSION time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,STRICT_ALL_TABLES', "
+    "SESSION lock_wait_timeout = 5"
+)
+CATALOG = """
+SELECT table_schema, table_name, column_name, column_type, ordinal_position, is_nullable = 'YES'
+FROM information_schema.columns
+WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
+ORDER BY 1, 2, 5
+"""
+QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`", re.DOTALL)
+INTO = re.compile(r"\bINTO\b|\bLOAD_FILE\b|/\*", re.IGNORECASE)
+READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
+"""how a statement begins that the server's read-only transaction holds: others may end that transaction first"""
+ZONES = re.compile(r"\bCONVERT_TZ\b", re.IGNORECASE)
+NO_ZONES = "The database has no time zones; its administrator can load them with mysql_tzinfo_to_sql."
+GRACE_S = 2.0  # for a source that does not keep its own time limit
+CONNECT_TIMEOUT_S = 5
+PLAIN_PASSWORD = ("mysql_clear_password", "dialog")
+REFUSED = (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698)
+STOPPED = (ER.QUERY_INTERRUPTED, 1969, 3024)
+"""killed; MariaDB's and MySQL's own time limits"""
+
+
+class _Line(Connection):  # type: ignore[misc]  # the driver has no types
+    """The driver's connection, which never sends a password in clear and never reads a file for the server."""
+
+    def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+        if plugin_name.decode("ascii", "replace") in PLAIN_PASSWORD and not self._secure:
+            raise err.OperationalError(2059, "the server asks for the password in clear")
+        return super()._process_auth(plugin_name, auth_packet)
+
+
+class MySQLWarehouse:
+    """One session on one server."""
+
+    def __init__(self, target: Target, secret: str | None, *, allowed: Allowed) -> None:
+        parameters, place = connect_parameters(target, secret, allowed)
+        self._connect = _dialer(parameters, place)
+        self._connection = self._connect()
+        self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
+        try:
+            self._set_up()
+        except pymysql.MySQLError as error:
+            self._connection.close()
+            raise WarehouseError(_connect_code(error)) from None
+
+    def _set_up(self) -> None:
+        self._tell(SESSION)
+        self._is_mariadb = "mariadb" in str(self._connection.get_server_info()).lower()
+        self._has_zones = self._ask("SELECT CONVERT_TZ('2000-01-01 00:00:00', '+00:00', 'UTC') IS NOT NULL") == 1
+
+    def _tell(self, statement: str) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def _ask(self, statement: str) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()[0][0]
+
+    def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        if not READS.match(sql) or INTO.search(QUOTED.sub("", sql)):
+            raise WarehouseError("query_failed")  # no session setting keeps SELECT … INTO OUTFILE from writing a file
+        if ZONES.search(sql) and not self._has_zones:
+            raise WarehouseError("query_failed", NO_ZONES)
+        try:
+            with self._stopper.watched(limits.timeout_s + GRACE_S):
+                return self._read(sql, parameters, limits)
+        except (pymysql.MySQLError, OSError, struct.error) as error:
+            code = self._stopper.reason or _query_code(error)
+            logger.info("mysql refused a query: %s (%s)", code, type(error).__name__)
+            raise WarehouseError(code) from None
+
+    def _read(self, query: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        """Read within a transaction that can write nothing; the server takes one statement only."""
+        seconds = max(limits.timeout_s, 1)
+        limit = f"max_statement_time = {seconds}" if self._is_mariadb else f"max_execution_time = {seconds * 1000}"
+        self._tell(f"SET SESSION {limit}")
+        self._tell("START TRANSACTION READ ONLY")
+        cursor = self._connection.cursor(SSCursor)
+        try:
+            cursor.execute(query, tuple(parameters) if parameters else None)
+            if cursor.description is None:
+                raise err.ProgrammingError(ER.NOT_SUPPORTED_YET, "no rows")
+            return arrow_result(cursor._result.fields, cursor, limits)
+        finally:
+            self._finish(cursor)
+
+    def _finish(self, cursor: SSCursor) -> None:
+        """Leave the session as it was found; what is left of an answer is stopped at the source, not read."""
+        result = cursor._result
+        if result is not None and result.unbuffered_active:
+            self._ask_to_cancel()
+        if self._connection.open:
+            with contextlib.suppress(pymysql.MySQLError, OSError):
+                cursor.close()
+            self._tell("ROLLBACK")
+
+    def catalog(self) -> list[TableInfo]:
+        return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
+
+    def check(self) -> None:
+        self.execute("SELECT 1", (), CATALOG_LIMITS)
+
+    @property
+    def is_usable(self) -> bool:
+        """Say whether the session can be lent again: idle, never stopped, and the server has not hung up."""
+        if not self._connection.open or self._stopper.reason:
+            return False
+        if self._connection.server_status & SERVER_STATUS_IN_TRANS:
+            return False
+        poll = select.poll()
+        poll.register(self._connection._sock.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def cancel(self) -> None:
+        self._stopper.stop()
+
+    def close(self) -> None:
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            self._connection.close()
+
+    def _ask_to_cancel(self) -> None:
+        """Kill the running statement through a second session, which the server lets the same user do."""
+        try:
+            other = self._connect()
+        except WarehouseError:
+            return  # a source that does not listen is cut off later
+        with contextlib.suppress(pymysql.MySQLError, OSError), contextlib.closing(other), other.cursor() as cursor:
+            cursor.execute(f"KILL QUERY {int(self._connection.thread_id())}")
+
+    def _cut_off(self) -> None:
+        """Shut the connection down under the driver, which then finds its server gone."""
+        line = self._connection._sock
+        if line is not None:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+
+def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> tuple[dict[str, Any], Place]:
+    """Return what the driver gets, and where to; nothing of it is taken from this process's environment or files.
+
+    Raises:
+        WarehouseError: an option or the place that the target leads to is refused.
+    """
+    options = dict(target.options)
+    check_options(target.dialect, options)
+    if not target.database or not target.username:
+        raise WarehouseError("refused_target", "A database and a user name are needed.")
+    place = locate(target, allowed, default_port=PORT)
+    tls = _tls(options.get("sslmode"), place)
+    parameters = {
+        "host": target.host if tls is not None else place.address or "localhost", "port": place.port,
+        "user": target.username, "password": (secret or "").encode(), "database": target.database, "charset": "utf8mb4",
+        "autocommit": True, "connect_timeout": int(options.get("connect_timeout", CONNECT_TIMEOUT_S)),
+        "local_infile": False, "read_default_file": None, "conv": CONVERTERS, "program_name": "omni",
+        "client_flag": 0, "max_allowed_packet": 64 * 1024 * 1024,
+        **({"ssl": tls} if tls is not None else {"ssl_disabled": True}),
+    }  # fmt: skip
+    assert not parameters["client_flag"] & CLIENT.MULTI_STATEMENTS  # noqa: S101  one statement at a time
+    return parameters, place
+
+
+def _dialer(parameters: dict[str, Any], place: Place) -> Callable[[], Connection]:
+    """Return what signs in; nothing of it that is printed holds the password."""
+
+    def dial() -> Connection:
+        return _connect(parameters, place)
+
+    return dial
+
+
+def _connect(parameters: dict[str, Any], place: Place) -> Connection:
+    """Sign in at the one place.
+
+    Raises:
+        WarehouseError: it is not reachable, or refuses the credential.
+    """
+    try:
+        line = _open_line(place, parameters["connect_timeout"])
+        connection = _Line(**parameters, defer_connect=True)
+        connection.connect(line)
+    except (pymysql.MySQLError, OSError) as error:
+        code = _connect_code(error)
+        logger.info("mysql did not connect: %s (%s)", code, type(error).__name__)
+        raise WarehouseError(code) from None
+    connection._sock.settimeout(None)
+    return connection
+
+
+def _tls(mode: str | None, place: Place) -> ssl.SSLContext | None:
+    """Verify the server's certificate and name, unless the operator's own allowed network says otherwise."""
+    if place.is_public and mode not in (None, "verify-full"):
+        raise WarehouseError("refused_target", "A public address is reached with sslmode=verify-full only.")
+    mode = mode or ("disable" if place.is_this_machine else "verify-full")
+    if mode == "disable" or place.socket_dir:
+        return None
+    context = ssl.create_default_context()
+    context.check_hostname = mode == "verify-full"
+    context.verify_mode = ssl.CERT_REQUIRED if mode in ("verify-full", "verify-ca") else ssl.CERT_NONE
+    return context
+
+
+def _open_line(place: Place, timeout_s: int) -> socket.socket:
+    """Connect to the one address that was checked; the driver resolves nothing."""
+    line = socket.create_connection((place.address, place.port), timeout_s)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return line
+
+
+def _connect_code(error: Exception) -> str:
+    """Tell a refused credential from an unreachable server."""
+    is_refused = isinstance(error, pymysql.MySQLError) and bool(error.args) and error.args[0] in REFUSED
+    return "refused_credentials" if is_refused else "unreachable"
+
+
+def _query_code(error: Exception) -> str:
+    number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    if number in STOPPED:
+        return "timed_out"
+    is_gone = (
+        not isinstance(error, pymysql.MySQLError) or isinstance(error, err.InterfaceError) or number in (2006, 2013)
+    )
+    return "unreachable" if is_gone else "query_failed"
