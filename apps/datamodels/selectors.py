@@ -4,6 +4,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from apps.connections.models import CatalogTable
+from apps.datamodels.attributes import attribute_problems
 from apps.datamodels.catalogue import TableColumns, missing
 from apps.datamodels.comparing import compare_files
 from apps.datamodels.meaning import compare_meaning
@@ -78,7 +79,8 @@ def problems_of(version: ModelVersion) -> tuple[Problem, ...]:
         meaning = semantic_model(version)
     except ModelError as error:
         return error.problems
-    found = (*(item for item in meaning.warnings if isinstance(item, Problem)), *missing_in_source(version, meaning))
+    warnings = (item for item in meaning.warnings if isinstance(item, Problem))
+    found = (*warnings, *attribute_problems(meaning), *missing_in_source(version, meaning))
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.column, item.message)))
 
 

@@ -25,7 +25,7 @@ SUFFIXES = (".query.view", ".view")
 
 def view_name(path: str, content: str) -> str:
     """Return how the view is referred to: by its first line, else by its file's name."""
-    if found := REFERENCE_LINE.match(content):
+    if found := REFERENCE_LINE.match(content.removeprefix("\ufeff")):
         return found.group(1)
     name = path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
     for suffix in SUFFIXES:
@@ -128,8 +128,10 @@ def _fields(node: Node, name: str, context: Context) -> list[tuple[str, Node]]:
     for field, item in value.value.items():
         if not IDENTIFIER.fullmatch(field):
             context.fault(item, f"“{field}” cannot be a name: letters, digits and underscores")
+        elif item.value is not None and not isinstance(item.value, dict):
+            context.fault(item, f"“{field}” must be a map of parameters, such as {{sql: …}}")
         else:
-            found.append((field, item if isinstance(item.value, dict) else Node({}, item.file, item.line, item.column)))
+            found.append((field, item if item.value else Node({}, item.file, item.line, item.column)))
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import AttributeDefinition, User
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
 from apps.connections.services import save_connection
@@ -63,6 +63,8 @@ def database_file(acme: TenantRef) -> Path:
 
 @pytest.fixture
 def source(database_file: Path, now: datetime) -> Connection:
+    for name in ("country", "department"):
+        AttributeDefinition.objects.get_or_create(name=name, defaults={"label": name.capitalize(), "is_list": True})
     connection = Connection(name="shop", dialect="duckdb", database=database_file.name)
     return save_connection(connection, secret=None, by=SYSTEM, now=now)
 
