@@ -11,6 +11,7 @@ from apps.datamodels.meaning import compare_meaning
 from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
 from apps.datamodels.types import UnclassifiedField, VersionDiff
 from apps.semantic.errors import ModelError, Problem
+from apps.semantic.model.other_names import is_other_name
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Measure, SemanticModel
 from apps.tenants.binding import bound_tenant_id
@@ -118,7 +119,7 @@ def unclassified_fields(version: ModelVersion) -> tuple[UnclassifiedField, ...]:
         if view.alias_of is not None:
             continue
         for item in view.fields:
-            if item.classification == "unclassified":
+            if item.classification == "unclassified" and not is_other_name(item):
                 kind = "measure" if isinstance(item, Measure) else item.type
                 found.append(
                     UnclassifiedField(

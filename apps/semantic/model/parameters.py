@@ -34,7 +34,7 @@ READ: dict[str, frozenset[str]] = {
         "ignored", "aliases", "extends", "ignore_from_extended",
     )),
     "filter": frozenset((
-        "type", "default_filter", "label", "description", "hidden", "required_access_grants", "aliases",
+        "type", "default_filter", "label", "description", "hidden", "required_access_grants",
     )),
     "topic": frozenset((
         "base_view", "label", "description", "joins", "fields", "required_access_grants", "access_filters",
@@ -52,12 +52,13 @@ READ: dict[str, frozenset[str]] = {
     )),
     "query": frozenset((
         "base_view", "topic", "fields", "filters", "sorts", "limit", "calculations", "bind", "bind_all_filters",
+        "default_group_by",
     )),
 }  # fmt: skip
 DECORATION = frozenset((
     "ai_context", "ai_fields", "ai_settings", "ai_chat_topics", "all_values", "auto_run", "base_view_label",
     "calcs_default_pushdown", "colors", "custom_formats", "dbt", "default_drill_fields", "default_drill_query",
-    "default_group_by", "default_numeric_locale", "display_order", "drill_fields", "drill_queries",
+    "default_numeric_locale", "display_order", "drill_fields", "drill_queries",
     "facet_workbook_filters", "faceting", "fill_fields", "filter_single_select_only", "folder", "group_label",
     "join_from_view_as_label", "join_to_view_as_label", "label", "links", "markdown", "owners", "parent_field",
     "sample_queries", "sample_values", "schema_label", "skills", "skip_parent_label", "suggest_from_field",
@@ -76,6 +77,7 @@ ELSEWHERE = {
     ("query", "join_via_map"): "name a topic, whose joins say the way",
     ("query", "fill_fields"): "dates without rows are not made up",
     ("view", "aliases"): "dashboards name views as they are called now; fields may have other names",
+    ("filter", "aliases"): "templated filters name a filter as it is called now",
 }
 """(kind, parameter) → what to do instead, for parameters that would change which rows or names there are"""
 MAX_PROBLEMS = 200

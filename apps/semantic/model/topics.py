@@ -8,6 +8,7 @@ from sqlglot import exp
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
 from apps.semantic.model.expressions import ParsedExpression
+from apps.semantic.model.other_names import offered_with_names
 from apps.semantic.model.parameters import check_parameters, decoration, flag, number, text, texts
 from apps.semantic.model.relationships import ambiguous, joins_to, oriented
 from apps.semantic.model.rules import read_filters, read_policies, read_rule
@@ -176,7 +177,7 @@ def _offered(node: Node, joined: dict[str, View], context: Context) -> frozenset
             if not matched:
                 _nothing_matched(item, name, node.map()["fields"], joined, everything, context)
             offered = offered - matched if item.startswith("-") else offered | matched
-    return frozenset(offered)
+    return frozenset(offered_with_names(offered, joined))
 
 
 def _nothing_matched(

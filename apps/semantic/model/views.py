@@ -11,6 +11,7 @@ from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import read_dimension, readable
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.measures import read_measure
+from apps.semantic.model.other_names import with_other_names
 from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_policies, read_rule
 from apps.semantic.model.sources import read_query_source, read_rollup, read_sql_source
@@ -74,7 +75,7 @@ def read_view(name: str, node: Node, context: Context) -> View:
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "view"),
     )
-    return _with_source(found, node, context)
+    return with_other_names(_with_source(found, node, context), node, context)
 
 
 def _with_source(view: View, node: Node, context: Context) -> View:

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import yaml
 
@@ -33,9 +32,8 @@ KINDS = (
 class _Loader(yaml.CSafeLoader):
     """Tells plain words apart as YAML 1.2 does."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
-
+_Loader.yaml_implicit_resolvers = {}  # of its own: those of older YAML stay with the class above
 for _kind, _pattern, _first in KINDS:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_first))
 

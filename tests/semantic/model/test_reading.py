@@ -179,6 +179,7 @@ def test_a_faulty_measure_is_one_clear_problem(text: str, says: str) -> None:
         ("facts.query.view", "query: {base_view: facts, fields: {facts.id: id}}\n", "rests on itself"),
         ("facts.query.view", "query: {base_view: orders, fields: {orders.id: id}, sorts: [{field: orders.amount}]}\n", "does not ask for"),
         ("facts.query.view", "query: {base_view: orders, fields: {orders.id: id}, join_via_map: {a: b}}\n", "name a topic"),
+        ("facts.query.view", "query: {base_view: orders, fields: {orders.id: id}, default_group_by: false}\n", "always grouped"),
         ("rollup.view", "materialized_query: {base_view: orders, fields: [orders.amont]}\ndimensions: {a: {}}\n", "Did you mean “orders.amount”?"),
         ("Sales.topic.yaml", "base_view: orders\njoins: [customers]\n", "is a map of views"),
         ("Sales.topic.yaml", "base_view: orders\njoins: {customers: yes}\n", "is a map of views"),
@@ -364,6 +365,32 @@ def test_dates_have_the_models_timeframes_or_the_usual_ones() -> None:
     assert chosen.dimension("orders.day").timeframes == ("date", "month")
     assert chosen.dimension("orders.own").timeframes == ("year",)
     assert chosen.dimension("orders.amount").timeframes == ()
+
+
+def test_a_field_is_found_under_its_former_names_with_the_same_rules() -> None:
+    files = dimensions(
+        "  state: {sql: status, aliases: [phase], required_access_grants: [mail], timeframes: [month]}\n"
+    )
+    model = read_model(SHOP | files, dialect="duckdb")
+    former, field_ = model.dimension("orders.phase"), model.dimension("orders.state")
+    assert former.is_hidden
+    assert (former.sql, former.required_access_grants, former.timeframes) == (
+        field_.sql, field_.required_access_grants, field_.timeframes,
+    )  # fmt: skip
+    assert {"orders.phase", "orders.state"} <= model.topics["Sales"].fields
+    chosen = SHOP | files | {"Sales.topic.yaml": "base_view: orders\nfields: [orders.state, orders.count]\n"}
+    assert "orders.phase" in read_model(chosen, dialect="duckdb").topics["Sales"].fields
+    without = SHOP | files | {"Sales.topic.yaml": "base_view: orders\nfields: [all_views.*, -orders.state]\n"}
+    assert "orders.phase" not in read_model(without, dialect="duckdb").topics["Sales"].fields
+    with pytest.raises(ModelError, match="it is taken"):
+        read_model(SHOP | dimensions("  state: {sql: status, aliases: [amount]}\n"), dialect="duckdb")
+
+
+def test_groups_may_fold_the_case_of_texts() -> None:
+    text = "{sql: status, groups: [{filter: {is: PAID, case_insensitive: true}, name: done}], else: open}"
+    found, _ = field("dimensions", text)
+    assert "LOWER" in found.sql.sql("duckdb")
+    assert "'paid'" in found.sql.sql("duckdb")
 
 
 def test_topics_in_the_model_file_are_topics() -> None:
