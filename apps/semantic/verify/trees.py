@@ -54,17 +54,25 @@ def conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
 
 def in_text_order(node: exp.Expr) -> Iterator[exp.Expr]:
     """Yield every node, as the text has them."""
-    yield node
-    if isinstance(node, exp.Select):
-        keys = ("expressions", "from_", "joins", "where", "group", "having", "order", "limit")
-        rest = [key for key in node.args if key not in keys]
-        parts = [node.args.get(key) for key in (*keys, *rest)]
-    else:
-        parts = list(node.args.values())
-    for part in parts:
-        for child in part if isinstance(part, list) else (part,):
-            if isinstance(child, exp.Expr):
-                yield from in_text_order(child)
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        parts = _select_parts(found) if isinstance(found, exp.Select) else found.args.values()
+        children: list[exp.Expr] = []
+        for part in parts:
+            if isinstance(part, exp.Expr):
+                children.append(part)
+            elif isinstance(part, list):
+                children += [item for item in part if isinstance(item, exp.Expr)]
+        children.reverse()
+        waiting += children
+
+
+def _select_parts(select: exp.Select) -> list[object]:
+    keys = ("expressions", "from_", "joins", "where", "group", "having", "order", "limit")
+    rest = [key for key in select.args if key not in keys]
+    return [select.args.get(key) for key in (*keys, *rest)]
 
 
 def folded(node: exp.Column, dialect: str) -> str:
