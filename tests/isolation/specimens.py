@@ -129,13 +129,13 @@ TENANT = {
 PLATFORM = {
     **ACCOUNTS,
     **SITE,
+    f"{ADMIN}autocomplete/": Specimen(query=SITE[f"{ADMIN}autocomplete/"].query, get=403, post=403),
     ADMIN + r"^(?P<app_label>tenants)/$": Specimen({"app_label": "=tenants"}, post=200),
     "/support/": Specimen(body={"tenant": "tenant.slug"}, post=422),
     "/support/requests/<uuid:request_id>/enter/": Specimen(REQUEST, get=405, post=302),
     "/support/requests/<uuid:request_id>/withdraw/": Specimen(REQUEST, get=405, post=302),
     "/": Specimen(get=302, post=302),
 }
-NO_PAGE = {"access.accessreview": "evidence", "audit.auditevent": "append-only"}
 
 
 def routes(urlconf: str) -> list[str]:
@@ -175,7 +175,10 @@ def specimens(urlconf: str) -> dict[str, Specimen]:
     """Return the specimen of every address; a page of the house's own stands before Django's of the same address."""
     if urlconf.endswith("tenant"):
         return of_models(tenant_admin_site) | TENANT
-    return of_models(platform_admin_site) | PLATFORM
+    own_history = {
+        f"{ADMIN}tenants/tenant/<path:object_id>/history/": Specimen({"object_id": "tenant.id"}, get=200, post=None)
+    }
+    return of_models(platform_admin_site) | PLATFORM | own_history
 
 
 def value(house: House, name: str, *, is_missing: bool = False) -> str:
