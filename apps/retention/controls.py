@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from apps.queries.keeping import longest_kept_s
 from apps.queries.models import CachedResult, QueryRun
 from apps.retention.selectors import held_data
 from apps.tenants.types import Control, ControlResult
@@ -54,7 +55,7 @@ def _unreadable() -> ControlResult:
 
 
 def _age() -> ControlResult:
-    oldest, limit = held_data().oldest_at, timedelta(seconds=settings.OMNI_CACHE_MAX_AGE_S)
+    oldest, limit = held_data().oldest_at, timedelta(seconds=longest_kept_s() or settings.OMNI_HANDOVER_S)
     if oldest is None:
         return ControlResult(holds=True, figure="nothing held")
     age = datetime.now(UTC) - oldest

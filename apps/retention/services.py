@@ -4,25 +4,26 @@ import logging
 import time
 from datetime import datetime, timedelta
 
-from django.db import models, transaction
+from django.db import transaction
 
 from apps.accounts.models import UserSession
 from apps.queries.models import CachedResult, QueryRun
 from apps.retention.models import PurgeRun
-from apps.retention.selectors import oldest_cached_at
+from apps.retention.selectors import held_data
+from apps.retention.sweeping import Expiring, delete_batch, give_space_back
 from apps.retention.types import PurgeReport, TenantPurge
 from apps.tenants.binding import bound
 from apps.tenants.models import Tenant
 from apps.vault.services import destroy_expired_keys
 
 logger = logging.getLogger(__name__)
-BATCH_ROWS = 500
-MAX_BATCHES = 400
+BATCH_ROWS = 5_000
+MAX_BATCHES = 40
 KEPT_RUNS = 50
-TEMPORARY: tuple[tuple[type[models.Model], str], ...] = (
-    (CachedResult, "expires_at"),
-    (QueryRun, "expires_at"),
-    (UserSession, "expire_date"),
+TEMPORARY = (
+    Expiring(CachedResult, "expires_at"),
+    Expiring(QueryRun, "expires_at"),
+    Expiring(UserSession, "expire_date"),
 )
 
 
@@ -40,6 +41,8 @@ def purge_expired(*, now: datetime) -> PurgeReport:
             except Exception as error:  # one tenant's trouble, whatever it is, must not keep others' data alive
                 logger.exception("purging %s failed", slug)
                 found.append(TenantPurge(slug, error=type(error).__name__))
+    removed, held = sum(tenant.rows_removed for tenant in found), sum(tenant.bytes_held for tenant in found)
+    give_space_back(removed=removed, live_bytes=held)
     return PurgeReport(tuple(found))
 
 
@@ -47,15 +50,16 @@ def purge_tenant(slug: str, *, now: datetime) -> TenantPurge:
     """Purge the bound tenant: destroy keys of past slots, then remove expired rows in batches, then write it down."""
     began = time.monotonic()
     keys = _destroy_keys(now)
-    rows = sum(_remove(model, column, now) for model, column in TEMPORARY)
+    rows = sum(_remove(found, now) for found in TEMPORARY)
     with transaction.atomic():
+        held = held_data()
         PurgeRun.objects.create(
             started_at=now, finished_at=now + timedelta(seconds=time.monotonic() - began), keys_destroyed=keys,
-            rows_removed=rows, oldest_remaining_at=oldest_cached_at(),
+            rows_removed=rows, oldest_remaining_at=held.oldest_at,
         )  # fmt: skip
         kept = PurgeRun.objects.order_by("-finished_at").values_list("pk", flat=True)[:KEPT_RUNS]
         PurgeRun.objects.exclude(pk__in=list(kept)).delete()
-    return TenantPurge(slug, keys, rows)
+    return TenantPurge(slug, keys, rows, bytes_held=held.size_bytes)
 
 
 @transaction.atomic
@@ -63,14 +67,12 @@ def _destroy_keys(now: datetime) -> int:
     return destroy_expired_keys(now=now)
 
 
-def _remove(model: type[models.Model], column: str, now: datetime) -> int:
+def _remove(found: Expiring, now: datetime) -> int:
     """Remove expired rows, each batch in its own short transaction; what is left is the next run's."""
     removed = 0
     for _ in range(MAX_BATCHES):
-        manager = model._default_manager
-        keys = list(manager.filter(**{f"{column}__lte": now}).values_list("pk", flat=True)[:BATCH_ROWS])
-        if not keys:
+        batch = delete_batch(found, now=now, most=BATCH_ROWS)
+        removed += batch
+        if batch < BATCH_ROWS:
             break
-        manager.filter(pk__in=keys).delete()
-        removed += len(keys)
     return removed

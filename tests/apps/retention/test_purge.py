@@ -44,8 +44,8 @@ def keep(now: datetime) -> Keep:
         key = timed_key_for(made_at + lasts, now=made_at)
         sealed = seal_timed(CANARY, key=key, context=CONTEXT)
         return CachedResult.objects.create(
-            cache_key=uuid4().hex, dataset_id=uuid4(), model_version_id=uuid4(), policy_fingerprint="f",
-            timed_key_id=key.id, sealed=sealed, row_count=1, created_at=made_at, expires_at=made_at + lasts,
+            cache_key=uuid4().hex, dataset_id=uuid4(), model_version_id=uuid4(), data_model_id=uuid4(),
+            policy_fingerprint="f", timed_key_id=key.id, sealed=sealed, row_count=1, created_at=made_at, expires_at=made_at + lasts,
         )  # fmt: skip
 
     return act
@@ -205,7 +205,7 @@ def test_the_controls_hold_and_see_what_is_wrong(acme: TenantRef, keep: Keep, no
     late = keep(made_at=now - timedelta(hours=2))
     assert broken() == {"retention.nothing_late"}
     CachedResult.objects.filter(pk=late.pk).delete()
-    keep(made_at=now - timedelta(hours=7), lasts=timedelta(hours=9))
+    keep(made_at=now - timedelta(hours=25), lasts=timedelta(hours=27))
     assert broken() == {"retention.age"}
 
 
