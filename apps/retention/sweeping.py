@@ -49,10 +49,12 @@ def give_space_back(*, removed: int, live_bytes: int) -> bool:
     Plain vacuum frees what lies at the end of the table. Where little is left and much was taken, the little is
     written anew, which holds readers up for as long as that takes, and gives up at once when it has to wait itself.
     """
-    if removed < MANY_ROWS or connection.pg_version < MAINTAIN_SINCE:
+    if removed < MANY_ROWS:
         return False
     table = CachedResult._meta.db_table
     with unbound(), connection.cursor() as cursor:
+        if cursor.connection.info.server_version < MAINTAIN_SINCE:
+            return False
         cursor.execute(SIZE, [table])
         size, may_vacuum = cursor.fetchone() or (0, False)
         if not may_vacuum:
