@@ -1,5 +1,6 @@
 """Promises of retention: what is stored is stored for a while only."""
 
+import resource
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -71,10 +72,16 @@ def _unlogged() -> ControlResult:
     return ControlResult(is_unlogged, "unlogged: in no write-ahead log, replica or backup" if is_unlogged else "logged")
 
 
+def _no_core_dumps() -> ControlResult:
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    return ControlResult(limits == (0, 0), "off" if limits == (0, 0) else f"up to {limits[0]} bytes")
+
+
 CONTROLS = (
     Control("retention.purge_alive", "P11", "Expired data is purged every few minutes", _purge_alive),
     Control("retention.nothing_late", "P11", "Nothing is kept past its time", _nothing_late),
     Control("retention.unreadable", "P11", "What is past its time cannot be read, purged or not", _unreadable),
     Control("retention.age", "P11", "No result is kept longer than the longest time allowed", _age),
+    Control("retention.core_dumps", "P11", "A process that dies leaves nothing of its memory on disk", _no_core_dumps),
     Control("retention.unlogged", "P11", "Temporary results never reach a log, a replica or a backup", _unlogged),
 )
