@@ -9,8 +9,7 @@ from django.db import transaction
 from apps.accounts.models import UserSession
 from apps.queries.models import CachedResult, QueryRun
 from apps.retention.models import PurgeRun
-from apps.retention.selectors import held_data
-from apps.retention.sweeping import Expiring, delete_batch, give_space_back
+from apps.retention.sweeping import Expiring, delete_batch, give_space_back, glance
 from apps.retention.types import PurgeReport, TenantPurge
 from apps.tenants.binding import bound
 from apps.tenants.models import Tenant
@@ -47,19 +46,35 @@ def purge_expired(*, now: datetime) -> PurgeReport:
 
 
 def purge_tenant(slug: str, *, now: datetime) -> TenantPurge:
-    """Purge the bound tenant: destroy keys of past slots, then remove expired rows in batches, then write it down."""
+    """Purge the bound tenant: destroy keys of past slots, then remove expired rows in batches, then write it down.
+
+    Where nothing has expired, which is most tenants at most minutes, one look and one line are all it costs.
+    """
     began = time.monotonic()
-    keys = _destroy_keys(now)
-    rows = sum(_remove(found, now) for found in TEMPORARY)
-    with transaction.atomic():
-        held = held_data()
-        PurgeRun.objects.create(
-            started_at=now, finished_at=now + timedelta(seconds=time.monotonic() - began), keys_destroyed=keys,
-            rows_removed=rows, oldest_remaining_at=held.oldest_at,
-        )  # fmt: skip
-        kept = PurgeRun.objects.order_by("-finished_at").values_list("pk", flat=True)[:KEPT_RUNS]
-        PurgeRun.objects.exclude(pk__in=list(kept)).delete()
-    return TenantPurge(slug, keys, rows, bytes_held=held.size_bytes)
+    seen = glance(TEMPORARY, now=now)
+    keys = _destroy_keys(now) if seen.has_expired_keys else 0
+    rows = sum(
+        _remove(found, now) for found, has_expired in zip(TEMPORARY, seen.has_expired_rows, strict=True) if has_expired
+    )
+    if keys or rows:
+        seen = glance(TEMPORARY, now=now)
+    _write_down(began, now, keys, rows, seen.oldest_at)
+    return TenantPurge(slug, keys, rows, bytes_held=seen.bytes_held)
+
+
+@transaction.atomic
+def _write_down(began: float, now: datetime, keys: int, rows: int, oldest_at: datetime | None) -> None:
+    """Add a line about a purge; one that found nothing moves the end of the last such line."""
+    finished_at = now + timedelta(seconds=time.monotonic() - began)
+    last = PurgeRun.objects.order_by("-finished_at").values_list("pk", "keys_destroyed", "rows_removed").first()
+    if last is not None and not (keys or rows or last[1] or last[2]):
+        PurgeRun.objects.filter(pk=last[0]).update(finished_at=finished_at, oldest_remaining_at=oldest_at)
+        return
+    PurgeRun.objects.create(
+        started_at=now, finished_at=finished_at, keys_destroyed=keys, rows_removed=rows, oldest_remaining_at=oldest_at
+    )
+    kept = PurgeRun.objects.order_by("-finished_at").values_list("pk", flat=True)[:KEPT_RUNS]
+    PurgeRun.objects.exclude(pk__in=list(kept)).delete()
 
 
 @transaction.atomic
