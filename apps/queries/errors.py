@@ -22,5 +22,9 @@ class QueryFailedError(Exception):
         self.message = message or TEXTS.get(code, TEXTS["query_failed"])
 
 
+class UnknownCachePolicyError(LookupError):
+    """The model has no cache policy of this name."""
+
+
 class UnknownRunError(LookupError):
     """There is no such run, or none of the actor's: the caller cannot tell which."""

@@ -25,6 +25,7 @@ from apps.semantic.errors import MalformedQueryError, QueryError
 from apps.semantic.query.types import SemanticQuery
 from apps.vault.services import key_at_hand, seal
 
+REFRESH_PAUSE = timedelta(seconds=5)
 RETRIED = ("forbidden", "cancelled", "changed", "lost")
 """A leader that ended so says nothing of those who followed it."""
 
@@ -52,6 +53,20 @@ def answer(
     return _through_worker(actor, plan, query, now, wait_s)
 
 
+def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime) -> bool:
+    """Forget the kept answer to the actor's question, so that the next asking goes to the source; say whether it was.
+
+    One that is only seconds old stays: many readers of one page shall not ask the source many times.
+
+    Raises:
+        QueryError: the question cannot be asked by this actor.
+    """
+    parsed = as_query(query)
+    with _denials_recorded(actor, parsed, now), transaction.atomic():
+        plan = plan_query(actor, parsed, now=now)
+        return store.forget(plan, before=now - REFRESH_PAUSE)
+
+
 def _through_worker(
     actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, wait_s: float
 ) -> Answer | Pending:
@@ -76,7 +91,7 @@ def _outcome(
         if own is None or own.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
         if leader is not None and leader.state == QueryRun.State.DONE:
-            found = store.read(plan, now=timezone.now())
+            found = store.read(plan, now=timezone.now(), waited=True)
             if found is not None:
                 return _fresh(actor, plan, found, own, now)
     if leader is not None and leader.state not in ENDED:

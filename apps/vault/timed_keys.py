@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import tink
@@ -20,9 +20,11 @@ NONCE_BYTES = 12
 TABLE = "vault_timedkey"
 
 
-def slot_of(expires_at: datetime) -> tuple[datetime, datetime]:
-    """Return start and end of the slot that ends no earlier than ``expires_at``."""
-    length = settings.OMNI_CACHE_SLOT_S
+def slot_of(expires_at: datetime, *, now: datetime) -> tuple[datetime, datetime]:
+    """Return start and end of the slot that ends no earlier than ``expires_at``; what lives shortly has short slots."""
+    short_s = settings.OMNI_CACHE_SHORT_SLOT_S
+    is_short = expires_at - now <= timedelta(seconds=10 * short_s)
+    length = short_s if is_short else settings.OMNI_CACHE_SLOT_S
     end = -(-int(expires_at.timestamp()) // length) * length
     return datetime.fromtimestamp(end - length, UTC), datetime.fromtimestamp(end, UTC)
 
@@ -39,7 +41,7 @@ def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
     """
     if expires_at <= now:
         raise ExpiredKeyError("the data would have expired already")
-    start, end = slot_of(expires_at)
+    start, end = slot_of(expires_at, now=now)
     found = TimedKey.objects.filter(slot_end=end).only("id", "slot_end").first()
     if found is None:
         row = uuid4()
@@ -88,6 +90,13 @@ def open_timed(ciphertext: bytes, *, key_id: UUID, context: bytes, now: datetime
         return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_context(context, key_id))
     except InvalidTag:
         raise SealError("the temporary data does not open in this place") from None
+
+
+def destroy_all_timed_keys() -> int:
+    """Destroy the bound tenant's keys of all slots: nothing that was kept can be read any more. Return how many."""
+    TimedKey.objects.update(wrapped=b"")
+    deleted, _ = TimedKey.objects.all().delete()
+    return deleted
 
 
 def destroy_expired_keys(*, now: datetime) -> int:

@@ -146,8 +146,12 @@ CELERY_BEAT_SCHEDULE = {
     "purge-expired": {"task": "retention.purge_expired", "schedule": crontab()},
 }
 
-OMNI_CACHE_MAX_AGE_S = 6 * 3600
+OMNI_CACHE_DEFAULT_AGE_S = 6 * 3600  # where no policy of the model says otherwise
+OMNI_CACHE_MAX_AGE_S = 24 * 3600  # of a tenant that has chosen no maximum
+OMNI_CACHE_CEILING_S = 30 * 24 * 3600  # of every tenant
+OMNI_HANDOVER_S = 60  # for answers that nobody keeps, until those who wait have them
 OMNI_CACHE_SLOT_S = 3600
+OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
 
 STATIC_URL = "/static/"
