@@ -1,5 +1,6 @@
 """Claims of an identity provider → typed attributes and groups."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -9,6 +10,22 @@ from apps.accounts.models import AttributeDefinition, ClaimMapping, GroupMembers
 
 MAX_VALUES = 500
 MAX_TEXT = 500
+TRUTH = {"true": True, "1": True, "false": False, "0": False}
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+
+
+class ProtocolText(str):
+    """A value from a protocol that has only text (SAML): numbers and truth values are read out of it."""
+
+    __slots__ = ()
+
+    def read(self, kind: str) -> str | int | float | bool:
+        """Return the value in an attribute's type, or the text itself where it says nothing of that type."""
+        if kind == AttributeDefinition.Type.BOOLEAN and self.lower() in TRUTH:
+            return TRUTH[self.lower()]
+        if kind == AttributeDefinition.Type.NUMBER and NUMBER.fullmatch(self):
+            return int(self) if self.lstrip("-").isdecimal() else float(self)
+        return str(self)
 
 
 def claim_at(claims: Mapping[str, Any], path: str) -> Any:
@@ -38,6 +55,8 @@ def typed_values(raw: Any, definition: AttributeDefinition) -> list[str | int | 
 
 def _typed(value: Any, definition: AttributeDefinition) -> str | int | float | bool:
     kind = definition.type
+    if isinstance(value, ProtocolText):
+        value = value.read(kind)
     if kind == AttributeDefinition.Type.BOOLEAN and isinstance(value, bool):
         return value
     if kind == AttributeDefinition.Type.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):

@@ -21,12 +21,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from apps.accounts.adapters import social_app
 from apps.accounts.errors import SignInError
-from apps.accounts.models import IdentityProvider, User
+from apps.accounts.models import IdentityProvider, User, is_address
 from apps.accounts.services import sign_in_from_claims
+from apps.accounts.sessions import PROVIDER_KEY
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 SKEW_S = 60
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+USERINFO = "userinfo_endpoint"
 BACKEND = "apps.accounts.backends.IdentityBackend"
 
 
@@ -39,15 +43,16 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         self.state: dict[str, Any] = {}
 
     def get_provider(self) -> "Provider":
-        app = next(app for app in get_adapter().list_apps(self.request) if app.provider_id == self.row.slug)
-        return Provider(self.request, app=app, row=self.row)
+        return Provider(self.request, app=social_app(self.row), row=self.row)
 
     @property
     def openid_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().openid_config
-        if config.get("issuer") != self.row.issuer:
+        if not isinstance(config, dict) or config.get("issuer") != self.row.issuer:
             raise OAuth2Error("the discovery document names another issuer")
-        addresses = [config[name] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        addresses = [str(config.get(name, "")) for name in (*ENDPOINTS, *({USERINFO} & config.keys()))]
+        if not all(is_address(address) for address in addresses):
+            raise OAuth2Error("the discovery document lacks an address")
         if not settings.OMNI_IS_LOCAL and not all(address.startswith("https://") for address in addresses):
             raise OAuth2Error("the provider must be reached over TLS")
         return config
@@ -57,9 +62,11 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> None:
         """Check everything, sign the person in, and answer at once: allauth's own accounts are not used."""
+        if request.GET.get("iss", self.row.issuer) != self.row.issuer:
+            raise OAuth2Error("the answer comes from another issuer")  # RFC 9207
         id_claims = self._id_token_claims(app.client_id, kwargs["response"].get("id_token"))
-        userinfo = self._fetch_user_info(token.token)
-        if userinfo.get("sub") != id_claims["sub"]:
+        userinfo = self._fetch_user_info(token.token) if USERINFO in self.openid_config else {"sub": id_claims["sub"]}
+        if not isinstance(userinfo, dict) or userinfo.get("sub") != id_claims["sub"]:
             raise OAuth2Error("userinfo is about somebody else")
         raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, id_claims.get("amr", [])))
 
@@ -78,19 +85,25 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             raise OAuth2Error("the ID token belongs to another sign-in")
         if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != client_id:
             raise OAuth2Error("the ID token is for several audiences")
+        if claims.get("azp", client_id) != client_id:
+            raise OAuth2Error("the ID token was issued to another client")
         return claims
 
     def _signing_key(self, id_token: str) -> tuple[Any, str]:
         header = jwt.get_unverified_header(id_token)
         algorithm = header.get("alg")
-        if algorithm not in ALGORITHMS:
+        if algorithm not in ALGORITHMS or "crit" in header:
             raise OAuth2Error("the ID token's algorithm is not allowed")
         with get_adapter().get_requests_session() as session:
             response = session.get(self.openid_config["jwks_uri"])
             response.raise_for_status()
-            keys = response.json().get("keys", [])
-        kid = header.get("kid")
-        fitting = [key for key in keys if key.get("kty") in ("RSA", "EC") and (kid is None or key.get("kid") == kid)]
+            keys = signing_keys(response.json())
+        kid, kind = header.get("kid"), "EC" if algorithm.startswith("ES") else "RSA"
+        fitting = [
+            key
+            for key in keys
+            if key["kty"] == kind and key.get("alg", algorithm) == algorithm and (kid is None or key.get("kid") == kid)
+        ]
         if len(fitting) != 1:
             raise OAuth2Error("the provider has no such signing key")
         return jwt.PyJWK.from_dict(fitting[0], algorithm=algorithm).key, algorithm
@@ -101,7 +114,20 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=timezone.now())
         except SignInError as error:
             return render(request, "accounts/sign_in_refused.html", {"message": error.message}, status=403)
-        return enter(request, user, self.state.get("next"))
+        return enter(request, user, self.state.get("next"), provider=self.row)
+
+
+def signing_keys(document: Any) -> list[dict[str, Any]]:
+    """Return the public keys of a key set that may sign; keys for encryption are not among them."""
+    keys = document.get("keys", []) if isinstance(document, dict) else []
+    return [
+        key
+        for key in keys
+        if isinstance(key, dict)
+        and key.get("kty") in ("RSA", "EC")
+        and key.get("use", "sig") == "sig"
+        and "d" not in key
+    ]
 
 
 class Provider(OpenIDConnectProvider):  # type: ignore[misc]
@@ -134,8 +160,9 @@ def safe_next(request: HttpRequest, target: str | None) -> str:
     return target if target and is_safe and target.startswith("/") else "/"
 
 
-def enter(request: HttpRequest, user: User, target: str | None) -> HttpResponse:
-    """Start a fresh session for the person."""
+def enter(request: HttpRequest, user: User, target: str | None, *, provider: IdentityProvider) -> HttpResponse:
+    """Start a fresh session for the person, which lasts no longer than the provider is switched on."""
     request.session.flush()
     login(request, user, backend=BACKEND)
+    request.session[PROVIDER_KEY] = str(provider.pk)
     return HttpResponseRedirect(safe_next(request, target))

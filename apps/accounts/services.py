@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from django.db import transaction
 
@@ -22,9 +21,10 @@ from apps.accounts.models import (
     UserGroup,
     UserSession,
 )
+from apps.accounts.selectors import belongs_elsewhere
 from apps.audit.services import record
 from apps.audit.types import SYSTEM, AuditActor
-from apps.vault.services import seal
+from apps.vault.services import open_sealed, seal
 
 TOKEN_PREFIX = "omni_"
 TABLE = "accounts_identityprovider"
@@ -90,17 +90,30 @@ def set_attribute(
 def save_provider(
     provider: IdentityProvider, *, client_secret: str | None, by: AuditActor, now: datetime
 ) -> IdentityProvider:
-    """Save a provider; ``client_secret`` None leaves the sealed one as it is."""
-    if not provider.pk:
-        provider.id = uuid4()
+    """Save a provider; ``client_secret`` None leaves the sealed one as it is.
+
+    Switching it off, or having it speak for other people, ends the sessions that began by it.
+    """
+    before = IdentityProvider.objects.filter(pk=provider.pk).first()
     if client_secret is not None:
         provider.sealed_client_secret = seal(
             client_secret.encode(), table=TABLE, row=provider.pk, column="client_secret"
         )
     provider.full_clean(exclude=["tenant"])
     provider.save()
-    record("accounts.provider_saved", provider, by=by, now=now, facts={"issuer": provider.issuer})
+    facts = {"issuer": provider.issuer, "protocol": provider.protocol, "is_enabled": provider.is_enabled}
+    record("accounts.provider_saved", provider, by=by, now=now, facts=facts)
+    if before and (not provider.is_enabled or before.identity_issuer != provider.identity_issuer):
+        count, _ = UserSession.objects.filter(provider=provider).delete()
+        record("accounts.sessions_ended", provider, by=by, now=now, facts={"count": count})
     return provider
+
+
+def opened_secret(provider: IdentityProvider) -> str:
+    """Return the client secret, opened for one use by this process; never for showing."""
+    return open_sealed(
+        bytes(provider.sealed_client_secret), table=TABLE, row=provider.pk, column="client_secret"
+    ).decode()
 
 
 def sign_in_from_claims(
@@ -152,7 +165,7 @@ def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise NotInvitedError
-    user = User.objects.filter(issuer=provider.issuer, subject=subject).first()
+    user = User.objects.filter(issuer=provider.identity_issuer, subject=subject).first()
     if user is None:
         user = _bind_invited(provider, claims, subject)
     if not user.is_active:
@@ -161,16 +174,21 @@ def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
 
 
 def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str) -> User:
-    """Give an invitation its subject, once; the address must be verified by the tenant's own provider."""
+    """Give an invitation its subject, once; the address must be verified by the tenant's own provider.
+
+    A domain that is listed for a provider is that provider's: another one's word for such an address counts nothing.
+    """
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True:
+        raise NotInvitedError
+    if belongs_elsewhere(email, provider):
         raise NotInvitedError
     invited = User.objects.select_for_update().filter(email__iexact=email, subject=None).first()
     if invited is None and provider.admits_uninvited and not User.objects.filter(email__iexact=email).exists():
         invited = User(email=email)
     if invited is None:
         raise NotInvitedError
-    invited.issuer, invited.subject = provider.issuer, subject
+    invited.issuer, invited.subject = provider.identity_issuer, subject
     invited.save()
     return invited
 

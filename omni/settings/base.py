@@ -13,6 +13,7 @@ OMNI_BASE_DOMAIN = env.text("OMNI_BASE_DOMAIN", "localhost")
 OMNI_PUBLIC_PORT = int(env.text("OMNI_PUBLIC_PORT", "8000") or 0)
 OMNI_DATA_DIR = Path(env.text("OMNI_DATA_DIR") or OMNI_STATE_DIR / "data")  # DuckDB files that connections may name
 OMNI_ALLOWED_SOURCES: list[str] = [host for host in (env.text("OMNI_ALLOWED_SOURCES") or "").split(",") if host]
+OMNI_ALLOWED_PROVIDERS: list[str] = [host for host in (env.text("OMNI_ALLOWED_PROVIDERS") or "").split(",") if host]
 
 DEBUG = False
 ALLOWED_HOSTS = [f".{OMNI_BASE_DOMAIN}"]
@@ -31,6 +32,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
     "apps.tenants",
     "apps.vault",
     "apps.audit",
