@@ -11,13 +11,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.utils import timezone
 
-from apps.access.selectors import actor_for_token, actor_for_user, actor_for_view, anonymous, usable_view
+from apps.access.selectors import (
+    actor_for_scim,
+    actor_for_token,
+    actor_for_user,
+    actor_for_view,
+    anonymous,
+    usable_view,
+)
 from apps.access.services import end_view
 from apps.access.types import Actor
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 PUBLIC = ("/accounts/", "/static/", "/support/enter/")
+SCIM = "/scim/"
 VIEW_KEY = "view_session_id"
 """in the browser's session: the view as another person that goes on in it"""
 VIEW_HEADER = "Omni-View"
@@ -49,13 +57,17 @@ class BearerCsrfMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/api/") and bearer(request):
+        if request.path.startswith(("/api/", SCIM)) and bearer(request):
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
 class ActorMiddleware:
-    """Bind ``request.actor``. A bearer token is the only identity of the request that carries one."""
+    """Bind ``request.actor``. A bearer token is the only identity of the request that carries one.
+
+    Under /scim/ a SCIM token is the only identity there is: neither a session nor a person's token counts, and a SCIM
+    token counts nowhere else.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -68,6 +80,9 @@ class ActorMiddleware:
     def actor(self, request: HttpRequest) -> Actor:
         tenant: TenantRef = request.tenant  # type: ignore[attr-defined]
         token = bearer(request)
+        if request.path.startswith(SCIM):
+            found = actor_for_scim(token, now=datetime.now(UTC)) if token and not tenant.is_platform else None
+            return found or anonymous(tenant.id)
         if token is not None:
             found = None
             if request.path.startswith("/api/"):
@@ -90,6 +105,8 @@ class SignInRequiredMiddleware:
             return self.get_response(request)
         if request.path.startswith("/api/"):
             return unauthorized()
+        if request.path.startswith(SCIM):
+            return scim_unauthorized()
         target = f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}"
         if getattr(request, "htmx", False):
             return HttpResponse(status=401, headers={"HX-Redirect": settings.LOGIN_URL})
@@ -101,6 +118,17 @@ def unauthorized() -> HttpResponse:
     body = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Sign in or send a valid token."}
     return JsonResponse(
         body, status=401, content_type="application/problem+json", headers={"WWW-Authenticate": 'Bearer realm="omni"'}
+    )
+
+
+def scim_unauthorized() -> HttpResponse:
+    """Return the one answer to SCIM requests without a valid token (RFC 7644, 3.12)."""
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "401",
+        "detail": "Send a valid SCIM token of this tenant.",
+    }  # fmt: skip
+    return JsonResponse(
+        body, status=401, content_type="application/scim+json", headers={"WWW-Authenticate": 'Bearer realm="scim"'}
     )
 
 

@@ -16,7 +16,17 @@ from guardian.utils import get_group_obj_perms_model
 from apps.access.models import RoleAssignment, ViewSession
 from apps.access.roles import ALL, BASE, BUILT_IN, NONE, Capability, capabilities_of
 from apps.access.types import Actor, AttributeValue, Viewing
-from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute, UserGroup
+from apps.accounts.attributes import GROUP, Held, standing
+from apps.accounts.models import (
+    ApiToken,
+    GroupAttribute,
+    GroupMembership,
+    ScimToken,
+    User,
+    UserAttribute,
+    UserGroup,
+)
+from apps.accounts.scim.tokens import SCIM_PREFIX
 from apps.accounts.services import TOKEN_PREFIX, token_digest
 from apps.tenants.binding import bound_tenant_id
 
@@ -69,26 +79,37 @@ class Rights:
 
 
 def rights_of(user: User) -> Rights:
-    """Read what a person of the bound tenant holds, in one statement."""
-    attributes = UserAttribute.objects.filter(user=OuterRef("pk")).values(
-        row=JSONObject(name="definition__name", type="definition__type", source="source", values="values")
+    """Read what a person of the bound tenant holds, in one statement; of each attribute, what the strongest source says."""
+    own_groups = GroupMembership.objects.filter(user=OuterRef(OuterRef("pk"))).values("group")
+    definition: dict[str, Any] = {
+        "name": "definition__name", "type": "definition__type", "is_list": "definition__is_list", "values": "values",
+    }  # fmt: skip
+    attributes = UserAttribute.objects.filter(user=OuterRef("pk")).values(row=JSONObject(source="source", **definition))
+    given = GroupAttribute.objects.filter(group__in=own_groups).values(
+        row=JSONObject(group="group__name", **definition)
     )
-    groups = UserGroup.objects.filter(memberships__user=OuterRef("pk")).values(row=JSONObject(id="pk", name="name"))
-    own = Q(user=None, group=None) | Q(user=OuterRef("pk"))
-    own |= Q(group__in=GroupMembership.objects.filter(user=OuterRef(OuterRef("pk"))).values("group"))
+    groups = UserGroup.objects.filter(pk__in=own_groups).values(row=JSONObject(id="pk", name="name"))
+    own = Q(user=None, group=None) | Q(user=OuterRef("pk")) | Q(group__in=own_groups)
     roles = RoleAssignment.objects.filter(own).values(
         row=JSONObject(built_in="built_in", own="role__capabilities", user="user_id", group="group_id")
     )
     rows = User.objects.filter(pk=user.pk).values_list(
-        ArraySubquery(attributes), ArraySubquery(groups), ArraySubquery(roles)
+        ArraySubquery(attributes), ArraySubquery(given), ArraySubquery(groups), ArraySubquery(roles)
     )
     held = rows.order_by().first()
     if held is None:
         return Rights({}, [], NONE)
+    said = standing(_held(row) for row in (*held[0], *held[1]))
     return Rights(
-        {row["name"]: AttributeValue(tuple(row["values"]), row["type"], row["source"]) for row in held[0]},
-        [(UUID(row["id"]), row["name"]) for row in held[1]],
-        _together(held[2]),
+        {name: AttributeValue(one.values, one.type, one.source) for name, one in said.items() if one.values},
+        [(UUID(row["id"]), row["name"]) for row in held[2]],
+        _together(held[3]),
+    )
+
+
+def _held(row: Mapping[str, Any]) -> Held:
+    return Held(
+        row["name"], row["type"], row["is_list"], tuple(row["values"]), row.get("source", GROUP), row.get("group", "")
     )
 
 
@@ -108,7 +129,10 @@ def role_capabilities(user: User) -> frozenset[Capability]:
 
 
 def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict[str, AttributeValue]:
-    """Attributes that the system sets; a group-less person has no ``omni_user_groups``, as with any unset one."""
+    """Attributes that the system sets; a group-less person has no ``omni_user_groups``, as with any unset one.
+
+    All of ``accounts.attributes.SYSTEM_ATTRIBUTES`` but the entity of embedded sessions, which nobody who signs in has.
+    """
     found: dict[str, tuple[str, ...]] = {
         "omni_user_id": (str(user.pk),),
         "omni_user_name": (user.name,) if user.name else (),
@@ -134,6 +158,20 @@ def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False) ->
     if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return actor_for_user(token.user, is_platform=is_platform, token_id=token.pk)
+
+
+def actor_for_scim(bearer: str, *, now: datetime) -> Actor | None:
+    """Return the actor of a valid SCIM token of the bound tenant, or None: it keeps people and groups, and sees no data."""
+    if not bearer.startswith(SCIM_PREFIX):
+        return None
+    token = ScimToken.objects.filter(digest=token_digest(bearer), revoked_at=None, expires_at__gt=now).first()
+    if token is None:
+        return None
+    if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
+        ScimToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return Actor(
+        kind="scim", tenant_id=bound_tenant_id(), user_id=None, label=f"SCIM token {token.name}", token_id=token.pk
+    )
 
 
 def register_support_resolver(resolver: SupportResolver) -> None:
@@ -238,5 +276,5 @@ def permission_holders(actor: Actor, codename: str, obj: models.Model) -> tuple[
     held = get_group_obj_perms_model(obj)._default_manager.filter(
         content_object=obj, permission__codename=codename, group__memberships__user=actor.subject_id
     )
-    groups = held.order_by("group__name").values_list("group__name", flat=True)
+    groups = held.order_by("group__name").values_list("group__name", flat=True).distinct()
     return (*((PERSONALLY,) if personal.exists() else ()), *(f"through group {name}" for name in groups))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from apps.access.roles import ADMINISTRATIVE, Capability
 
-ActorKind = Literal["person", "token", "support", "system", "anonymous"]
+ActorKind = Literal["person", "token", "scim", "support", "system", "anonymous"]
 
 
 @dataclass(frozen=True, slots=True)

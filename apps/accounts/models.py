@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from apps.tenants.binding import current_tenant_id
 from apps.tenants.managers import TenantManager
@@ -45,6 +46,11 @@ class User(TenantOwnedModel, AbstractBaseUser):
     session_version = models.PositiveIntegerField(default=1, editable=False, help_text="raised to end all sessions")
     timezone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="removed over SCIM: nobody any more, kept because the audit log speaks of them",
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -98,25 +104,43 @@ class User(TenantOwnedModel, AbstractBaseUser):
 
 
 class UserGroup(TenantOwnedModel):
-    """A named set of people; permissions are held by its id, never by its name."""
+    """A named set of people; permissions are held by its id, never by its name. Groups hold no groups."""
+
+    class Origin(models.TextChoices):
+        ADMINISTRATOR = "administrator", "made here; claims may name members"
+        SCIM = "scim", "kept by the identity provider over SCIM"
 
     name = models.CharField(max_length=120)
     description = models.CharField(max_length=200, blank=True)
+    origin = models.CharField("kept by", max_length=20, choices=Origin.choices, default=Origin.ADMINISTRATOR)
+    external_id = models.CharField(max_length=255, blank=True, editable=False, help_text="the SCIM client's own id")
+    claim_value = models.CharField(
+        "name in the claim", max_length=255, blank=True,
+        help_text="what the identity provider's claim says for this group, such as an object id; empty: the group's name",
+    )  # fmt: skip
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ("name",)
         verbose_name = "group"
-        constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="accounts_group_name"),)
+        constraints = (
+            models.UniqueConstraint(fields=("tenant", "name"), name="accounts_group_name"),
+            models.UniqueConstraint(
+                fields=("tenant", "claim_value"), condition=~models.Q(claim_value=""), name="accounts_group_claim"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
 
 
 class GroupMembership(TenantOwnedModel):
-    """That a person is in a group, and who said so."""
+    """That a person is in a group, and who said so; each source has a row of its own and touches no other's."""
 
     class Source(models.TextChoices):
-        CLAIM = "claim"
+        CLAIM = "claim", "identity provider, at sign-in"
+        SCIM = "scim", "identity provider, over SCIM"
         ADMINISTRATOR = "administrator"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
@@ -124,7 +148,10 @@ class GroupMembership(TenantOwnedModel):
     source = models.CharField(max_length=20, choices=Source.choices, default=Source.ADMINISTRATOR)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("user", "group"), name="accounts_membership_once"),)
+        verbose_name = "member"
+        ordering = ("group__name", "user__email")
+        constraints = (models.UniqueConstraint(fields=("user", "group", "source"), name="accounts_membership_once"),)
+        indexes = (models.Index(fields=("tenant", "group", "source")),)
 
     def __str__(self) -> str:
         return f"{self.user} in {self.group}"
@@ -259,7 +286,10 @@ class SpentAssertion(TenantOwnedModel):
 
 
 class AttributeDefinition(TenantOwnedModel):
-    """A user attribute that policies may use. It has no default: unset means refused."""
+    """A user attribute that policies may use. It has no default: unset means refused.
+
+    Its name is what models say; it never changes. Type and number of values change only while nobody has one.
+    """
 
     class Type(models.TextChoices):
         STRING = "string"
@@ -267,7 +297,11 @@ class AttributeDefinition(TenantOwnedModel):
         BOOLEAN = "boolean"
         DATE = "date"
 
-    name = models.SlugField(max_length=60, help_text="the reference used in model files")
+    name = models.SlugField(
+        max_length=60,
+        validators=[RegexValidator(r"^(?!omni_)", "Names that begin with omni_ are the system's own.")],
+        help_text="the reference used in model files; it stays as it is",
+    )
     label = models.CharField(max_length=120)
     description = models.CharField(max_length=300, blank=True)
     type = models.CharField(max_length=10, choices=Type.choices, default=Type.STRING)
@@ -283,10 +317,11 @@ class AttributeDefinition(TenantOwnedModel):
 
 
 class UserAttribute(TenantOwnedModel):
-    """A person's value of an attribute, and where it came from."""
+    """A person's value of an attribute from one source. Which source holds is worked out in ``accounts.attributes``."""
 
     class Source(models.TextChoices):
-        CLAIM = "claim"
+        CLAIM = "claim", "identity provider, at sign-in"
+        SCIM = "scim", "identity provider, over SCIM"
         INVITATION = "invitation", "invitation, until the identity provider speaks"
         ADMINISTRATOR = "administrator"
 
@@ -294,13 +329,38 @@ class UserAttribute(TenantOwnedModel):
     definition = models.ForeignKey(AttributeDefinition, on_delete=models.CASCADE, related_name="values")
     values = models.JSONField(help_text="a list of values of the attribute's type; never empty")
     source = models.CharField(max_length=20, choices=Source.choices, default=Source.ADMINISTRATOR)
+    origin = models.CharField(
+        max_length=300,
+        blank=True,
+        editable=False,
+        help_text="the claim and its provider, the SCIM token, or who set it",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("user", "definition"), name="accounts_attribute_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("user", "definition", "source"), name="accounts_attribute_once"),
+        )
 
     def __str__(self) -> str:
         return f"{self.definition.name} of {self.user}"
+
+
+class GroupAttribute(TenantOwnedModel):
+    """What the members of a group have where nothing of their own says otherwise."""
+
+    group = models.ForeignKey(UserGroup, on_delete=models.CASCADE, related_name="attribute_values")
+    definition = models.ForeignKey(AttributeDefinition, on_delete=models.CASCADE, related_name="group_values")
+    values = models.JSONField(help_text="a list of values of the attribute's type; never empty")
+    origin = models.CharField(max_length=300, blank=True, editable=False, help_text="who set it")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "attribute of a group"
+        constraints = (models.UniqueConstraint(fields=("group", "definition"), name="accounts_group_attribute_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.definition.name} of {self.group}"
 
 
 class ClaimMapping(TenantOwnedModel):
@@ -343,6 +403,55 @@ class ApiToken(TenantOwnedModel):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
+
+
+class ScimToken(TenantOwnedModel):
+    """What an identity provider's SCIM client shows: for people and groups only, shown once, kept as a hash."""
+
+    name = models.CharField(max_length=80)
+    digest = models.BinaryField(unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=200, editable=False)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        verbose_name = "SCIM token"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ScimProfile(TenantOwnedModel):
+    """What a SCIM client has said of a person. Whoever has none is named by their address over SCIM."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="scim_profile")
+    user_name = models.CharField(max_length=255)
+    external_id = models.CharField(max_length=255, blank=True)
+    document = models.JSONField(default=dict, help_text="displayName, name and emails as the client sent them")
+    is_made_here = models.BooleanField(default=True, help_text="made over SCIM, not invited before")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(models.F("tenant"), Lower("user_name"), name="accounts_scim_user_name"),)
+        indexes = (models.Index(fields=("tenant", "external_id")),)
+
+    def __str__(self) -> str:
+        return self.user_name
+
+
+class LastClaims(TenantOwnedModel):
+    """What the identity provider said of a person at the last sign-in, sealed under the tenant's key."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="last_claims")
+    provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="+")
+    sealed_claims = models.BinaryField(editable=False)
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"claims of {self.user}"
 
 
 class UserSession(AbstractBaseSession):

@@ -10,12 +10,13 @@ from django.db import transaction
 
 from apps.accounts.claims import refresh_attributes, refresh_groups, typed_values
 from apps.accounts.errors import NotInvitedError, SignInError
+from apps.accounts.last_claims import keep_claims, mappings_of
 from apps.accounts.models import (
     ApiToken,
     AttributeDefinition,
-    ClaimMapping,
     GroupMembership,
     IdentityProvider,
+    LastClaims,
     User,
     UserAttribute,
     UserGroup,
@@ -56,33 +57,46 @@ def invite_user(
     user.save()
     for group_name in groups:
         group, _ = UserGroup.objects.get_or_create(name=group_name)
-        GroupMembership.objects.get_or_create(user=user, group=group)
+        GroupMembership.objects.get_or_create(user=user, group=group, source=GroupMembership.Source.ADMINISTRATOR)
     for attribute, values in (attributes or {}).items():
-        definition, _ = AttributeDefinition.objects.get_or_create(
-            name=attribute, defaults={"label": attribute.replace("_", " ").capitalize(), "is_list": True}
+        definition = AttributeDefinition.objects.filter(name=attribute).first() or define_attribute(
+            AttributeDefinition(name=attribute, label=attribute.replace("_", " ").capitalize(), is_list=True)
         )
-        defaults = {"values": typed_values(values, definition), "source": UserAttribute.Source.INVITATION}
-        UserAttribute.objects.update_or_create(user=user, definition=definition, defaults=defaults)
+        UserAttribute.objects.update_or_create(
+            user=user, definition=definition, source=UserAttribute.Source.INVITATION,
+            defaults={"values": typed_values(values, definition), "origin": by.label},
+        )  # fmt: skip
     record("accounts.user_invited", user, by=by, now=now, facts={"is_admin": is_admin, "groups": list(groups)})
     return user
+
+
+def define_attribute(definition: AttributeDefinition) -> AttributeDefinition:
+    """Save a new definition.
+
+    Raises:
+        ValidationError: the name is taken, is no name, or is one of the system's own.
+    """
+    definition.full_clean(exclude=["tenant"])
+    definition.save()
+    return definition
 
 
 @transaction.atomic
 def set_attribute(
     *, user: User, definition: AttributeDefinition, values: list[Any], by: AuditActor, now: datetime
 ) -> None:
-    """Set a person's attribute by hand; an empty list removes it.
+    """Set a person's attribute by hand; an empty list takes that back, and the next source holds.
 
     Raises:
         AttributeTypeError: a value has another type.
     """
     typed = typed_values(values, definition)
+    own = UserAttribute.objects.filter(user=user, definition=definition, source=UserAttribute.Source.ADMINISTRATOR)
+    own.delete()
     if typed:
-        UserAttribute.objects.update_or_create(
-            user=user, definition=definition, defaults={"values": typed, "source": UserAttribute.Source.ADMINISTRATOR}
+        UserAttribute.objects.create(
+            user=user, definition=definition, values=typed, source=UserAttribute.Source.ADMINISTRATOR, origin=by.label
         )
-    else:
-        UserAttribute.objects.filter(user=user, definition=definition).delete()
     record("accounts.attribute_set", user, by=by, now=now, facts={"attribute": definition.name, "count": len(typed)})
 
 
@@ -137,11 +151,12 @@ def _sign_in(provider: IdentityProvider, claims: Mapping[str, Any], amr: set[str
     if provider.required_amr and provider.required_amr not in amr:
         raise SignInError("second_factor", "Your identity provider did not confirm a second factor.")
     user = _person(provider, claims)
-    mappings = list(ClaimMapping.objects.filter(provider=provider).select_related("definition"))
+    mappings = mappings_of(provider)
     changed = refresh_attributes(user, mappings, claims)
     groups_changed = refresh_groups(user, mappings, claims)
     if name := claims.get("name"):
         User.objects.filter(pk=user.pk).update(name=str(name)[:150])
+    keep_claims(user, provider, claims, now=now)
     record(
         "accounts.signed_in", user, by=_Self(user), now=now,
         facts={"provider": provider.slug, "attributes_changed": changed, "groups_changed": groups_changed},
@@ -166,28 +181,32 @@ def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     if not isinstance(subject, str) or not subject:
         raise NotInvitedError
     user = User.objects.filter(issuer=provider.identity_issuer, subject=subject).first()
-    if user is None:
-        user = _bind_invited(provider, claims, subject)
+    if user is None or user.removed_at is not None:
+        user = _bind_invited(provider, claims, subject, removed=user)
     if not user.is_active:
         raise NotInvitedError
     return user
 
 
-def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str) -> User:
+def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str, *, removed: User | None) -> User:
     """Give an invitation its subject, once; the address must be verified by the tenant's own provider.
 
     A domain that is listed for a provider is that provider's: another one's word for such an address counts nothing.
+    Who has been removed needs to be invited anew, even where a provider admits people who were not.
     """
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True:
         raise NotInvitedError
     if belongs_elsewhere(email, provider):
         raise NotInvitedError
-    invited = User.objects.select_for_update().filter(email__iexact=email, subject=None).first()
-    if invited is None and provider.admits_uninvited and not User.objects.filter(email__iexact=email).exists():
+    invited = User.objects.select_for_update().filter(email__iexact=email, subject=None, removed_at=None).first()
+    may_come = provider.admits_uninvited and removed is None
+    if invited is None and may_come and not User.objects.filter(email__iexact=email).exists():
         invited = User(email=email)
     if invited is None:
         raise NotInvitedError
+    if removed is not None:
+        User.objects.filter(pk=removed.pk).update(issuer="", subject=None)
     invited.issuer, invited.subject = provider.identity_issuer, subject
     invited.save()
     return invited
@@ -217,10 +236,12 @@ def revoke_token(token: ApiToken, *, by: AuditActor, now: datetime) -> None:
 
 @transaction.atomic
 def set_active(user: User, *, is_active: bool, by: AuditActor, now: datetime) -> None:
-    """Admit or shut out a person; shutting out ends their sessions."""
+    """Admit or shut out a person; shutting out ends their sessions and tokens, which do not come back."""
     User.objects.filter(pk=user.pk).update(is_active=is_active)
     if not is_active:
         end_sessions(user, by=by, now=now)
+        ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
+        LastClaims.objects.filter(user=user).delete()
     record("accounts.user_activated" if is_active else "accounts.user_deactivated", user, by=by, now=now)
 
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),
     path("admin/", tenant_admin_site.urls),
     path("api/v1/", include("apps.queries.urls")),
+    path("scim/", include("apps.accounts.scim.urls")),
     path("support/", include("apps.support.urls")),
     path("trust/", include("apps.trust.urls")),
     path("", include("apps.dashboards.urls")),

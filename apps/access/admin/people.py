@@ -3,59 +3,21 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import path
 
-from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, actor_of
+from apps.access.admin.claims import claims_page
+from apps.access.admin.values import AttributeOnceFormSet, GroupOnceFormSet, UserAttributeForm
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.access.types import Actor
 from apps.accounts import services
-from apps.accounts.claims import typed_values
-from apps.accounts.errors import AttributeTypeError
-from apps.accounts.models import ApiToken, AttributeDefinition, GroupMembership, User, UserAttribute
-
-
-class UserAttributeForm(TenantModelForm):
-    """Values one per line, checked against the attribute's type."""
-
-    text = forms.CharField(
-        label="values", widget=forms.Textarea(attrs={"rows": 2}), help_text="one per line", required=True
-    )
-
-    class Meta:
-        model = UserAttribute
-        fields = ("definition",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.values:
-            self.fields["text"].initial = "\n".join(str(value) for value in self.instance.values)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        definition: AttributeDefinition | None = cleaned.get("definition")
-        lines = [line.strip() for line in cleaned.get("text", "").splitlines() if line.strip()]
-        if definition is not None:
-            try:
-                self.instance.values = typed_values([_parsed(line, definition) for line in lines], definition)
-            except AttributeTypeError as error:
-                self.add_error("text", str(error))
-        self.instance.source = UserAttribute.Source.ADMINISTRATOR
-        return cleaned
-
-
-def _parsed(line: str, definition: AttributeDefinition) -> str | int | float | bool:
-    if definition.type == AttributeDefinition.Type.BOOLEAN and line.lower() in ("true", "false"):
-        return line.lower() == "true"
-    if definition.type == AttributeDefinition.Type.NUMBER:
-        try:
-            return float(line) if "." in line else int(line)
-        except ValueError:
-            return line
-    return line
+from apps.accounts.attributes import GROUP, held_of, lines_of, standing
+from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute
 
 
 class NotForOneself(TenantInline):
@@ -76,18 +38,34 @@ class NotForOneself(TenantInline):
 
 
 class UserAttributeInline(NotForOneself):
+    """Values set by hand; what other sources say stands in the panel above."""
+
     model = UserAttribute
     form = UserAttributeForm
-    fields = ("definition", "text", "source", "updated_at")
-    readonly_fields = ("source", "updated_at")
-    verbose_name_plural = "attributes (values from the identity provider are refreshed at each sign-in)"
+    formset = AttributeOnceFormSet
+    fields = ("definition", "text", "origin", "updated_at")
+    readonly_fields = ("origin", "updated_at")
+    verbose_name = "attribute set by hand"
+    verbose_name_plural = "attributes by hand"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UserAttribute]:
+        found: QuerySet[UserAttribute] = super().get_queryset(request)
+        return found.filter(source=UserAttribute.Source.ADMINISTRATOR)
 
 
 class MembershipInline(NotForOneself):
+    """Groups into which an administrator has put the person; others stand in the panel above."""
+
     model = GroupMembership
-    fields = ("group", "source")
-    readonly_fields = ("source",)
-    verbose_name_plural = "groups"
+    formset = GroupOnceFormSet
+    fields = ("group",)
+    autocomplete_fields = ("group",)
+    verbose_name = "group by hand"
+    verbose_name_plural = "groups by hand"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GroupMembership]:
+        found: QuerySet[GroupMembership] = super().get_queryset(request)
+        return found.filter(source=GroupMembership.Source.ADMINISTRATOR)
 
 
 class TokenInline(ReadOnlyInline):
@@ -107,14 +85,34 @@ class UserAdmin(TenantModelAdmin):
     list_filter = ("is_active", "is_tenant_admin", "groups")
     search_fields = ("email", "name")
     search_help_text = "name or e-mail"
-    fields = ("email", "name", "is_active", "is_tenant_admin", "timezone", "issuer", "subject", "last_login")
-    readonly_fields = ("issuer", "subject", "last_login")
+    fields = (
+        "email", "name", "is_active", "is_tenant_admin", "timezone", "issuer", "subject", "last_login", "what_holds",
+    )  # fmt: skip
+    readonly_fields = ("issuer", "subject", "last_login", "what_holds")
     inlines = (UserAttributeInline, MembershipInline, TokenInline)
     actions = ("activate", "deactivate", "end_sessions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        found: QuerySet[User] = super().get_queryset(request).prefetch_related("attribute_values__definition")
-        return found
+        """Leave out who has been removed over SCIM: only the audit log speaks of them."""
+        found: QuerySet[User] = super().get_queryset(request).filter(removed_at=None)
+        return found.prefetch_related(
+            "attribute_values__definition", "memberships__group__attribute_values__definition"
+        )
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [path("<uuid:key>/claims/", wrap(claims_page), name="person_claims"), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        found = super().get_fields(request, obj)
+        return found if obj is not None else [name for name in found if name != "what_holds"]
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Remember who has set an attribute by hand."""
+        for one in formset.forms:
+            if isinstance(one.instance, UserAttribute) and one.has_changed():
+                one.instance.origin = actor_of(request).label
+        super().save_formset(request, form, formset, change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         actor = actor_of(request)
@@ -141,8 +139,17 @@ class UserAdmin(TenantModelAdmin):
 
     @admin.display(description="attributes")
     def attributes_text(self, user: User) -> str:
-        rows = user.attribute_values.all()
-        return "; ".join(f"{row.definition.name} = {', '.join(map(str, row.values))}" for row in rows)[:120] or "–"
+        said = [held_of(row.definition, row.values, row.source) for row in user.attribute_values.all()]
+        for group in {row.group for row in user.memberships.all()}:
+            said += [held_of(row.definition, row.values, GROUP, group.name) for row in group.attribute_values.all()]
+        held = sorted(standing(said).values(), key=lambda one: one.name)
+        return "; ".join(f"{one.name} = {', '.join(map(str, one.values)) or 'unset'}" for one in held)[:120] or "–"
+
+    @admin.display(description="attributes and groups, and where each comes from")
+    def what_holds(self, user: User) -> str:
+        memberships = GroupMembership.objects.filter(user=user).select_related("group")
+        context = {"lines": lines_of(user.pk), "memberships": memberships, "user": user}
+        return render_to_string("admin/accounts/_what_holds.html", context)
 
     @admin.action(description="Admit the selected people")
     def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -16,7 +16,8 @@ from apps.access.models import AccessReview
 from apps.access.roles import LABELS, Capability
 from apps.access.selectors import role_capabilities
 from apps.access.sites import tenant_admin_site
-from apps.accounts.models import User, UserAttribute
+from apps.accounts.attributes import lines_of
+from apps.accounts.models import User
 
 
 @admin.register(AccessReview, site=tenant_admin_site)
@@ -87,7 +88,7 @@ def _subject(kind: str, key: UUID) -> Any:
 
 def _about(user: User) -> dict[str, Any]:
     """Return what else decides on what a person sees: attributes with where they came from, and roles."""
-    attributes = UserAttribute.objects.filter(user=user).select_related("definition").order_by("definition__name")
+    attributes = [line for line in lines_of(user.pk) if line.holds]
     held = role_capabilities(user)
     may = [text for capability, text in LABELS.items() if capability in held]
     may = ["administer everything: tenant administrator"] if user.is_tenant_admin else may

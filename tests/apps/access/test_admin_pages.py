@@ -83,7 +83,7 @@ def test_nobody_joins_a_group_by_themselves(as_: Browser, ada: User, ann: User) 
     def add(user: User) -> None:
         data = {
             "name": "Finance", "description": "", "memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0",
-            "memberships-0-user": str(user.pk),
+            "memberships-0-user": str(user.pk), "attribute_values-TOTAL_FORMS": "0", "attribute_values-INITIAL_FORMS": "0",
         }  # fmt: skip
         with unbound():
             browser.post(f"/admin/accounts/usergroup/{finance.pk}/change/", data)
@@ -106,7 +106,8 @@ def test_a_change_is_an_audit_event(as_: Browser, ada: User) -> None:
 def test_a_name_that_is_taken_gives_a_message(as_: Browser, ada: User) -> None:
     UserGroup.objects.create(name="Finance")
     browser = as_(ada)
-    data = {"name": "Finance", "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    parts = ("memberships", "attribute_values")
+    data = {"name": "Finance"} | {f"{one}-{part}": "0" for one in parts for part in ("TOTAL_FORMS", "INITIAL_FORMS")}
     with unbound():
         answer = browser.post("/admin/accounts/usergroup/add/", data)
     assert answer.status_code == 200
