@@ -11,13 +11,24 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.utils import timezone
 
-from apps.access.selectors import actor_for_token, actor_for_user, actor_for_view, anonymous, usable_view
+from apps.access.selectors import (
+    actor_for_recovery,
+    actor_for_token,
+    actor_for_user,
+    actor_for_view,
+    anonymous,
+    usable_view,
+)
 from apps.access.services import end_view
 from apps.access.types import Actor
+from apps.accounts.sessions import RECOVERY_KEY
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-PUBLIC = ("/accounts/", "/static/", "/support/enter/")
+PUBLIC = (
+    "/accounts/sign-in/", "/accounts/sign-out/", "/accounts/oidc/", "/accounts/saml/", "/accounts/recover/", "/static/",
+    "/support/enter/",
+)  # fmt: skip
 VIEW_KEY = "view_session_id"
 """in the browser's session: the view as another person that goes on in it"""
 VIEW_HEADER = "Omni-View"
@@ -73,6 +84,8 @@ class ActorMiddleware:
             if request.path.startswith("/api/"):
                 found = actor_for_token(token, now=datetime.now(UTC), is_platform=tenant.is_platform)
             return found or anonymous(tenant.id)
+        if request.user.is_authenticated and request.session.get(RECOVERY_KEY):
+            return actor_for_recovery(request.user)
         if request.user.is_authenticated:
             return actor_for_user(request.user, is_platform=tenant.is_platform)
         return anonymous(tenant.id)

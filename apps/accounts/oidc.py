@@ -3,6 +3,7 @@
 Rules: OpenID Connect Core 1.0, 3.1.3.7 (ID token validation) and 5.3.2 (userinfo's subject).
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -14,20 +15,24 @@ from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnec
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from allauth.utils import build_absolute_uri
 from django.conf import settings
-from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
+from apps.accounts.confirming import is_fresh, stated_time
+from apps.accounts.entering import Way, enter
 from apps.accounts.errors import SignInError
-from apps.accounts.models import IdentityProvider, User
+from apps.accounts.models import IdentityProvider
 from apps.accounts.services import sign_in_from_claims
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 SKEW_S = 60
-BACKEND = "apps.accounts.backends.IdentityBackend"
+SOMEBODY_ELSE = "You signed in as somebody else than the person whose session this is. Nothing was changed."
+NOT_FRESH = (
+    "Your identity provider did not confirm that you have just signed in (claim auth_time). Nothing was changed. "
+    "Your administrator can have the provider send it."
+)
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
@@ -61,7 +66,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         userinfo = self._fetch_user_info(token.token)
         if userinfo.get("sub") != id_claims["sub"]:
             raise OAuth2Error("userinfo is about somebody else")
-        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, id_claims.get("amr", [])))
+        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, _methods(id_claims), id_claims))
 
     def _id_token_claims(self, client_id: str, id_token: str | None) -> dict[str, Any]:
         if not id_token:
@@ -95,13 +100,36 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             raise OAuth2Error("the provider has no such signing key")
         return jwt.PyJWK.from_dict(fitting[0], algorithm=algorithm).key, algorithm
 
-    def _answer(self, request: HttpRequest, claims: dict[str, Any], amr: Any) -> HttpResponse:
-        methods = [str(method) for method in amr] if isinstance(amr, list) else []
+    def _answer(
+        self, request: HttpRequest, claims: dict[str, Any], methods: list[str], id_claims: dict[str, Any]
+    ) -> HttpResponse:
+        now, confirmed_at = timezone.now(), stated_time(id_claims.get("auth_time"))
         try:
-            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=timezone.now())
+            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=now)
+            self._check_confirmation(request, str(user.pk), confirmed_at, now)
         except SignInError as error:
             return render(request, "accounts/sign_in_refused.html", {"message": error.message}, status=403)
-        return enter(request, user, self.state.get("next"))
+        return enter(request, user, self.state.get("next"), Way(self.row, confirmed_at))
+
+    def _check_confirmation(
+        self, request: HttpRequest, user_id: str, confirmed_at: datetime | None, now: datetime
+    ) -> None:
+        """Where the person was sent to prove who they are: that it was them, and just now."""
+        wanted = self.state.get("confirms")
+        if not wanted:
+            return
+        if wanted != user_id:
+            raise SignInError("somebody_else", SOMEBODY_ELSE)
+        within = timedelta(minutes=request.tenant.limits.confirm_within_min)  # type: ignore[attr-defined]
+        if not is_fresh(confirmed_at, within=within, now=now):
+            raise SignInError("not_fresh", NOT_FRESH)
+
+
+def _methods(id_claims: dict[str, Any]) -> list[str]:
+    """Return how the person proved who they are: methods (``amr``) and class (``acr``) of the ID token alone."""
+    amr, acr = id_claims.get("amr"), id_claims.get("acr")
+    methods = [str(method) for method in amr] if isinstance(amr, list) else []
+    return [*methods, acr] if isinstance(acr, str) else methods
 
 
 class Provider(OpenIDConnectProvider):  # type: ignore[misc]
@@ -124,18 +152,7 @@ class CallbackView(OAuth2CallbackView):  # type: ignore[misc]
         state, response = super()._get_state(request, provider)
         if state is not None:
             data = state.get("data") or {}
-            self.adapter.state = {"nonce": data.get("nonce"), "next": state.get("next")}
+            self.adapter.state = {
+                "nonce": data.get("nonce"), "next": state.get("next"), "confirms": data.get("confirms"),
+            }  # fmt: skip
         return state, response
-
-
-def safe_next(request: HttpRequest, target: str | None) -> str:
-    """Return the target when it is a path on this host, else the home page."""
-    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and is_safe and target.startswith("/") else "/"
-
-
-def enter(request: HttpRequest, user: User, target: str | None) -> HttpResponse:
-    """Start a fresh session for the person."""
-    request.session.flush()
-    login(request, user, backend=BACKEND)
-    return HttpResponseRedirect(safe_next(request, target))

@@ -1,5 +1,7 @@
 """Errors of running queries."""
 
+from apps.semantic.errors import QueryError
+
 TEXTS = {
     "unreachable": "The source database cannot be reached at the moment.",
     "refused_credentials": "The source database refused the connection's credentials.",
@@ -20,6 +22,15 @@ class QueryFailedError(Exception):
         super().__init__(message or TEXTS.get(code, TEXTS["query_failed"]))
         self.code = code
         self.message = message or TEXTS.get(code, TEXTS["query_failed"])
+
+
+class TokenScopeError(QueryError):
+    """The token may look at data sets, and not have queries run."""
+
+    code = "scope"
+
+    def __init__(self) -> None:
+        super().__init__("This token reads what data sets there are. Running queries needs one of scope query.")
 
 
 class UnknownRunError(LookupError):

@@ -1,6 +1,17 @@
 """Admin pages of access, and of the apps below it that may not know it."""
 
-from apps.access.admin import audit, groups, people, platform, providers, reviews, roles
+from apps.access.admin import (
+    audit,
+    groups,
+    people,
+    platform,
+    providers,
+    reviews,
+    roles,
+    service_accounts,
+    sign_in,
+    tokens,
+)
 from apps.access.admin.base import (
     ReadOnlyAdmin,
     ReadOnlyInline,
@@ -26,4 +37,7 @@ __all__ = [
     "providers",
     "reviews",
     "roles",
+    "service_accounts",
+    "sign_in",
+    "tokens",
 ]

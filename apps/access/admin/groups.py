@@ -1,5 +1,6 @@
 """Groups and attribute definitions."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -7,8 +8,10 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from apps.access.admin.base import TenantInline, TenantModelAdmin, actor_of
+from apps.access.admin.people import end_sessions_of_members
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
+from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import AttributeDefinition, GroupMembership, User, UserGroup
 
 
@@ -45,6 +48,22 @@ class UserGroupAdmin(TenantModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[UserGroup]:
         found: QuerySet[UserGroup] = super().get_queryset(request).annotate(number=Count("memberships"))
         return found
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        end_sessions_of_members(request, formset)
+
+    def delete_model(self, request: HttpRequest, obj: UserGroup) -> None:
+        self._end_sessions_of(request, [obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[UserGroup]) -> None:
+        self._end_sessions_of(request, list(queryset))
+        super().delete_queryset(request, queryset)
+
+    def _end_sessions_of(self, request: HttpRequest, groups: list[UserGroup]) -> None:
+        people = GroupMembership.objects.filter(group__in=groups).values_list("user_id", flat=True)
+        end_sessions_of(people, why="group removed", by=actor_of(request), now=datetime.now(UTC))
 
     @admin.display(ordering="number")
     def people(self, group: Any) -> int:

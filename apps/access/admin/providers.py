@@ -5,13 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from apps.access.admin.base import TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.base import ConfirmedAdmin, TenantInline, TenantModelForm, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import ClaimMapping, IdentityProvider
-from apps.accounts.services import save_provider
+from apps.accounts.services import delete_provider, save_provider
 
 
 class IdentityProviderForm(TenantModelForm):
@@ -52,8 +53,8 @@ class ClaimMappingInline(TenantInline):
 
 
 @admin.register(IdentityProvider, site=tenant_admin_site)
-class IdentityProviderAdmin(TenantModelAdmin):
-    """Where people sign in."""
+class IdentityProviderAdmin(ConfirmedAdmin):
+    """Where people sign in. Whoever came through a provider that becomes another one has to come again."""
 
     capability = Capability.MANAGE_IDENTITY
 
@@ -67,3 +68,10 @@ class IdentityProviderAdmin(TenantModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: IdentityProvider, form: Any, change: bool) -> None:
         save_provider(obj, client_secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
+
+    def delete_model(self, request: HttpRequest, obj: IdentityProvider) -> None:
+        delete_provider(obj, by=actor_of(request), now=datetime.now(UTC))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IdentityProvider]) -> None:
+        for provider in queryset:
+            delete_provider(provider, by=actor_of(request), now=datetime.now(UTC))
