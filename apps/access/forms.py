@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator
 
 from apps.accounts.models import ApiToken, User
 from apps.accounts.services import may_hold_admin_token
@@ -24,5 +25,5 @@ class TokenForm(forms.Form):
         self.fields["scope"].help_text = "Give it no more than it needs. It never does more than its holder may."
         days = self.fields["days"]
         days.max_value, days.initial = longest_days, min(DEFAULT_DAYS, longest_days)  # type: ignore[attr-defined]
-        days.validators.append(forms.fields.validators.MaxValueValidator(longest_days))  # type: ignore[attr-defined]
+        days.validators.append(MaxValueValidator(longest_days))
         days.help_text = f"at most {longest_days}; after that it does nothing any more"

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from apps.access.middleware import bearer
+from apps.access.problems import problem
 from apps.access.types import Actor
 from apps.accounts import rates
 from apps.tenants.addresses import admits, client_address
@@ -102,8 +103,7 @@ def _refuse(request: HttpRequest, status: int, title: str, detail: str, template
         body = {"schemas": [SCIM_ERROR], "status": str(status), "detail": detail}
         return JsonResponse(body, status=status, content_type="application/scim+json")
     if request.path.startswith(API):
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        return JsonResponse(problem, status=status, content_type="application/problem+json")
+        return problem(status, title, detail)
     if request.headers.get("HX-Request"):
         return HttpResponse(status=status, headers={"HX-Refresh": "true"})
     return render(request, template, {"detail": detail, "address": client_address(request)}, status=status)

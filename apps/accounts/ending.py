@@ -24,7 +24,8 @@ def end_session(session: UserSession, *, by: AuditActor, now: datetime) -> None:
 @transaction.atomic
 def end_other_sessions(user_id: UUID, *, but: UUID | None, by: AuditActor, now: datetime) -> int:
     """End a person's sessions but one; return how many."""
-    count, _ = UserSession.objects.filter(user_id=user_id).exclude(pk=but).delete()
+    others = UserSession.objects.filter(user_id=user_id)
+    count, _ = (others.exclude(pk=but) if but is not None else others).delete()
     user = User.objects.get(pk=user_id)
     record("accounts.sessions_ended", user, by=by, now=now, facts={"count": count, "why": "all others"})
     return count

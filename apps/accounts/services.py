@@ -88,7 +88,7 @@ def invite_user(
     waiting = User.objects.filter(email__iexact=email, subject=None, kind=User.Kind.PERSON)
     user = waiting.first() or User(email=email)
     user.name, user.is_tenant_admin = name or user.name, is_admin or user.is_tenant_admin
-    user.full_clean(exclude=["tenant"])
+    user.full_clean()
     user.save()
     for group_name in groups:
         group, _ = UserGroup.objects.get_or_create(name=group_name)
@@ -321,7 +321,7 @@ def create_service_account(*, name: str, owner: User, by: AuditActor, now: datet
     if owner.kind != User.Kind.PERSON or not owner.is_active:
         raise ValidationError("An active person must answer for it.")
     account = ServiceAccount(kind=User.Kind.SERVICE, name=name, owner=owner, email=service_address(name))
-    account.full_clean(exclude=["tenant"])
+    account.full_clean()
     account.save(force_insert=True)
     record("accounts.service_account_created", account, by=by, now=now, facts={"owner": str(owner)})
     return account

@@ -3,7 +3,6 @@
 Limits are checked on the row that is read anyway; when it was last seen is written at most once a minute.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,7 +96,7 @@ class SessionStore(db.SessionStore):
     def get_session_cookie_age(self) -> int:
         return self.arrival.limits.session_lifetime_min * 60
 
-    def create_model_instance(self, data: Mapping[str, Any]) -> UserSession:
+    def create_model_instance(self, data: dict[str, Any]) -> UserSession:
         row = super().create_model_instance(data)
         assert isinstance(row, UserSession)  # noqa: S101  (narrows the type)
         held, now = self._row, timezone.now()

@@ -76,10 +76,10 @@ def confirm(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated or request.session.get(RECOVERY_KEY):
         return HttpResponseRedirect(target)
     providers = IdentityProvider.objects.filter(is_enabled=True, issuer=request.user.issuer)
-    own = providers.filter(pk=request.session.get(PROVIDER_KEY)) or providers
-    context = {"providers": list(own), "next": target}
-    response = render(request, "accounts/confirm.html", context)
-    response.csp_form_action = _origins(context["providers"])  # type: ignore[attr-defined,arg-type]
+    came_by = request.session.get(PROVIDER_KEY, "")
+    found = [provider for provider in providers if str(provider.pk) == came_by] or list(providers)
+    response = render(request, "accounts/confirm.html", {"providers": found, "next": target})
+    response.csp_form_action = _origins(found)  # type: ignore[attr-defined]  # read by the header middleware
     return response
 
 

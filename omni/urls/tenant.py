@@ -8,6 +8,7 @@ urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),
     path("accounts/", include("apps.access.urls")),
     path("admin/", tenant_admin_site.urls),
+    path("api/v1/admin/", include("apps.access.api_urls")),
     path("api/v1/", include("apps.queries.urls")),
     path("support/", include("apps.support.urls")),
     path("trust/", include("apps.trust.urls")),

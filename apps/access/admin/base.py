@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
@@ -74,6 +74,12 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
         for obj in queryset:
             self._log(request, obj, "deleted", [])
+
+    @transaction.atomic
+    def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Run an action on the chosen rows in one transaction: what it does and what the log says of it."""
+        found: HttpResponse | None = super().response_action(request, queryset)
+        return found
 
     def _log(self, request: HttpRequest, obj: models.Model, what: str, message: Any) -> None:
         fields = sorted(

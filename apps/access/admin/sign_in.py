@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
@@ -78,15 +79,13 @@ class SignInForm(forms.Form):
     networks_tokens = NetworksField(label="API tokens", help_text="networks of the programs that use tokens")
     networks_scim = NetworksField(label="SCIM", help_text="networks from which your directory sends people and groups")
 
-    def __init__(self, tenant: Tenant, address: Address | None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, initial={name: getattr(tenant, name) for name in SIGN_IN_FIELDS}, **kwargs)
+    def __init__(self, tenant: Tenant, address: Address | None, data: Any = None) -> None:
+        super().__init__(data, initial={name: getattr(tenant, name) for name in SIGN_IN_FIELDS})
         self.tenant, self.address = tenant, address
         for name, (least, most) in bounds().items():
             field: Any = self.fields[name]
             field.min_value, field.max_value = least, most
-            field.validators += [
-                forms.fields.validators.MinValueValidator(least), forms.fields.validators.MaxValueValidator(most),
-            ]  # fmt: skip
+            field.validators += [MinValueValidator(least), MaxValueValidator(most)]
             words = f"{most} days" if name == "token_max_days" else minutes_words(most)
             field.help_text = f"{field.help_text}; at most {words} here"
 

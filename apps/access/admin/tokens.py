@@ -34,7 +34,8 @@ class StateFilter(admin.SimpleListFilter):
             "expired": Q(revoked_at=None, expires_at__lte=now),
             "revoked": Q(revoked_at__isnull=False),
         }
-        return queryset.filter(states[self.value()]) if self.value() in states else queryset
+        chosen = self.value() or ""
+        return queryset.filter(states[chosen]) if chosen in states else queryset
 
 
 class _Listed(ReadOnlyAdmin):
@@ -53,7 +54,7 @@ class ApiTokenAdmin(_Listed):
 
     list_display = ("name", "user", "scope", "state", "created_at", "expires_at", "last_used_at")
     list_filter = (StateFilter, "scope", "user__kind")
-    filters = ("scope__exact", "user__kind__exact")
+    filters = ("state", "scope__exact", "user__kind__exact")
     list_select_related = ("user",)
     search_fields = ("name", "user__email", "user__name")
     search_help_text = "name of the token, or name or e-mail of its holder"
