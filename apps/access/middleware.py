@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from apps.access.selectors import (
+    actor_for_recovery,
     actor_for_scim,
     actor_for_token,
     actor_for_user,
@@ -21,10 +22,14 @@ from apps.access.selectors import (
 )
 from apps.access.services import end_view
 from apps.access.types import Actor
+from apps.accounts.sessions import RECOVERY_KEY
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-PUBLIC = ("/accounts/", "/static/", "/support/enter/")
+PUBLIC = (
+    "/accounts/sign-in/", "/accounts/sign-out/", "/accounts/oidc/", "/accounts/saml/", "/accounts/recover/", "/static/",
+    "/support/enter/",
+)  # fmt: skip
 SCIM = "/scim/"
 VIEW_KEY = "view_session_id"
 """in the browser's session: the view as another person that goes on in it"""
@@ -88,6 +93,8 @@ class ActorMiddleware:
             if request.path.startswith("/api/"):
                 found = actor_for_token(token, now=datetime.now(UTC), is_platform=tenant.is_platform)
             return found or anonymous(tenant.id)
+        if request.user.is_authenticated and request.session.get(RECOVERY_KEY):
+            return actor_for_recovery(request.user)
         if request.user.is_authenticated:
             return actor_for_user(request.user, is_platform=tenant.is_platform)
         return anonymous(tenant.id)

@@ -14,7 +14,7 @@ from guardian.shortcuts import get_objects_for_user
 from guardian.utils import get_group_obj_perms_model
 
 from apps.access.models import RoleAssignment, ViewSession
-from apps.access.roles import ALL, BASE, BUILT_IN, NONE, Capability, capabilities_of
+from apps.access.roles import ALL, BASE, BUILT_IN, NONE, OF_RECOVERY, Capability, capabilities_of
 from apps.access.types import Actor, AttributeValue, Viewing
 from apps.accounts.attributes import GROUP, Held, standing
 from apps.accounts.models import (
@@ -27,7 +27,7 @@ from apps.accounts.models import (
     UserGroup,
 )
 from apps.accounts.scim.tokens import SCIM_PREFIX
-from apps.accounts.services import TOKEN_PREFIX, token_digest
+from apps.accounts.services import TOKEN_PREFIX, may_hold_admin_token, token_digest
 from apps.tenants.binding import bound_tenant_id
 
 M = TypeVar("M", bound=models.Model)
@@ -45,7 +45,9 @@ def anonymous(tenant_id: UUID) -> Actor:
     return Actor(kind="anonymous", tenant_id=tenant_id, user_id=None, label="anonymous")
 
 
-def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | None = None) -> Actor:
+def actor_for_user(
+    user: User, *, is_platform: bool = False, token_id: UUID | None = None, token_scope: str = ""
+) -> Actor:
     """Build the actor of a person of the bound tenant: one statement for attributes, groups and roles."""
     found = rights_of(user)
     groups = found.groups
@@ -66,7 +68,16 @@ def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | No
         attributes=attributes | _system_attributes(user, sorted(name for _, name in groups), is_admin=is_admin),
         timezone=user.timezone,
         token_id=token_id,
+        token_scope=token_scope,
     )
+
+
+def actor_for_recovery(user: User) -> Actor:
+    """Return the actor of an administrator who came by a recovery link: no attribute, no group, no permission."""
+    return Actor(
+        kind="recovery", tenant_id=bound_tenant_id(), user_id=user.pk, label=str(user), email=user.email,
+        capabilities=OF_RECOVERY if user.is_tenant_admin else NONE, timezone=user.timezone,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,14 @@ def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False) ->
         return None
     if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return actor_for_user(token.user, is_platform=is_platform, token_id=token.pk)
+    return actor_for_user(token.user, is_platform=is_platform, token_id=token.pk, token_scope=_scope(token))
+
+
+def _scope(token: ApiToken) -> str:
+    """Return what a token is good for; one that administers sinks with the rights of its holder."""
+    if token.scope == ApiToken.Scope.ADMIN and not may_hold_admin_token(token.user):
+        return ApiToken.Scope.QUERY
+    return token.scope
 
 
 def actor_for_scim(bearer: str, *, now: datetime) -> Actor | None:
@@ -234,8 +252,8 @@ def actor_from_reference(
     if kind == "token":
         if token_id is None:
             return None
-        valid = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now)
-        return actor_for_user(user, token_id=token_id) if valid.exists() else None
+        token = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now).first()
+        return actor_for_user(user, token_id=token_id, token_scope=token.scope) if token else None
     return actor_for_user(user) if kind == "person" else None
 
 

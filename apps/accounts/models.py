@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -10,6 +11,7 @@ from django.core.validators import RegexValidator, URLValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.timezone import now
 
 from apps.tenants.binding import current_tenant_id
 from apps.tenants.managers import TenantManager
@@ -31,7 +33,20 @@ class User(TenantOwnedModel, AbstractBaseUser):
     A person who was invited has no subject until the first sign-in through the tenant's own provider.
     """
 
+    class Kind(models.TextChoices):
+        PERSON = "person"
+        SERVICE = "service", "service account"
+
     password = None  # type: ignore[assignment]  # the inherited column is removed: no password exists anywhere
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PERSON, editable=False)
+    owner = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="service_accounts",
+        help_text="the person who answers for it",
+    )
     issuer = models.CharField(max_length=MAX_ISSUER, blank=True, editable=False)
     subject = models.CharField(max_length=255, null=True, blank=True, editable=False)
     email = models.EmailField()
@@ -65,6 +80,11 @@ class User(TenantOwnedModel, AbstractBaseUser):
         constraints = (
             models.UniqueConstraint(fields=("tenant", "issuer", "subject"), name="accounts_user_identity"),
             models.UniqueConstraint(models.F("tenant"), Lower("email"), name="accounts_user_email"),
+            models.CheckConstraint(
+                condition=models.Q(kind="person", owner=None)
+                | models.Q(kind="service", owner__isnull=False, subject=None, is_tenant_admin=False),
+                name="accounts_service_signs_in_nowhere",
+            ),
         )
 
     def __str__(self) -> str:
@@ -101,6 +121,14 @@ class User(TenantOwnedModel, AbstractBaseUser):
     def get_session_auth_hash(self) -> str:
         """Change with ``session_version``, which ends every session of the person."""
         return f"{self.pk}:{self.session_version}"
+
+
+class ServiceAccount(User):
+    """A user that no person is: it holds tokens, groups, attributes and permissions, and can never sign in."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "service account"
 
 
 class UserGroup(TenantOwnedModel):
@@ -387,10 +415,16 @@ class ClaimMapping(TenantOwnedModel):
 
 
 class ApiToken(TenantOwnedModel):
-    """A person's token for the API: shown once, kept as a hash."""
+    """A token for the API: shown once, kept as a hash."""
+
+    class Scope(models.TextChoices):
+        READ = "read", "read: data sets, fields and explanations, no rows"
+        QUERY = "query", "query: read, and run queries"
+        ADMIN = "admin", "admin: query, and administer tokens and sessions"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=80)
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.QUERY)
     digest = models.BinaryField(unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
@@ -455,17 +489,50 @@ class LastClaims(TenantOwnedModel):
 
 
 class UserSession(AbstractBaseSession):
-    """A browser session of one tenant."""
+    """A browser session of one tenant. Its key is the browser's secret and is shown nowhere; pages name it by its id."""
 
+    class Kind(models.TextChoices):
+        PROVIDER = "provider", "identity provider"
+        RECOVERY = "recovery", "recovery link"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    session_key = models.CharField(max_length=40, unique=True, editable=False)
     tenant = models.ForeignKey(
         Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
     )
-    user_id = models.UUIDField(null=True, db_index=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="sessions")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PROVIDER)
     provider = models.ForeignKey(
         IdentityProvider, on_delete=models.CASCADE, null=True, related_name="+", help_text="by which the person came in"
     )
+    provider_name = models.CharField(max_length=80, blank=True)
+    started_at = models.DateTimeField(default=now)
+    last_seen_at = models.DateTimeField(default=now, help_text="written at most once a minute")
+    address = models.CharField(max_length=45, blank=True)
+    browser = models.CharField(max_length=300, blank=True, help_text="what the browser says of itself")
 
     objects = TenantManager()  # type: ignore[assignment,misc]  # the store reads and writes rows itself
 
     class Meta:
+        ordering = ("-last_seen_at",)
+        verbose_name = "session"
         indexes = (models.Index(fields=("tenant", "expire_date")),)
+
+    def __str__(self) -> str:
+        return f"session of {self.user or 'nobody yet'}"
+
+
+class RecoveryLink(TenantOwnedModel):
+    """A way in for an administrator when the identity provider is not set up or does not work: once, for minutes."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    digest = models.BinaryField(unique=True, editable=False)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-issued_at",)
+
+    def __str__(self) -> str:
+        return f"recovery link of {self.user}"

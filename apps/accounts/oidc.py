@@ -14,24 +14,22 @@ from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnec
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from allauth.utils import build_absolute_uri
 from django.conf import settings
-from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.accounts.adapters import social_app
+from apps.accounts.confirming import check_confirmation, stated_time
+from apps.accounts.entering import Way, enter
 from apps.accounts.errors import SignInError
-from apps.accounts.models import IdentityProvider, User, is_address
+from apps.accounts.models import IdentityProvider, is_address
 from apps.accounts.services import sign_in_from_claims
-from apps.accounts.sessions import PROVIDER_KEY
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 SKEW_S = 60
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 USERINFO = "userinfo_endpoint"
-BACKEND = "apps.accounts.backends.IdentityBackend"
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
@@ -68,7 +66,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         userinfo = self._fetch_user_info(token.token) if USERINFO in self.openid_config else {"sub": id_claims["sub"]}
         if not isinstance(userinfo, dict) or userinfo.get("sub") != id_claims["sub"]:
             raise OAuth2Error("userinfo is about somebody else")
-        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, id_claims.get("amr", [])))
+        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, _methods(id_claims), id_claims))
 
     def _id_token_claims(self, client_id: str, id_token: str | None) -> dict[str, Any]:
         if not id_token:
@@ -108,13 +106,23 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             raise OAuth2Error("the provider has no such signing key")
         return jwt.PyJWK.from_dict(fitting[0], algorithm=algorithm).key, algorithm
 
-    def _answer(self, request: HttpRequest, claims: dict[str, Any], amr: Any) -> HttpResponse:
-        methods = [str(method) for method in amr] if isinstance(amr, list) else []
+    def _answer(
+        self, request: HttpRequest, claims: dict[str, Any], methods: list[str], id_claims: dict[str, Any]
+    ) -> HttpResponse:
+        now, confirmed_at = timezone.now(), stated_time(id_claims.get("auth_time"))
         try:
-            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=timezone.now())
+            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=now)
+            check_confirmation(request, self.state.get("confirms"), str(user.pk), confirmed_at, now=now)
         except SignInError as error:
             return render(request, "accounts/sign_in_refused.html", {"message": error.message}, status=403)
-        return enter(request, user, self.state.get("next"), provider=self.row)
+        return enter(request, user, self.state.get("next"), Way(self.row, confirmed_at))
+
+
+def _methods(id_claims: dict[str, Any]) -> list[str]:
+    """Return how the person proved who they are: methods (``amr``) and class (``acr``) of the ID token alone."""
+    amr, acr = id_claims.get("amr"), id_claims.get("acr")
+    methods = [str(method) for method in amr] if isinstance(amr, list) else []
+    return [*methods, acr] if isinstance(acr, str) else methods
 
 
 def signing_keys(document: Any) -> list[dict[str, Any]]:
@@ -150,19 +158,7 @@ class CallbackView(OAuth2CallbackView):  # type: ignore[misc]
         state, response = super()._get_state(request, provider)
         if state is not None:
             data = state.get("data") or {}
-            self.adapter.state = {"nonce": data.get("nonce"), "next": state.get("next")}
+            self.adapter.state = {
+                "nonce": data.get("nonce"), "next": state.get("next"), "confirms": data.get("confirms"),
+            }  # fmt: skip
         return state, response
-
-
-def safe_next(request: HttpRequest, target: str | None) -> str:
-    """Return the target when it is a path on this host, else the home page."""
-    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and is_safe and target.startswith("/") else "/"
-
-
-def enter(request: HttpRequest, user: User, target: str | None, *, provider: IdentityProvider) -> HttpResponse:
-    """Start a fresh session for the person, which lasts no longer than the provider is switched on."""
-    request.session.flush()
-    login(request, user, backend=BACKEND)
-    request.session[PROVIDER_KEY] = str(provider.pk)
-    return HttpResponseRedirect(safe_next(request, target))

@@ -1,5 +1,7 @@
 """Errors of running queries."""
 
+from apps.semantic.errors import QueryError
+
 TEXTS = {
     "unreachable": "The source database cannot be reached at the moment.",
     "refused_credentials": "The source database refused the connection's credentials.",
@@ -24,6 +26,15 @@ class QueryFailedError(Exception):
 
 class UnknownCachePolicyError(LookupError):
     """The model has no cache policy of this name."""
+
+
+class TokenScopeError(QueryError):
+    """The token may look at data sets, and not have queries run."""
+
+    code = "scope"
+
+    def __init__(self) -> None:
+        super().__init__("This token reads what data sets there are. Running queries needs one of scope query.")
 
 
 class UnknownRunError(LookupError):

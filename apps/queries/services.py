@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.access.types import Actor
 from apps.audit.services import record
 from apps.queries import flights, store
-from apps.queries.errors import QueryFailedError, UnknownRunError
+from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
@@ -45,6 +45,8 @@ def answer(
         raise RuntimeError("answer() waits: it must not be called inside a transaction")
     parsed = as_query(query)
     with _denials_recorded(actor, parsed, now), transaction.atomic(), key_at_hand():
+        if not actor.may_run:
+            raise TokenScopeError
         plan = plan_query(actor, parsed, now=now)
         found = _without_values(plan) if plan.governed.hides_values else store.read(plan, now=now)
         if found is not None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
+from apps.tenants.binding import bound_tenant_id
 from apps.tenants.errors import UnknownTenantError
+from apps.tenants.limits import limits_of
 from apps.tenants.models import Tenant, TenantDomain
-from apps.tenants.types import TenantRef
+from apps.tenants.types import SignInLimits, TenantRef
 
 
 def _ref(tenant: Tenant, host: str = "") -> TenantRef:
-    return TenantRef(tenant.id, tenant.slug, tenant.name, tenant.kind == Tenant.Kind.PLATFORM, host)
+    is_platform = tenant.kind == Tenant.Kind.PLATFORM
+    return TenantRef(tenant.id, tenant.slug, tenant.name, is_platform, limits_of(tenant), host)
 
 
 def tenant_by_host(host: str) -> TenantRef:
@@ -52,3 +55,13 @@ def active_tenants() -> Iterator[TenantRef]:
     """Yield every active tenant, the platform's too, for work that binds one at a time."""
     for tenant in Tenant.objects.filter(is_active=True).order_by("slug"):
         yield _ref(tenant)
+
+
+def bound_tenant() -> Tenant:
+    """Return the row of the bound tenant."""
+    return Tenant.objects.get(pk=bound_tenant_id())
+
+
+def bound_limits() -> SignInLimits:
+    """Return the sign-in limits of the bound tenant, for work that has no request."""
+    return limits_of(bound_tenant())

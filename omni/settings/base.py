@@ -14,6 +14,18 @@ OMNI_PUBLIC_PORT = int(env.text("OMNI_PUBLIC_PORT", "8000") or 0)
 OMNI_DATA_DIR = Path(env.text("OMNI_DATA_DIR") or OMNI_STATE_DIR / "data")  # DuckDB files that connections may name
 OMNI_ALLOWED_SOURCES: list[str] = [host for host in (env.text("OMNI_ALLOWED_SOURCES") or "").split(",") if host]
 OMNI_ALLOWED_PROVIDERS: list[str] = [host for host in (env.text("OMNI_ALLOWED_PROVIDERS") or "").split(",") if host]
+OMNI_TRUSTED_PROXIES: list[str] = env.networks("OMNI_TRUSTED_PROXIES")
+OMNI_SESSION_IDLE_MAX_MIN = env.number("OMNI_SESSION_IDLE_MAX_MIN", 12 * 60)
+OMNI_SESSION_MAX_MIN = env.number("OMNI_SESSION_MAX_MIN", 7 * 24 * 60)
+OMNI_TOKEN_MAX_DAYS = env.number("OMNI_TOKEN_MAX_DAYS", 366)
+OMNI_CONFIRM_MAX_MIN = env.number("OMNI_CONFIRM_MAX_MIN", 60)
+OMNI_RATES = {
+    "sign_in": env.text("OMNI_RATE_SIGN_IN", "60/minute"),
+    "person": env.text("OMNI_RATE_PERSON", "30/minute"),
+    "failed_token": env.text("OMNI_RATE_FAILED_TOKEN", "30/minute"),
+    "api": env.text("OMNI_RATE_API", "1200/minute"),
+    "scim": env.text("OMNI_RATE_SCIM", "600/minute"),
+}
 
 DEBUG = False
 ALLOWED_HOSTS = [f".{OMNI_BASE_DOMAIN}"]
@@ -54,13 +66,14 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.trust.middleware.ResponseHeadersMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "apps.accounts.sessions.TenantSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apps.access.middleware.BearerCsrfMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "apps.access.middleware.ActorMiddleware",
+    "apps.access.guards.GuardMiddleware",
     "apps.support.middleware.SupportSessionMiddleware",
     "apps.access.middleware.ViewAsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -103,7 +116,6 @@ AUTHENTICATION_BACKENDS = ["apps.accounts.backends.IdentityBackend"]
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_NAME = "omni_session"
-SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
@@ -185,6 +197,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": True,
     "COLORS": {"primary": BLUE},
     "SITE_SYMBOL": "shield_person",
+    "ENVIRONMENT": "apps.access.sites.environment",
 }
 
 LOGGING = {

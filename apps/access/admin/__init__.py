@@ -1,6 +1,19 @@
 """Admin pages of access, and of the apps below it that may not know it."""
 
-from apps.access.admin import attributes, audit, groups, people, platform, providers, reviews, roles, scim
+from apps.access.admin import (
+    attributes,
+    audit,
+    groups,
+    people,
+    platform,
+    providers,
+    reviews,
+    roles,
+    scim,
+    service_accounts,
+    sign_in,
+    tokens,
+)
 from apps.access.admin.base import (
     ReadOnlyAdmin,
     ReadOnlyInline,
@@ -28,4 +41,7 @@ __all__ = [
     "reviews",
     "roles",
     "scim",
+    "service_accounts",
+    "sign_in",
+    "tokens",
 ]

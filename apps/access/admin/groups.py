@@ -13,9 +13,11 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, actor_of
+from apps.access.admin.people import end_sessions_of_members
 from apps.access.admin.values import AttributeOnceFormSet, GroupAttributeForm, PersonOnceFormSet
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
+from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import GroupAttribute, GroupMembership, User, UserGroup
 from apps.accounts.scim.groups import hand_over, take_back
 
@@ -101,6 +103,19 @@ class UserGroupAdmin(TenantModelAdmin):
             if isinstance(one.instance, GroupAttribute) and one.has_changed():
                 one.instance.origin = actor_of(request).label
         super().save_formset(request, form, formset, change)
+        end_sessions_of_members(request, formset)
+
+    def delete_model(self, request: HttpRequest, obj: UserGroup) -> None:
+        self._end_sessions_of(request, [obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[UserGroup]) -> None:
+        self._end_sessions_of(request, list(queryset))
+        super().delete_queryset(request, queryset)
+
+    def _end_sessions_of(self, request: HttpRequest, groups: list[UserGroup]) -> None:
+        people = GroupMembership.objects.filter(group__in=groups).values_list("user_id", flat=True)
+        end_sessions_of(people, why="group removed", by=actor_of(request), now=datetime.now(UTC))
 
     @admin.display(ordering="number")
     def people(self, group: Any) -> int:

@@ -50,7 +50,8 @@ class HoldersAdmin(TenantModelAdmin):
 
     def _may_share(self, request: HttpRequest) -> bool:
         """Say whether the reader may say who holds the object: who edits it and who opens it are two matters."""
-        return actor_of(request).manages(Capability.MANAGE_PEOPLE)
+        actor = actor_of(request)
+        return actor.kind == "person" and actor.manages(Capability.MANAGE_PEOPLE)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may_edit(request)

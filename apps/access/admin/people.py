@@ -1,11 +1,12 @@
-"""People, their attributes, groups and tokens."""
+"""People, their attributes and groups."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path
 
@@ -15,9 +16,14 @@ from apps.access.admin.values import AttributeOnceFormSet, GroupOnceFormSet, Use
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.access.types import Actor
-from apps.accounts import services
+from apps.accounts import confirming, services
 from apps.accounts.attributes import GROUP, held_of, lines_of, standing
+from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute
+
+ADMINISTRATORS_NEED = (
+    "Who is an administrator changes only after a fresh sign-in. Nothing was changed yet; fill in the form again."
+)
 
 
 class NotForOneself(TenantInline):
@@ -70,7 +76,7 @@ class MembershipInline(NotForOneself):
 
 class TokenInline(ReadOnlyInline):
     model = ApiToken
-    fields = ("name", "created_at", "expires_at", "last_used_at", "revoked_at")
+    fields = ("name", "scope", "created_at", "expires_at", "last_used_at", "revoked_at")
     readonly_fields = fields
     verbose_name_plural = "API tokens"
 
@@ -93,8 +99,8 @@ class UserAdmin(TenantModelAdmin):
     actions = ("activate", "deactivate", "end_sessions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """Leave out who has been removed over SCIM: only the audit log speaks of them."""
-        found: QuerySet[User] = super().get_queryset(request).filter(removed_at=None)
+        """Leave out who has been removed over SCIM, of whom only the audit log speaks, and service accounts."""
+        found: QuerySet[User] = super().get_queryset(request).filter(removed_at=None, kind=User.Kind.PERSON)
         return found.prefetch_related(
             "attribute_values__definition", "memberships__group__attribute_values__definition"
         )
@@ -113,6 +119,7 @@ class UserAdmin(TenantModelAdmin):
             if isinstance(one.instance, UserAttribute) and one.has_changed():
                 one.instance.origin = actor_of(request).label
         super().save_formset(request, form, formset, change)
+        end_sessions_of_members(request, formset)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         actor = actor_of(request)
@@ -128,10 +135,31 @@ class UserAdmin(TenantModelAdmin):
         """People are shut out, not deleted: the audit log speaks of them."""
         return False
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Ask for a fresh sign-in before somebody becomes an administrator, or no longer is one."""
+        if request.method == "POST" and self._may(request) and self._changes_administrator(request, object_id):
+            away = confirming.required(request)
+            if away is not None:
+                messages.warning(request, ADMINISTRATORS_NEED)
+                return away
+        found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return found
+
+    def _changes_administrator(self, request: HttpRequest, object_id: str | None) -> bool:
+        user = self.get_object(request, unquote(object_id)) if object_id else None
+        if "is_tenant_admin" in self.get_readonly_fields(request, user):
+            return False
+        return bool(request.POST.get("is_tenant_admin")) != bool(user and user.is_tenant_admin)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        by, now = actor_of(request), datetime.now(UTC)
         if change and "is_active" in form.changed_data:
-            services.set_active(obj, is_active=obj.is_active, by=actor_of(request), now=datetime.now(UTC))
+            services.set_active(obj, is_active=obj.is_active, by=by, now=now)
+        if "is_tenant_admin" in form.changed_data:
+            services.set_administrator(obj, is_tenant_admin=obj.is_tenant_admin, by=by, now=now)
 
     @admin.display(description="has signed in", boolean=True)
     def has_signed_in(self, user: User) -> bool:
@@ -161,42 +189,26 @@ class UserAdmin(TenantModelAdmin):
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
         actor = actor_of(request)
-        for user in _changeable(queryset.exclude(pk=str(actor.user_id)), actor):
+        for user in changeable(queryset.exclude(pk=str(actor.user_id)), actor):
             services.set_active(user, is_active=is_active, by=actor, now=datetime.now(UTC))
         messages.success(request, "Done. You yourself are never changed by this.")
 
     @admin.action(description="End the sessions of the selected people")
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in _changeable(queryset, actor_of(request)):
+        for user in changeable(queryset, actor_of(request)):
             services.end_sessions(user, by=actor_of(request), now=datetime.now(UTC))
 
 
-def _changeable(people: QuerySet[User], actor: Actor) -> QuerySet[User]:
+def end_sessions_of_members(request: HttpRequest, formset: Any) -> None:
+    """After memberships were saved: whoever joined or left a group signs in again, with what holds now."""
+    if formset.model is not GroupMembership:
+        return
+    touched = [*formset.new_objects, *(row for row, _ in formset.changed_objects), *formset.deleted_objects]
+    people = {row.user_id for row in touched}
+    people |= {form.initial["user"] for form in formset.initial_forms if "user" in form.changed_data}
+    end_sessions_of(people, why="groups changed", by=actor_of(request), now=datetime.now(UTC))
+
+
+def changeable(people: QuerySet[User], actor: Actor) -> QuerySet[User]:
     """Leave tenant administrators to tenant administrators."""
     return people if actor.is_tenant_admin else people.filter(is_tenant_admin=False)
-
-
-@admin.register(ApiToken, site=tenant_admin_site)
-class ApiTokenAdmin(TenantModelAdmin):
-    """Tokens can be revoked here; they are issued with ``manage.py issue_token`` and never shown again."""
-
-    capability = Capability.MANAGE_PEOPLE
-
-    list_display = ("name", "user", "created_at", "expires_at", "last_used_at", "revoked_at")
-    list_filter = ("revoked_at",)
-    search_fields = ("name", "user__email")
-    actions = ("revoke",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.action(description="Revoke the selected tokens", permissions=["view"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        for token in queryset.filter(user__in=_changeable(User.objects.all(), actor_of(request))):
-            services.revoke_token(token, by=actor_of(request), now=datetime.now(UTC))

@@ -6,13 +6,14 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from apps.access.admin.base import TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.base import ConfirmedAdmin, TenantInline, TenantModelForm, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.accounts.checking import DISCOVERY, check_provider
@@ -26,7 +27,7 @@ from apps.accounts.saml.metadata import (
     read_metadata,
     service_provider_metadata,
 )
-from apps.accounts.services import save_provider
+from apps.accounts.services import delete_provider, save_provider
 
 IS_OIDC, IS_SAML = "protocol == 'oidc'", "protocol == 'saml'"
 OIDC_FIELDS = ("client_id", "client_secret", "replaces_secret", "scopes")
@@ -167,8 +168,8 @@ class EmailDomainInline(TenantInline):
 
 
 @admin.register(IdentityProvider, site=tenant_admin_site)
-class IdentityProviderAdmin(TenantModelAdmin):
-    """Where people sign in."""
+class IdentityProviderAdmin(ConfirmedAdmin):
+    """Where people sign in. Whoever came through a provider that becomes another one has to come again."""
 
     capability = Capability.MANAGE_IDENTITY
 
@@ -212,6 +213,13 @@ class IdentityProviderAdmin(TenantModelAdmin):
         save_provider(obj, client_secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
         if not obj.is_enabled and change:
             messages.warning(request, f"{obj.name} is switched off: whoever signed in by it is out at the next click.")
+
+    def delete_model(self, request: HttpRequest, obj: IdentityProvider) -> None:
+        delete_provider(obj, by=actor_of(request), now=datetime.now(UTC))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IdentityProvider]) -> None:
+        for provider in queryset:
+            delete_provider(provider, by=actor_of(request), now=datetime.now(UTC))
 
     def _row(self, request: HttpRequest, key: UUID) -> IdentityProvider:
         row = IdentityProvider.objects.filter(pk=key).first() if self.has_change_permission(request) else None

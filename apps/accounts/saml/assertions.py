@@ -51,6 +51,8 @@ class Assertion:
     contexts: tuple[str, ...]
     request_id: str | None
     expires_at: datetime
+    authenticated_at: datetime | None = None
+    """when the person proved who they are; None where the provider does not say"""
 
 
 def read_answer(request: HttpRequest, row: IdentityProvider, text: str, *, now: datetime) -> Assertion:
@@ -86,11 +88,8 @@ def _checked(root: etree._Element, *, acs: str, audience: str, row: IdentityProv
     if root.get("InResponseTo") != request_id:
         raise SamlError("confirmation", "The answer names two requests, or one only in part of it.")
     subject, name_id_format = _subject(assertion, row, audience)
-    instants = (
-        root.get("IssueInstant"),
-        assertion.get("IssueInstant"),
-        *_all(assertion, "saml:AuthnStatement/@AuthnInstant"),
-    )
+    authenticated = _all(assertion, "saml:AuthnStatement/@AuthnInstant")
+    instants = (root.get("IssueInstant"), assertion.get("IssueInstant"), *authenticated)
     if any(_time(instant) > now + SKEW for instant in instants):
         raise SamlError("early", "The answer comes from the future: compare the clocks.")
     return Assertion(
@@ -101,6 +100,7 @@ def _checked(root: etree._Element, *, acs: str, audience: str, row: IdentityProv
         contexts=tuple(_text(node) for node in _all(assertion, "saml:AuthnStatement/saml:AuthnContext/saml:AuthnContextClassRef")),
         request_id=request_id,
         expires_at=_time(confirmation.get("NotOnOrAfter")) + SKEW,
+        authenticated_at=min(map(_time, authenticated), default=None),
     )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ class Provider(SAMLProvider):  # type: ignore[misc]
     def redirect(
         self, request: HttpRequest, process: str, next_url: str | None = None, data: Any = None, **kwargs: Any
     ) -> HttpResponseRedirect:
-        """Send the person to the provider.
+        """Send the person to the provider; one who shall confirm who they are has to sign in there anew (ForceAuthn).
 
         Raises:
             SamlError: the provider's address is not one to send people to.
@@ -86,6 +86,6 @@ class Provider(SAMLProvider):  # type: ignore[misc]
         if not settings.OMNI_IS_LOCAL and not self.row.sso_url.startswith("https://"):
             raise SamlError("plain", "The identity provider must be reached over TLS.")
         auth = Auth(request, self.row)
-        address = auth.login(return_to="")
+        address = auth.login(return_to="", force_authn=bool((data or {}).get("confirms")))
         self.stash_redirect_state(request, process, next_url, data, state_id=auth.get_last_request_id())
         return HttpResponseRedirect(address)

@@ -6,6 +6,7 @@ and the second, a plain GET, has the session again and looks whether this browse
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +21,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.adapters import FAILED
+from apps.accounts.confirming import check_confirmation
+from apps.accounts.entering import Way, enter
 from apps.accounts.errors import SamlError, SignInError
 from apps.accounts.models import IdentityProvider
-from apps.accounts.oidc import enter
 from apps.accounts.saml.assertions import Assertion, read_answer
 from apps.accounts.saml.claims import claims_of, methods_of
 from apps.accounts.saml.library import Provider
@@ -33,6 +35,17 @@ from apps.accounts.services import sign_in_from_claims
 logger = logging.getLogger(__name__)
 KEEP_S = 120
 UNASKED = "Nobody here asked your identity provider for this. Start at the sign-in page."
+
+
+TIMES = ("expires_at", "authenticated_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a browser asked for: where to go on, and whose fresh sign-in it is to be."""
+
+    target: str
+    confirms: str | None = None
 
 
 @csrf_exempt
@@ -58,16 +71,17 @@ def finish(request: HttpRequest, slug: str) -> HttpResponse:
     """See that this browser asked, and sign the person in."""
     row = _row(slug)
     held = _taken(request, row)
-    target = _target(request, row, held) if held else None
-    if held is None or target is None:
+    asked = _asked(request, row, held) if held else None
+    if held is None or asked is None:
         return refused(request, SamlError("no_state", FAILED), status=400)
-    assertion = Assertion(**held["assertion"] | {"expires_at": datetime.fromisoformat(held["assertion"]["expires_at"])})
-    claims = claims_of(assertion, row, domains_of(row))
+    assertion, now = _read(held["assertion"]), timezone.now()
+    claims, confirmed_at = claims_of(assertion, row, domains_of(row)), assertion.authenticated_at
     try:
-        user = sign_in_from_claims(provider=row, claims=claims, amr=methods_of(assertion), now=timezone.now())
+        user = sign_in_from_claims(provider=row, claims=claims, amr=methods_of(assertion), now=now)
+        check_confirmation(request, asked.confirms, str(user.pk), confirmed_at, now=now)
     except SignInError as error:
         return refused(request, error, status=403)
-    response = enter(request, user, target, provider=row)
+    response = enter(request, user, asked.target, Way(row, confirmed_at))
     response.delete_cookie(_cookie())
     return response
 
@@ -89,7 +103,7 @@ def _cookie() -> str:
 
 def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, relay_state: str) -> HttpResponse:
     said = {name: getattr(assertion, name) for name in assertion.__dataclass_fields__}
-    said |= {"expires_at": assertion.expires_at.isoformat()}
+    said |= {name: said[name] and said[name].isoformat() for name in TIMES}
     response = HttpResponseRedirect(reverse("accounts:saml_finish", args=[row.slug]))
     request.COOKIES.pop(_cookie(), None)  # a key that the browser brought is never taken over
     kept = LoginSession(request, "saml_session", _cookie())
@@ -109,13 +123,18 @@ def _taken(request: HttpRequest, row: IdentityProvider) -> dict[str, Any] | None
     return held if held.get("provider_id") == str(row.pk) else None
 
 
-def _target(request: HttpRequest, row: IdentityProvider, held: dict[str, Any]) -> str | None:
-    """Return where the person wanted to go, or None when this browser did not ask for the answer."""
+def _read(said: dict[str, Any]) -> Assertion:
+    """Return the assertion as the first step has kept it."""
+    return Assertion(**said | {name: said[name] and datetime.fromisoformat(said[name]) for name in TIMES})
+
+
+def _asked(request: HttpRequest, row: IdentityProvider, held: dict[str, Any]) -> Asked | None:
+    """Return what the browser wanted, or None when this browser did not ask for the answer."""
     request_id = held["assertion"]["request_id"]
     if request_id is None:
-        return str(held["relay_state"]) or "/" if row.allows_unsolicited else None
+        return Asked(str(held["relay_state"]) or "/") if row.allows_unsolicited else None
     try:
         state = Provider(request, row).unstash_redirect_state(request, request_id)
     except PermissionDenied:
         return None
-    return str(state.get("next") or "/")
+    return Asked(str(state.get("next") or "/"), (state.get("data") or {}).get("confirms"))

@@ -27,6 +27,6 @@ def statements() -> list[str]:
 
 
 class Migration(migrations.Migration):
-    dependencies = (("tenants", "0001_initial"),)
+    dependencies = (("tenants", "0002_sign_in_settings"),)
 
     operations = (migrations.RunSQL(statements()),)
