@@ -162,7 +162,7 @@ def test_what_is_imported_is_exported_byte_for_byte_and_imports_as_the_same(
         ("Sales.topic.yaml", b"base_view: orders\x00\n", (), r"Sales\.topic\.yaml: Line 1 holds a control character\.$"),
         ("who.access_test.yaml", b"people: {}\n# \x00\n", (), r"who\.access_test\.yaml: Line 2 holds a control character"),
         ("who.access_test.yaml", b"tests: [\n", ("--publish",), r"^not published:\n- A policy test cannot be read"),
-        ("a" * 240 + ".access_test.yaml", b"", (), r"A file's name has letters"),
+        ("a" * 130 + "/" + "b" * 130 + ".access_test.yaml", b"", (), r"A file's name has letters"),
         ("notes.yaml", b"hello\n", (), r"^notes\.yaml:1:1: not a model file"),
         ("Big.topic.yaml", b"# " + b"x" * 1_000_001, (), r"^Big\.topic\.yaml: too many files, or a file over"),
         ("x.view.yaml", b"access_filters: [{field: a, user_attribute: nobody}]\ndimensions: {a: {}}\n", ("--publish",), r"no user attribute “nobody”"),
@@ -172,6 +172,7 @@ def test_what_is_imported_is_exported_byte_for_byte_and_imports_as_the_same(
 def test_a_folder_that_cannot_be_imported_is_one_message_and_stores_nothing(
     source: Connection, folder: Path, path: str, content: bytes, options: tuple[str, ...], says: str
 ) -> None:
+    (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_bytes(content)
     with unbound(), pytest.raises(CommandError, match=says):
         call_command("import_model", "acme", "shop", str(folder), *options, stdout=StringIO(), stderr=StringIO())

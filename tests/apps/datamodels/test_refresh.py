@@ -107,7 +107,7 @@ def test_nobody_sees_a_proposed_field_until_it_is_classified_and_published(
 ) -> None:
     dataset = Dataset.objects.get(name="Sales")
     grant_permission(user=ann, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
-    country = AttributeDefinition.objects.create(name="country", label="Country", is_list=True)
+    country = AttributeDefinition.objects.get(name="country")
     set_attribute(user=ann, definition=country, values=["ALL"], by=SYSTEM, now=now)
 
     def seen() -> frozenset[str]:

@@ -36,6 +36,7 @@ class Command(BaseCommand):
                     connection=connection, name=options["name"] or connection.name, files=files,
                     publish=options["publish"], by=SYSTEM, now=datetime.now(UTC),
                 )  # fmt: skip
+            version.refresh_from_db(fields=["is_current", "published_at"])
             for problem in problems_of(version):
                 self.stderr.write(str(problem))
             state = "answers queries" if version.is_current else "stored as a draft"
