@@ -10,7 +10,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from apps.accounts import rates
 from apps.accounts.models import IdentityProvider, User
-from apps.accounts.sessions import CONFIRMED_KEY, PROVIDER_KEY, PROVIDER_NAME_KEY, RECOVERY_KEY
+from apps.accounts.sessions import (
+    CONFIRMED_KEY,
+    PROVIDER_KEY,
+    PROVIDER_NAME_KEY,
+    RECOVERY_KEY,
+    SessionStore,
+    arrival_of,
+)
 from apps.tenants.binding import bound_tenant_id
 
 BACKEND = "apps.accounts.backends.IdentityBackend"
@@ -38,6 +45,7 @@ def enter(request: HttpRequest, user: User, target: str | None, way: Way) -> Htt
         response["Retry-After"] = str(retry_s)
         return response
     request.session.flush()
+    request.session = SessionStore(None, arrival_of(request))  # allauth replaces the store by one that knows no tenant
     login(request, user, backend=BACKEND)
     if way.provider is None:
         request.session[RECOVERY_KEY] = True

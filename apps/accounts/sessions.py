@@ -127,15 +127,16 @@ class SessionStore(db.SessionStore):
         return self._row.expire_date if self._row is not None else None
 
 
+def arrival_of(request: HttpRequest) -> Arrival:
+    """Return from where a request comes, and what its tenant allows."""
+    address = client_address(request)
+    limits: SignInLimits = request.tenant.limits  # type: ignore[attr-defined]
+    return Arrival(limits, str(address) if address else "", request.headers.get("User-Agent", "")[:300])
+
+
 class TenantSessionMiddleware(SessionMiddleware):
     """Django's, with the limits of the bound tenant and where the request comes from handed to the store."""
 
     def process_request(self, request: HttpRequest) -> None:
-        address = client_address(request)
-        arrival = Arrival(
-            request.tenant.limits,  # type: ignore[attr-defined]
-            str(address) if address else "",
-            request.headers.get("User-Agent", "")[:300],
-        )
         key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        request.session = SessionStore(key, arrival)
+        request.session = SessionStore(key, arrival_of(request))

@@ -11,6 +11,7 @@ from apps.accounts.models import AttributeDefinition, GroupMembership, User, Use
 from apps.audit.models import AuditEvent
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 
 BACKEND = "apps.accounts.backends.IdentityBackend"
 MODELS = sorted(tenant_admin_site._registry, key=lambda model: model._meta.label)
@@ -18,15 +19,9 @@ Browser = Callable[[User], Client]
 
 
 @pytest.fixture
-def as_(acme: TenantRef) -> Browser:
-    """A browser of somebody who has signed in at Acme."""
-
-    def browser(user: User) -> Client:
-        client = Client(HTTP_HOST="acme.localhost")
-        client.force_login(user, backend=BACKEND)
-        return client
-
-    return browser
+def as_(acme: TenantRef, signed_in: SignedIn) -> Browser:
+    """A browser of somebody who has just signed in at Acme."""
+    return signed_in
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)

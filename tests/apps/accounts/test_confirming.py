@@ -122,6 +122,7 @@ def test_signing_in_changes_the_key_and_drops_what_was_planted(
     assert get(walk, "/accounts/sessions/").status_code == 200  # type: ignore[attr-defined]
     row = UserSession.objects.get(session_key=fresh)
     assert (row.user_id, row.provider_id, row.provider_name) == (eve.pk, provider.pk, "Main")
+    assert (row.address, row.expire_date - row.started_at) == ("127.0.0.1", timedelta(hours=12))
 
 
 def test_the_edges_of_fresh() -> None:
