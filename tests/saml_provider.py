@@ -21,7 +21,7 @@ from saml2.metadata import entity_descriptor
 from saml2.server import Server
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
-from tests.saml_keys import write_pair
+from tests.saml_keys import XMLSEC, write_pair
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
 AUTHN = {
@@ -38,7 +38,7 @@ def configuration(port: int, folder: Path, service_provider: str = "") -> IdPCon
         "entityid": f"{base}/metadata",
         "key_file": str(key),
         "cert_file": str(certificate),
-        "xmlsec_binary": "/usr/bin/xmlsec1",
+        "xmlsec_binary": XMLSEC,
         "service": {
             "idp": {
                 "endpoints": {"single_sign_on_service": [(f"{base}/sso", BINDING_HTTP_REDIRECT)]},

@@ -18,6 +18,7 @@ from apps.accounts.models import IdentityProvider
 from apps.accounts.saml.metadata import service_provider_metadata
 from tests.browser.conftest import PORT, ROOT, SignIn, url
 from tests.browser.test_stories import DASHBOARD, number, raw
+from tests.saml_keys import XMLSEC
 
 pytestmark = pytest.mark.browser
 SAML_PORT = PORT + 3
@@ -35,6 +36,8 @@ SOL = {
 @pytest.fixture
 def idp(tmp_path: Path) -> Iterator[Path]:
     """A SAML provider process that knows Skyline and Sol; yields the file with its metadata."""
+    if not Path(XMLSEC).exists():
+        pytest.skip(f"{XMLSEC} is missing; install Debian's xmlsec1")
     base = url("skyline", "/accounts/saml/corp/")
     known = tmp_path / "sp.xml"
     name_id_format = IdentityProvider.NameId.PERSISTENT.value
