@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+XMLSEC = "/usr/bin/xmlsec1"
+"""the program that pysaml2 signs with"""
+
 
 def make_pair(name: str, *, days: int = 365, bits: int = 2048) -> tuple[bytes, bytes]:
     """Return a private key and a certificate of its own, both PEM."""

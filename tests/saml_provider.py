@@ -21,7 +21,7 @@ from saml2.metadata import entity_descriptor
 from saml2.server import Server
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
-from tests.saml_keys import write_pair
+from tests.saml_keys import XMLSEC, write_pair
 
 Start = Callable[[str, list[tuple[str, str]]], Any]
 AUTHN = {
@@ -38,9 +38,7 @@ def configuration(port: int, folder: Path, service_provider: str = "") -> IdPCon
         "entityid": f"{base}/metadata",
         "key_file": str(key),
         "cert_file": str(certificate),
-        "signing_algorithm": SIG_RSA_SHA256,
-        "digest_algorithm": DIGEST_SHA256,
-        "xmlsec_binary": "/usr/bin/xmlsec1",
+        "xmlsec_binary": XMLSEC,
         "service": {
             "idp": {
                 "endpoints": {"single_sign_on_service": [(f"{base}/sso", BINDING_HTTP_REDIRECT)]},
@@ -107,6 +105,7 @@ class Provider:
         response = self.server.create_authn_response(
             identity=person["attributes"], in_response_to=where["in_response_to"], destination=where["destination"],
             sp_entity_id=where["sp_entity_id"], name_id=name, authn=AUTHN, sign_assertion=True, sign_response=True,
+            sign_alg=SIG_RSA_SHA256, digest_alg=DIGEST_SHA256,
         )  # fmt: skip
         text = base64.b64encode(str(response).encode()).decode()
         return (

@@ -181,7 +181,7 @@ def _listed(config: dict[str, Any], name: str) -> list[Any]:
 
 
 def _saml(row: IdentityProvider, now: datetime) -> Iterator[Finding]:
-    yield _good(f"It is to call itself {row.issuer!r}.")
+    yield _good(f"Its answers are taken when they come from {row.issuer!r}.")
     if not settings.OMNI_IS_LOCAL and not row.sso_url.startswith("https://"):
         yield _bad("The sign-in address must begin with https://.")
     yield from _certificates(row, now)

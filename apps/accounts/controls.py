@@ -19,7 +19,7 @@ def _no_password() -> ControlResult:
 
 def _providers() -> ControlResult:
     providers = list(IdentityProvider.objects.filter(is_enabled=True))
-    plain = [row.slug for row in providers if not row.issuer.startswith("https://")]
+    plain = [row.slug for row in providers if not (row.sso_url if row.is_saml else row.issuer).startswith("https://")]
     holds = settings.OMNI_IS_LOCAL or not plain
     return ControlResult(
         holds, f"{len(providers)} enabled, {len(plain)} without TLS" + (" (local set-up)" if plain else "")

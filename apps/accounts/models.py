@@ -197,7 +197,9 @@ class IdentityProvider(TenantOwnedModel):
         UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified", "unspecified"
         EMAIL = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress", "e-mail address"
 
-    slug = models.SlugField("short name", max_length=40, help_text="part of the addresses below; choose it once")
+    slug = models.SlugField(
+        "short name", max_length=40, help_text="part of the addresses that you enter at the provider: choose it once"
+    )
     name = models.CharField(max_length=80, help_text="on the sign-in button")
     protocol = models.CharField(max_length=10, choices=Protocol.choices, default=Protocol.OIDC)
     issuer = models.CharField(
@@ -221,7 +223,10 @@ class IdentityProvider(TenantOwnedModel):
         help_text="how the provider names people. An address or a login name may belong to somebody else one day",
     )
     email_attribute = models.CharField(
-        max_length=200, blank=True, help_text="attribute that holds the e-mail address; empty for the usual names"
+        "e-mail attribute",
+        max_length=200,
+        blank=True,
+        help_text="attribute that holds the e-mail address; empty for the usual names",
     )
     allows_unsolicited = models.BooleanField(
         "may start sign-ins",

@@ -113,7 +113,7 @@ def callback(request: HttpRequest, slug: str) -> HttpResponse:
     row = get_object_or_404(IdentityProvider, slug=slug, is_enabled=True, protocol=IdentityProvider.Protocol.OIDC)
     try:
         response: HttpResponse = CallbackView.adapter_view(Adapter(request, row))(request)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (OAuth2Error, RequestException, AttributeError, KeyError, TypeError, ValueError) as error:
         logger.warning("answer of provider %s has another shape than agreed: %s", row.pk, type(error).__name__)
         return render(request, "accounts/sign_in_refused.html", {"message": FAILED}, status=400)
     return response

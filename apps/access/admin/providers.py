@@ -11,7 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from apps.access.admin.base import ConfirmedAdmin, TenantInline, TenantModelForm, actor_of
 from apps.access.roles import Capability
@@ -44,23 +50,27 @@ class IdentityProviderForm(TenantModelForm):
     """
 
     client_secret = forms.CharField(
-        required=False, widget=forms.PasswordInput(render_value=False), help_text="sealed when saved, never shown again"
+        required=False,
+        widget=UnfoldAdminPasswordWidget,
+        help_text="sealed when saved, never shown again",
     )
-    replaces_secret = forms.BooleanField(required=False, label="replace the client secret")
+    replaces_secret = forms.BooleanField(
+        required=False, widget=UnfoldBooleanSwitchWidget, label="Replace the client secret"
+    )
     metadata_file = forms.FileField(
         required=False,
         widget=UnfoldAdminFileFieldWidget,
-        label="metadata, as a file",
+        label="Metadata, as a file",
         help_text="fills in the fields below",
     )
     metadata_text = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        label="or pasted",
+        label="Or pasted",
         help_text="the provider's XML",
     )
     metadata_url = forms.CharField(
-        required=False, widget=UnfoldAdminTextInputWidget, label="or from its address",
+        required=False, widget=UnfoldAdminTextInputWidget, label="Or from its address",
         help_text="read now, once. Come back when the provider changes its keys",
     )  # fmt: skip
     certificates = forms.CharField(
@@ -78,7 +88,9 @@ class IdentityProviderForm(TenantModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["certificates"] = "\n".join(as_pem(text) for text in self.instance.certificates)
-        if not self.instance._state.adding:
+        if self.instance._state.adding:
+            self.fields["replaces_secret"].widget = forms.HiddenInput()
+        else:
             self.fields["protocol"].disabled = True
 
     def clean(self) -> dict[str, Any]:
@@ -158,13 +170,13 @@ def certificates_in(text: str) -> list[str]:
 class ClaimMappingInline(TenantInline):
     model = ClaimMapping
     fields = ("claim", "definition")
-    verbose_name_plural = "claims that become attributes or groups"
+    verbose_name_plural = "claims"
 
 
 class EmailDomainInline(TenantInline):
     model = EmailDomain
     fields = ("domain",)
-    verbose_name_plural = "e-mail domains that sign in here"
+    verbose_name_plural = "e-mail domains"
 
 
 @admin.register(IdentityProvider, site=tenant_admin_site)

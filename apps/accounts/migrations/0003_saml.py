@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="attribute that holds the e-mail address; empty for the usual names",
                 max_length=200,
+                verbose_name="e-mail attribute",
             ),
         ),
         migrations.AddField(
@@ -125,7 +126,7 @@ class Migration(migrations.Migration):
             model_name="identityprovider",
             name="slug",
             field=models.SlugField(
-                help_text="part of the addresses below; choose it once", max_length=40, verbose_name="short name"
+                help_text="part of the addresses that you enter at the provider: choose it once", max_length=40, verbose_name="short name"
             ),
         ),
         migrations.CreateModel(
