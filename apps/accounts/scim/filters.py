@@ -126,14 +126,20 @@ class _Conditions(FilterVisitor[Q]):
         raise NotInTableError
 
 
-def narrowed(rows: QuerySet[Any], filter_: Any, table: dict[tuple[str, str | None], Comparison]) -> tuple[Any, bool]:
-    """Return the rows that may match, and whether all of them do.
+def check_text(text: str) -> None:
+    """Look at a filter before anybody reads it.
 
     Raises:
-        InvalidFilterException: the filter is too long.
+        InvalidFilterException: it is too long, or holds a character that the database does not know.
     """
-    if len(str(filter_)) > MAX_LENGTH:
-        raise InvalidFilterException(detail=f"a filter has at most {MAX_LENGTH} characters")
+    if len(text) > MAX_LENGTH:
+        raise InvalidFilterException(detail=f"A filter has at most {MAX_LENGTH} characters.")
+    if "\x00" in text or "\\u0000" in text or "\\ud" in text.lower():
+        raise InvalidFilterException(detail="The filter holds a character that cannot be kept.")
+
+
+def narrowed(rows: QuerySet[Any], filter_: Any, table: dict[tuple[str, str | None], Comparison]) -> tuple[Any, bool]:
+    """Return the rows that may match, and whether all of them do."""
     visitor, is_whole = _Conditions(filter_, table), True
     tree: Any = filter_.ast
     is_and = getattr(tree, "op", None) == LogicalOperator.and_

@@ -389,6 +389,14 @@ def test_what_is_malformed_is_refused_as_scim_wants_it(okta: ScimClient, body: s
     assert not User.objects.exists()
 
 
+@pytest.mark.parametrize("depth", [50, 400, 900])
+def test_values_that_nest_deep_are_refused(okta: ScimClient, depth: int) -> None:
+    made, value = okta.make("eve@acme.example"), "[" * depth + "]" * depth
+    operation = f'{{"op": "replace", "path": "displayName", "value": {value}}}'
+    body = f'{{"schemas": ["{PATCH}"], "Operations": [{operation}]}}'
+    assert okta.send("PATCH", f"/Users/{made['id']}", body).status_code == 400
+
+
 def test_a_body_that_is_too_large_is_refused(okta: ScimClient) -> None:
     assert okta.send("POST", "/Users", json.dumps({"userName": "a" * 3_000_000})).status_code == 413
 
