@@ -9,12 +9,14 @@ from django.conf import settings
 from apps.connections.models import Connection
 from apps.vault.errors import NoWorkerKeyError
 from apps.vault.services import open_for_worker
-from apps.warehouses.opening import SERVERS, open_server, open_warehouse
+from apps.warehouses.opening import SERVERS, open_warehouse
 from apps.warehouses.pool import Pool
 from apps.warehouses.targets import POSTGRES_PORT, Allowed, OwnServer
 from apps.warehouses.types import PooledWarehouse, Target, Warehouse
 
-_pool = Pool()
+_servers = Pool()
+_files = Pool(max_idle=4)
+"""each idle session of a file is a process of some 80 MB"""
 
 
 def context_of(connection: Connection) -> bytes:
@@ -54,14 +56,13 @@ def allowed_targets() -> Allowed:
 class PooledSource:
     """A lent session: closing gives it back."""
 
-    def __init__(self, key: tuple[Any, ...], session: PooledWarehouse) -> None:
-        self._key, self._session = key, session
-        self.execute, self.catalog, self.check, self.cancel = (
-            session.execute, session.catalog, session.check, session.cancel
-        )  # fmt: skip
+    def __init__(self, pool: Pool, key: tuple[Any, ...], session: PooledWarehouse) -> None:
+        self._pool, self._key, self._session = pool, key, session
+        self.execute, self.stream, self.catalog = session.execute, session.stream, session.catalog
+        self.check, self.cancel = session.check, session.cancel
 
     def close(self) -> None:
-        _pool.give_back(self._key, self._session)
+        self._pool.give_back(self._key, self._session)
 
 
 def open_source(connection: Connection) -> Warehouse:
@@ -77,7 +78,6 @@ def open_source(connection: Connection) -> Warehouse:
     if connection.sealed_credential:
         secret = open_for_worker(bytes(connection.sealed_credential), context=context_of(connection)).decode()
     target, allowed = target_of(connection), allowed_targets()
-    if target.dialect not in SERVERS:
-        return open_warehouse(target, secret, allowed=allowed)
+    pool = _servers if target.dialect in SERVERS else _files
     key = (connection.tenant_id, connection.pk, connection.version)
-    return PooledSource(key, _pool.take(key, lambda: open_server(target, secret, allowed=allowed)))
+    return PooledSource(pool, key, pool.take(key, lambda: open_warehouse(target, secret, allowed=allowed)))

@@ -3,10 +3,13 @@
 MESSAGES = {
     "unreachable": "The database cannot be reached.",
     "refused_credentials": "The database refused the user name or password.",
+    "unsafe_sign_in": "The database asks for the password in a way that would give it away. Use TLS with sslmode=verify-full.",
     "refused_target": "This target is not allowed here.",
     "timed_out": "The database took longer than the connection allows.",
     "cancelled": "The query was cancelled.",
     "too_large": "The answer is larger than the connection allows.",
+    "crashed": "The database ended in the middle of the query; nothing else was harmed.",
+    "nonsense": "The database answered in a way that its protocol does not know.",
     "query_failed": "The database could not run the query.",
 }
 

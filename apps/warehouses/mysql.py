@@ -6,23 +6,34 @@ import re
 import select
 import socket
 import ssl
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
 from pymysql import err
-from pymysql.connections import Connection
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import CLIENT, CR, ER
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from pymysql.cursors import SSCursor
 
+from apps.warehouses.batching import CHUNK_ROWS, stream_rows
 from apps.warehouses.errors import WarehouseError
-from apps.warehouses.mysql_arrow import CONVERTERS, arrow_result
+from apps.warehouses.mysql_arrow import CONVERTERS, fields_of
+from apps.warehouses.mysql_line import Line, deadline
 from apps.warehouses.options import check_options
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed, Place, locate
-from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
+from apps.warehouses.types import (
+    CATALOG_LIMITS,
+    ArrowResult,
+    BatchStream,
+    Limits,
+    TableInfo,
+    Target,
+    Value,
+    collected,
+    tables_of,
+)
 
 logger = logging.getLogger(__name__)
 PORT = 3306
@@ -44,19 +55,11 @@ ZONES = re.compile(r"\bCONVERT_TZ\b", re.IGNORECASE)
 NO_ZONES = "The database has no time zones; its administrator can load them with mysql_tzinfo_to_sql."
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
-PLAIN_PASSWORD = ("mysql_clear_password", "dialog")
+CANCEL_S = 1
 REFUSED = (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698)
 STOPPED = (ER.QUERY_INTERRUPTED, 1969, 3024)
 """killed; MariaDB's and MySQL's own time limits"""
-
-
-class _Line(Connection):  # type: ignore[misc]  # the driver has no types
-    """The driver's connection, which never sends a password in clear and never reads a file for the server."""
-
-    def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
-        if plugin_name.decode("ascii", "replace") in PLAIN_PASSWORD and not self._secure:
-            raise err.OperationalError(2059, "the server asks for the password in clear")
-        return super()._process_auth(plugin_name, auth_packet)
+UNSAFE = (CR.CR_AUTH_PLUGIN_ERR, CR.CR_NET_PACKET_TOO_LARGE)
 
 
 class MySQLWarehouse:
@@ -68,9 +71,10 @@ class MySQLWarehouse:
         self._connection = self._connect()
         self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
         try:
-            self._set_up()
-        except pymysql.MySQLError as error:
-            self._connection.close()
+            with deadline(self._connection._sock, parameters["connect_timeout"]):
+                self._set_up()
+        except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
+            self.close()
             raise WarehouseError(_connect_code(error)) from None
 
     def _set_up(self) -> None:
@@ -88,20 +92,38 @@ class MySQLWarehouse:
             return cursor.fetchall()[0][0]
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        with self.stream(sql, parameters, limits) as answer:
+            return collected(answer)
+
+    @contextmanager
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> Iterator[BatchStream]:
         if not READS.match(sql) or INTO.search(QUOTED.sub("", sql)):
             raise WarehouseError("query_failed")  # no session setting keeps SELECT … INTO OUTFILE from writing a file
         if ZONES.search(sql) and not self._has_zones:
             raise WarehouseError("query_failed", NO_ZONES)
+        with self._stopper.watched(limits.timeout_s + GRACE_S):
+            with self._in_words():
+                cursor = self._begin(sql, parameters, limits)
+            try:
+                yield stream_rows(fields_of(cursor._result.fields), self._rows(cursor), limits)
+            finally:
+                with self._in_words():
+                    self._finish(cursor)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Turn whatever the driver raises into one of our errors."""
         try:
-            with self._stopper.watched(limits.timeout_s + GRACE_S):
-                return self._read(sql, parameters, limits)
-        except (pymysql.MySQLError, OSError, struct.error) as error:
+            yield
+        except WarehouseError:
+            raise
+        except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
             code = self._stopper.reason or _query_code(error)
             logger.info("mysql refused a query: %s (%s)", code, type(error).__name__)
             raise WarehouseError(code) from None
 
-    def _read(self, query: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
-        """Read within a transaction that can write nothing; the server takes one statement only."""
+    def _begin(self, query: str, parameters: Sequence[Value], limits: Limits) -> SSCursor:
+        """Start reading within a transaction that can write nothing; the server takes one statement only."""
         seconds = max(limits.timeout_s, 1)
         limit = f"max_statement_time = {seconds}" if self._is_mariadb else f"max_execution_time = {seconds * 1000}"
         self._tell(f"SET SESSION {limit}")
@@ -111,19 +133,31 @@ class MySQLWarehouse:
             cursor.execute(query, tuple(parameters) if parameters else None)
             if cursor.description is None:
                 raise err.ProgrammingError(ER.NOT_SUPPORTED_YET, "no rows")
-            return arrow_result(cursor._result.fields, cursor, limits)
-        finally:
+        except Exception:
             self._finish(cursor)
+            raise
+        return cursor
+
+    def _rows(self, cursor: SSCursor) -> Iterator[Sequence[Any]]:
+        while True:
+            with self._in_words():
+                rows = cursor.fetchmany(CHUNK_ROWS)
+            if not rows:
+                return
+            yield from rows
 
     def _finish(self, cursor: SSCursor) -> None:
-        """Leave the session as it was found; what is left of an answer is stopped at the source, not read."""
+        """Leave the session as it was found; what is left of an answer is stopped at the source, and not kept."""
         result = cursor._result
         if result is not None and result.unbuffered_active:
             self._ask_to_cancel()
         if self._connection.open:
             with contextlib.suppress(pymysql.MySQLError, OSError):
                 cursor.close()
+        if self._connection.open:
             self._tell("ROLLBACK")
+        elif result is not None:
+            result.unbuffered_active = False  # else the driver would go on reading when it is collected
 
     def catalog(self) -> list[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
@@ -152,10 +186,15 @@ class MySQLWarehouse:
     def _ask_to_cancel(self) -> None:
         """Kill the running statement through a second session, which the server lets the same user do."""
         try:
-            other = self._connect()
+            other = self._connect(CANCEL_S)
         except WarehouseError:
             return  # a source that does not listen is cut off later
-        with contextlib.suppress(pymysql.MySQLError, OSError), contextlib.closing(other), other.cursor() as cursor:
+        with (
+            contextlib.suppress(pymysql.MySQLError, OSError),
+            contextlib.closing(other),
+            deadline(other._sock, CANCEL_S),
+            other.cursor() as cursor,
+        ):
             cursor.execute(f"KILL QUERY {int(self._connection.thread_id())}")
 
     def _cut_off(self) -> None:
@@ -190,30 +229,29 @@ def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> 
     return parameters, place
 
 
-def _dialer(parameters: dict[str, Any], place: Place) -> Callable[[], Connection]:
+def _dialer(parameters: dict[str, Any], place: Place) -> Callable[..., Line]:
     """Return what signs in; nothing of it that is printed holds the password."""
 
-    def dial() -> Connection:
-        return _connect(parameters, place)
+    def dial(timeout_s: int | None = None) -> Line:
+        return _connect(parameters, place, timeout_s or parameters["connect_timeout"])
 
     return dial
 
 
-def _connect(parameters: dict[str, Any], place: Place) -> Connection:
+def _connect(parameters: dict[str, Any], place: Place, timeout_s: int) -> Line:
     """Sign in at the one place.
 
     Raises:
         WarehouseError: it is not reachable, or refuses the credential.
     """
     try:
-        line = _open_line(place, parameters["connect_timeout"])
-        connection = _Line(**parameters, defer_connect=True)
-        connection.connect(line)
-    except (pymysql.MySQLError, OSError) as error:
+        line = _open_line(place, timeout_s)
+        connection = Line(**parameters, defer_connect=True)
+        connection.sign_in(line, timeout_s)
+    except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
         code = _connect_code(error)
         logger.info("mysql did not connect: %s (%s)", code, type(error).__name__)
         raise WarehouseError(code) from None
-    connection._sock.settimeout(None)
     return connection
 
 
@@ -239,16 +277,22 @@ def _open_line(place: Place, timeout_s: int) -> socket.socket:
 
 
 def _connect_code(error: Exception) -> str:
-    """Tell a refused credential from an unreachable server."""
-    is_refused = isinstance(error, pymysql.MySQLError) and bool(error.args) and error.args[0] in REFUSED
-    return "refused_credentials" if is_refused else "unreachable"
+    """Tell a refused credential, an unreachable server, and one that speaks something else."""
+    if not isinstance(error, pymysql.MySQLError | OSError):
+        return "nonsense"
+    number = error.args[0] if error.args else None
+    if number in UNSAFE:
+        return "nonsense" if number == CR.CR_NET_PACKET_TOO_LARGE else "unsafe_sign_in"
+    return "refused_credentials" if number in REFUSED else "unreachable"
 
 
 def _query_code(error: Exception) -> str:
-    number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    if not isinstance(error, pymysql.MySQLError | OSError):
+        return "nonsense"
+    number = error.args[0] if error.args else None
     if number in STOPPED:
         return "timed_out"
-    is_gone = (
-        not isinstance(error, pymysql.MySQLError) or isinstance(error, err.InterfaceError) or number in (2006, 2013)
-    )
+    if number == CR.CR_NET_PACKET_TOO_LARGE or isinstance(error, err.InternalError):
+        return "nonsense"
+    is_gone = isinstance(error, OSError | err.InterfaceError) or number in (CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST)
     return "unreachable" if is_gone else "query_failed"

@@ -5,21 +5,31 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Generator, Sequence
-from contextlib import closing
-from itertools import chain
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
 from typing import Any
 
 import psycopg
 from psycopg import Column, errors, sql
 from psycopg.pq import TransactionStatus
 
+from apps.warehouses.batching import CHUNK_ROWS, stream_rows
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.options import check_options
-from apps.warehouses.postgres_arrow import CHUNK_ROWS, arrow_result
+from apps.warehouses.postgres_arrow import LOADERS, arrow_result, fields_of
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed, Place, locate
-from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
+from apps.warehouses.types import (
+    CATALOG_LIMITS,
+    ArrowResult,
+    BatchStream,
+    Limits,
+    TableInfo,
+    Target,
+    Value,
+    tables_of,
+)
 
 logger = logging.getLogger(__name__)
 SESSION = (
@@ -34,6 +44,7 @@ ORDER BY 1, 2, 5
 """
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
+ODD_VALUE = "The answer has a date or time outside of the years 1 to 9999."
 Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
 
@@ -50,18 +61,34 @@ class PostgresWarehouse:
             logger.info("postgres did not connect: %s (%s)", code, type(error).__name__)
             raise WarehouseError(code) from None
         self._connection.prepare_threshold = None
+        for name, loader in LOADERS.items():
+            self._connection.adapters.register_loader(name, loader)
         self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        with self._reading(sql, parameters, limits) as (columns, rows), self._in_words():
+            return arrow_result(columns, rows, limits)
+
+    @contextmanager
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> Iterator[BatchStream]:
+        with self._reading(sql, parameters, limits) as (columns, rows):
+            first = list(islice(rows, CHUNK_ROWS))
+            yield stream_rows(fields_of(columns, first), chain(first, rows), limits)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Turn what the driver raises into one of our errors."""
         try:
-            with self._stopper.watched(limits.timeout_s + GRACE_S):
-                return self._read(sql, parameters, limits)
+            yield
         except psycopg.Error as error:
             code = self._stopper.reason or _query_code(error)
             logger.info("postgres refused a query: %s (%s)", code, error.sqlstate or type(error).__name__)
-            raise WarehouseError(code) from None
+            raise WarehouseError(code, ODD_VALUE if isinstance(error, errors.DataError) and not error.sqlstate else "") from None
 
-    def _read(self, query: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+    @contextmanager
+    def _reading(
+        self, query: str, parameters: Sequence[Value], limits: Limits
+    ) -> Iterator[tuple[Sequence[Column], Iterator[Row]]]:
         """Read within a transaction that can write nothing and ends in a rollback, whatever a function did to settings.
 
         The extended protocol takes one statement only.
@@ -69,19 +96,24 @@ class PostgresWarehouse:
         begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}").format(
             sql.Literal(max(limits.timeout_s * 1000, 1))
         )
-        self._connection.execute(begin)
-        try:
-            with (
-                self._connection.cursor() as cursor,
-                closing(self._stream(cursor, query, parameters)) as rows,
-            ):
-                first = next(rows, None)
-                if first is None:
-                    return arrow_result(self._columns(query, parameters), (), limits)
-                return arrow_result(cursor.description or (), chain((first,), rows), limits)
-        finally:
-            if not self._connection.closed:
-                self._connection.execute("ROLLBACK")
+        with self._stopper.watched(limits.timeout_s + GRACE_S):
+            with self._in_words():
+                self._connection.execute(begin)
+            try:
+                with self._connection.cursor() as cursor, closing(self._stream(cursor, query, parameters)) as rows:
+                    with self._in_words():
+                        first = next(rows, None)
+                        is_empty = first is None
+                        columns = self._columns(query, parameters) if is_empty else cursor.description or ()
+                    yield columns, self._rows(rows if first is None else chain((first,), rows))
+            finally:
+                if not self._connection.closed:
+                    with self._in_words():
+                        self._connection.execute("ROLLBACK")
+
+    def _rows(self, rows: Iterator[Row]) -> Iterator[Row]:
+        with self._in_words():
+            yield from rows
 
     def _stream(self, cursor: Cursor, query: str, parameters: Sequence[Value]) -> Generator[Row]:
         yield from cursor.stream(query.encode(), tuple(parameters), binary=True, size=CHUNK_ROWS)
@@ -141,7 +173,8 @@ def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> 
         raise WarehouseError("refused_target", "A database and a user name are needed.")
     place = locate(target, allowed)
     where = {"host": place.socket_dir} if place.socket_dir else {"host": target.host, "hostaddr": place.address}
-    return where | _tls(options.get("sslmode"), place) | {
+    tls = _tls(options.get("sslmode"), place)
+    return where | tls | _sign_in(tls, place, secret) | {
         "port": place.port, "dbname": target.database, "user": target.username, "password": secret or "",
         "connect_timeout": int(options.get("connect_timeout", CONNECT_TIMEOUT_S)),
         "application_name": options.get("application_name", "omni"),
@@ -161,9 +194,27 @@ def _tls(mode: str | None, place: Place) -> dict[str, str]:
     return found
 
 
+def _sign_in(tls: dict[str, str], place: Place, secret: str | None) -> dict[str, str]:
+    """Name the ways to prove the password that the server may ask for.
+
+    SCRAM gives nothing away and proves the server too. A server whose certificate and name were verified, or one of
+    this machine, may ask for an MD5 hash or, over TLS, for the password itself: some managed ones do.
+    """
+    if not secret:
+        return {}
+    ways = ["scram-sha-256"]
+    if place.is_this_machine or tls["sslmode"] == "verify-full":
+        ways.append("md5")
+    if tls["sslmode"] == "verify-full":
+        ways.append("password")
+    return {"require_auth": ",".join(ways)}
+
+
 def _connect_code(error: psycopg.Error) -> str:
     """Tell a refused credential from an unreachable server; the driver gives connection errors no code."""
     text = str(error)
+    if "authentication method requirement" in text:
+        return "unsafe_sign_in"
     is_refused = any(word in text for word in ("password", "authentication", "no pg_hba.conf entry"))
     return "refused_credentials" if is_refused or ('role "' in text and "does not exist" in text) else "unreachable"
 

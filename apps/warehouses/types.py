@@ -1,7 +1,14 @@
 """The port that every adapter implements. One adapter object is one session on one source, used by one thread;
-``cancel`` may be called from another."""
+``cancel`` may be called from another.
 
-from collections.abc import Sequence
+Columns come out as Arrow integers, floats, ``decimal128``, booleans, ``date32``, ``timestamp[us]`` (with UTC where the
+source knows the zone) and text. Text is also what everything else becomes: a time ``12:30:00``, an interval in ISO 8601
+(``P1Y2M3DT4H5M6S``), a UUID, JSON (also of arrays, maps and structures), bytes in hexadecimal. NaN and infinities are
+floats.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +46,28 @@ class ArrowResult:
 
     table: pa.Table = field(repr=False)
     is_truncated: bool
+
+
+@dataclass(slots=True)
+class BatchStream:
+    """An answer on its way: batches of one schema, to be read once.
+
+    ``is_truncated`` is known when the batches have come to their end. A reader that stops earlier, or that takes longer
+    than the time limit, ends the statement at the source.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch] = field(repr=False)
+    is_truncated: bool = False
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self.batches
+
+
+def collected(answer: BatchStream) -> ArrowResult:
+    """Read a whole answer into memory."""
+    table = pa.Table.from_batches(list(answer), answer.schema)
+    return ArrowResult(table.combine_chunks(), answer.is_truncated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +112,16 @@ class Warehouse(Protocol):
 
         Raises:
             WarehouseError: it failed, took too long, was cancelled, or is too large.
+        """
+        ...
+
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> AbstractContextManager[BatchStream]:
+        """Run one SELECT and hand its rows on as they come: about one batch is in memory, however long the answer is.
+
+        Rows are cut after ``max_rows``; the bytes are counted over the whole answer, and the time until its end.
+
+        Raises:
+            WarehouseError: as :meth:`execute`; when the block is entered, or while it reads.
         """
         ...
 
