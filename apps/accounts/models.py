@@ -141,6 +141,7 @@ class IdentityProvider(TenantOwnedModel):
         help_text="the provider's issuer; its discovery document is read from there",
     )
     client_id = models.CharField(max_length=255)
+    SEALED: ClassVar[dict[str, str]] = {"sealed_client_secret": "client_secret"}
     sealed_client_secret = models.BinaryField(editable=False)
     scopes = models.CharField(max_length=255, default="openid profile email")
     is_enabled = models.BooleanField(default=True)

@@ -8,11 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from apps.warehouses.errors import WarehouseError
-from apps.warehouses.types import BatchStream, Limits
+from apps.warehouses.types import BATCH_ROWS, BatchStream, Limits
 
 CHUNK_ROWS = 200
 """rows that a driver holds before their bytes are counted"""
-BATCH_ROWS = 8_192
 BATCH_BYTES = 1024 * 1024
 
 

@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from apps.warehouses.errors import MESSAGES, WarehouseError
 from apps.warehouses.options import check_options
+from apps.warehouses.rights import Right
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed
 from apps.warehouses.types import (
     CATALOG_LIMITS,
+    CHECK_LIMITS,
     ArrowResult,
     BatchStream,
     Limits,
@@ -189,11 +191,15 @@ class DuckDBWarehouse:
     def _line_out(self) -> Any:
         return self._child.stdout
 
-    def catalog(self) -> list[TableInfo]:
+    def catalog(self) -> Iterator[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        self.execute("SELECT 1", (), CATALOG_LIMITS)
+        self.execute("SELECT 1", (), CHECK_LIMITS)
+
+    def rights(self) -> list[Right]:
+        """A file has no users, and its process can write nothing."""
+        return []
 
     @property
     def is_usable(self) -> bool:

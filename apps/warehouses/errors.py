@@ -14,10 +14,24 @@ MESSAGES = {
 }
 
 
-class WarehouseError(Exception):
-    """A source did not do what was asked; ``code`` is one of :data:`MESSAGES`."""
+HINTS = {
+    "": "",
+    "name": "Its host name is not known here.",
+    "refused": "Nothing listens at that address and port.",
+    "silent": "Nothing answered in time: a firewall, or another address.",
+    "certificate": "Its certificate is not trusted here, has expired, or is for another name.",
+    "no_tls": "It does not offer TLS.",
+    "no_database": "There is no database of that name.",
+    "no_entry": "Its access list does not let this user in from here.",
+}
+"""what an administrator who checks a connection is told besides; it names nothing either"""
 
-    def __init__(self, code: str, message: str = "") -> None:
+
+class WarehouseError(Exception):
+    """A source did not do what was asked; ``code`` is one of :data:`MESSAGES`, ``hint`` one of :data:`HINTS`."""
+
+    def __init__(self, code: str, message: str = "", *, hint: str = "") -> None:
         super().__init__(message or MESSAGES[code])
+        self.hint = HINTS[hint]
         self.code = code
         self.message = message or MESSAGES[code]

@@ -21,10 +21,12 @@ from apps.warehouses.errors import WarehouseError
 from apps.warehouses.mysql_arrow import CONVERTERS, fields_of
 from apps.warehouses.mysql_line import Line, deadline
 from apps.warehouses.options import check_options
+from apps.warehouses.rights import Right, rights_of
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed, Place, locate
 from apps.warehouses.types import (
     CATALOG_LIMITS,
+    CHECK_LIMITS,
     ArrowResult,
     BatchStream,
     Limits,
@@ -47,6 +49,27 @@ FROM information_schema.columns
 WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
 ORDER BY 1, 2, 5
 """
+RIGHTS = """
+WITH everywhere AS (SELECT privilege_type AS p FROM information_schema.user_privileges),
+here AS (
+    SELECT privilege_type AS p, 'this database' AS place FROM information_schema.schema_privileges WHERE table_schema = DATABASE()
+    UNION ALL SELECT privilege_type, table_name FROM information_schema.table_privileges WHERE table_schema = DATABASE()
+    UNION ALL SELECT p, 'every database' FROM everywhere
+),
+others AS (
+    SELECT table_schema AS s FROM information_schema.schema_privileges WHERE table_schema <> DATABASE()
+    UNION SELECT table_schema FROM information_schema.table_privileges WHERE table_schema <> DATABASE()
+    UNION SELECT 'every one' FROM everywhere WHERE p = 'SELECT'
+)
+SELECT 'superuser' AS code, NULL AS detail FROM everywhere WHERE p = 'SUPER'
+UNION ALL SELECT 'administers', NULL FROM everywhere WHERE p IN ('CREATE USER', 'REPLICATION SLAVE', 'SHUTDOWN', 'RELOAD')
+UNION ALL SELECT 'files', NULL FROM everywhere WHERE p = 'FILE'
+UNION ALL SELECT 'writes', GROUP_CONCAT(DISTINCT place SEPARATOR ', ') FROM here
+    WHERE p IN ('INSERT', 'UPDATE', 'DELETE', 'DROP', 'ALTER', 'EXECUTE') HAVING COUNT(*) > 0
+UNION ALL SELECT 'creates', GROUP_CONCAT(DISTINCT place SEPARATOR ', ') FROM here
+    WHERE p LIKE 'CREATE%' HAVING COUNT(*) > 0
+UNION ALL SELECT 'elsewhere', GROUP_CONCAT(DISTINCT s SEPARATOR ', ') FROM others HAVING COUNT(*) > 0
+"""
 QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`", re.DOTALL)
 INTO = re.compile(r"\bINTO\b|\bLOAD_FILE\b|/\*", re.IGNORECASE)
 READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
@@ -56,6 +79,7 @@ NO_ZONES = "The database has no time zones; its administrator can load them with
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
 CANCEL_S = 1
+REST_S = 2  # for what is on its way when a statement is stopped
 REFUSED = (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698)
 STOPPED = (ER.QUERY_INTERRUPTED, 1969, 3024)
 """killed; MariaDB's and MySQL's own time limits"""
@@ -133,8 +157,11 @@ class MySQLWarehouse:
             cursor.execute(query, tuple(parameters) if parameters else None)
             if cursor.description is None:
                 raise err.ProgrammingError(ER.NOT_SUPPORTED_YET, "no rows")
-        except Exception:
+        except pymysql.MySQLError:
             self._finish(cursor)
+            raise
+        except Exception:
+            self._drop(cursor)  # what comes next on this line, nobody knows
             raise
         return cursor
 
@@ -151,19 +178,32 @@ class MySQLWarehouse:
         result = cursor._result
         if result is not None and result.unbuffered_active:
             self._ask_to_cancel()
-        if self._connection.open:
-            with contextlib.suppress(pymysql.MySQLError, OSError):
-                cursor.close()
-        if self._connection.open:
-            self._tell("ROLLBACK")
-        elif result is not None:
-            result.unbuffered_active = False  # else the driver would go on reading when it is collected
+        if not self._connection.open:
+            self._drop(cursor)
+            return
+        try:
+            with deadline(self._connection._sock, REST_S):
+                with contextlib.suppress(pymysql.OperationalError):  # the statement was killed, as we wished
+                    cursor.close()
+                self._tell("ROLLBACK")
+        except Exception as error:  # noqa: BLE001  the answer is here, whatever the server does now
+            logger.info("mysql did not end a query: %s", type(error).__name__)
+            self._drop(cursor)
 
-    def catalog(self) -> list[TableInfo]:
+    def _drop(self, cursor: SSCursor) -> None:
+        """Close the line without a word, and keep the driver from reading on when the result is collected."""
+        self._connection._force_close()
+        if cursor._result is not None:
+            cursor._result.unbuffered_active = False
+
+    def catalog(self) -> Iterator[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        self.execute("SELECT 1", (), CATALOG_LIMITS)
+        self.execute("SELECT 1", (), CHECK_LIMITS)
+
+    def rights(self) -> list[Right]:
+        return rights_of(self.execute(RIGHTS, (), CHECK_LIMITS).table.to_pylist())
 
     @property
     def is_usable(self) -> bool:
@@ -251,7 +291,7 @@ def _connect(parameters: dict[str, Any], place: Place, timeout_s: int) -> Line:
     except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
         code = _connect_code(error)
         logger.info("mysql did not connect: %s (%s)", code, type(error).__name__)
-        raise WarehouseError(code) from None
+        raise WarehouseError(code, hint=_hint(error)) from None
     return connection
 
 
@@ -284,6 +324,18 @@ def _connect_code(error: Exception) -> str:
     if number in UNSAFE:
         return "nonsense" if number == CR.CR_NET_PACKET_TOO_LARGE else "unsafe_sign_in"
     return "refused_credentials" if number in REFUSED else "unreachable"
+
+
+def _hint(error: Exception) -> str:
+    """Tell what kind of failure it was; the server's and the driver's words are not shown."""
+    cause = getattr(error, "original_exception", error)
+    if isinstance(cause, ssl.SSLError):
+        return "certificate"
+    number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    by_number = {CR.CR_SSL_CONNECTION_ERROR: "no_tls", ER.BAD_DB_ERROR: "no_database", 1130: "no_entry", CR.CR_SERVER_LOST: "silent"}
+    if isinstance(cause, ConnectionRefusedError):
+        return "refused"
+    return "silent" if isinstance(cause, TimeoutError) else by_number.get(number, "")
 
 
 def _query_code(error: Exception) -> str:

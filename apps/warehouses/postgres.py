@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import select
 import socket
 import ssl
@@ -18,10 +19,12 @@ from apps.warehouses.batching import CHUNK_ROWS, stream_rows
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.options import check_options
 from apps.warehouses.postgres_arrow import LOADERS, arrow_result, fields_of
+from apps.warehouses.rights import Right, rights_of
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed, Place, locate
 from apps.warehouses.types import (
     CATALOG_LIMITS,
+    CHECK_LIMITS,
     ArrowResult,
     BatchStream,
     Limits,
@@ -42,9 +45,45 @@ FROM information_schema.columns
 WHERE table_schema <> 'information_schema' AND table_schema NOT LIKE 'pg\\_%%'
 ORDER BY 1, 2, 5
 """
+RIGHTS = """
+WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user),
+tables AS (
+    SELECT c.oid::regclass::text AS name, count(*) OVER () AS number
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
+      AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+),
+others AS (
+    SELECT datname, count(*) OVER () AS number FROM pg_database
+    WHERE datallowconn AND NOT datistemplate AND datname <> current_database() AND has_database_privilege(oid, 'CONNECT')
+),
+places AS (
+    SELECT 'schema ' || nspname AS name FROM pg_namespace
+    WHERE nspname NOT LIKE 'pg\\_%%' AND nspname <> 'information_schema' AND has_schema_privilege(oid, 'CREATE')
+    UNION ALL SELECT 'this database' WHERE has_database_privilege(current_database(), 'CREATE')
+)
+SELECT 'superuser' AS code, NULL AS detail FROM me WHERE rolsuper
+UNION ALL SELECT 'administers', NULL FROM me WHERE rolcreaterole OR rolcreatedb OR rolreplication
+UNION ALL SELECT 'bypasses', NULL FROM me WHERE rolbypassrls
+UNION ALL SELECT 'files', NULL FROM me WHERE EXISTS (
+    SELECT 1 FROM pg_roles r WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+    AND pg_has_role(current_user, r.oid, 'MEMBER'))
+UNION ALL (SELECT 'writes', CASE WHEN number > 1 THEN number || ' tables, ' || name || ' among them' ELSE name END FROM tables LIMIT 1)
+UNION ALL (SELECT 'creates', string_agg(name, ', ') FROM places HAVING count(*) > 0)
+UNION ALL (SELECT 'elsewhere', string_agg(datname, ', ') FROM (SELECT datname FROM others LIMIT 5) o HAVING count(*) > 0)
+"""
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
 ODD_VALUE = "The answer has a date or time outside of the years 1 to 9999."
+REFUSED = re.compile('authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist')
+HINT_WORDS = {
+    "no_entry": re.compile("no pg_hba.conf entry"),
+    "certificate": re.compile("certificate verify failed|does not match host name|certificate"),
+    "no_tls": re.compile("does not support SSL"),
+    "no_database": re.compile('database ".*" does not exist'),
+    "refused": re.compile("Connection refused|No such file or directory"),
+    "silent": re.compile("timeout expired|timed out"),
+}
 Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
 
@@ -59,7 +98,7 @@ class PostgresWarehouse:
         except psycopg.Error as error:
             code = _connect_code(error)
             logger.info("postgres did not connect: %s (%s)", code, type(error).__name__)
-            raise WarehouseError(code) from None
+            raise WarehouseError(code, hint=_hint(error)) from None
         self._connection.prepare_threshold = None
         for name, loader in LOADERS.items():
             self._connection.adapters.register_loader(name, loader)
@@ -123,11 +162,14 @@ class PostgresWarehouse:
         text = f"SELECT * FROM ({query}\n) AS nothing LIMIT 0"
         return self._connection.execute(text.encode(), tuple(parameters), binary=True).description or ()
 
-    def catalog(self) -> list[TableInfo]:
+    def catalog(self) -> Iterator[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        self.execute("SELECT 1", (), CATALOG_LIMITS)
+        self.execute("SELECT 1", (), CHECK_LIMITS)
+
+    def rights(self) -> list[Right]:
+        return rights_of(self.execute(RIGHTS, (), CHECK_LIMITS).table.to_pylist())
 
     @property
     def is_usable(self) -> bool:
@@ -215,8 +257,16 @@ def _connect_code(error: psycopg.Error) -> str:
     text = str(error)
     if "authentication method requirement" in text:
         return "unsafe_sign_in"
-    is_refused = any(word in text for word in ("password", "authentication", "no pg_hba.conf entry"))
-    return "refused_credentials" if is_refused or ('role "' in text and "does not exist" in text) else "unreachable"
+    if "expected authentication request" in text:
+        return "nonsense"
+    return "refused_credentials" if REFUSED.search(text) else "unreachable"
+
+
+def _hint(error: psycopg.Error) -> str:
+    """Tell what kind of failure it was by the driver's words, which are not shown."""
+    if isinstance(error, errors.ConnectionTimeout):
+        return "silent"
+    return next((hint for hint, words in HINT_WORDS.items() if words.search(str(error))), "")
 
 
 def _query_code(error: psycopg.Error) -> str:

@@ -10,12 +10,18 @@ floats.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from apps.warehouses.errors import WarehouseError
+from apps.warehouses.rights import Right
+
 Value = str | int | float | bool | None
+BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +91,30 @@ class TableInfo:
     columns: tuple[ColumnInfo, ...]
 
 
-CATALOG_LIMITS = Limits(max_rows=50_000, max_bytes=64 * 1024 * 1024, timeout_s=30)
+CATALOG_LIMITS = Limits(max_rows=2_000_000, max_bytes=512 * 1024 * 1024, timeout_s=120)
+CHECK_LIMITS = Limits(max_rows=1_000, max_bytes=1024 * 1024, timeout_s=30)
 MAX_NAME = 200
 
 
-def tables_of(result: ArrowResult) -> list[TableInfo]:
-    """Group rows of (schema, table, column, type, position, is nullable), sorted, by table.
+def tables_of(result: ArrowResult) -> Iterator[TableInfo]:
+    """Group rows of (schema, table, column, type, position, is nullable), sorted, by table, one table at a time.
 
     A table or column whose name is longer than any model can write is left out.
+
+    Raises:
+        WarehouseError: there are more columns than ``CATALOG_LIMITS`` lets through: half a catalogue is none.
     """
-    found: dict[tuple[str, str], list[ColumnInfo]] = {}
-    for schema, table, column, kind, position, is_nullable in zip(
-        *(values.to_pylist() for values in result.table.columns), strict=True
-    ):
-        if max(len(schema), len(table), len(column)) <= MAX_NAME:
-            info = ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))
-            found.setdefault((schema, table), []).append(info)
-    return [TableInfo(schema, table, tuple(columns)) for (schema, table), columns in found.items()]
+    if result.is_truncated:
+        raise WarehouseError("too_large", f"The database has more than {CATALOG_LIMITS.max_rows:,} columns.")
+    rows = (row for batch in result.table.to_batches(BATCH_ROWS) for row in zip(*batch.to_pydict().values(), strict=True))
+    for (schema, table), group in groupby(rows, key=itemgetter(0, 1)):
+        columns = tuple(
+            ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))
+            for _, _, column, kind, position, is_nullable in group
+            if len(column) <= MAX_NAME
+        )
+        if columns and max(len(schema), len(table)) <= MAX_NAME:
+            yield TableInfo(schema, table, columns)
 
 
 class Warehouse(Protocol):
@@ -125,8 +138,12 @@ class Warehouse(Protocol):
         """
         ...
 
-    def catalog(self) -> list[TableInfo]:
-        """Return the tables and views that the session can read."""
+    def catalog(self) -> Iterator[TableInfo]:
+        """Read which tables and views the session can read, then hand them on one by one."""
+        ...
+
+    def rights(self) -> list[Right]:
+        """Return what the user may do that a reader need not; an empty list is as it should be."""
         ...
 
     def check(self) -> None:

@@ -1,14 +1,19 @@
 """Answers in batches: in constant memory, cut and counted, ended at the source when nobody reads on."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import asdict
 
 import pytest
 
 from apps.warehouses.errors import WarehouseError
-from apps.warehouses.types import Limits, Warehouse
+from apps.warehouses.types import Limits, Target, Warehouse
 from tests.warehouses import dialects
 from tests.warehouses.conftest import AMPLE, Rows
+from tests.warehouses.samples import PASSWORD
 
 LONG = Limits(max_rows=10_000_000, max_bytes=10 * 1024**3, timeout_s=120)
 
@@ -81,3 +86,22 @@ def test_another_thread_cancels_in_the_middle(source: Warehouse) -> None:
             time.sleep(0.01)
     canceller.join()
     assert caught.value.code == "cancelled"
+
+
+LONG_ROWS = 400_000
+
+
+@pytest.mark.parametrize("name", ["file", "database", "market"])
+def test_a_long_answer_flows_in_constant_memory(name: str, request: pytest.FixtureRequest) -> None:
+    target: Target = request.getfixturevalue(name)
+    dialect = dialects.DIALECTS[target.dialect]
+    statement = f"SELECT i, {dialect.wide} AS x FROM {dialect.numbers.format(n=LONG_ROWS)}".replace("1000)", "100)")
+    fields = json.dumps(asdict(target) | {"data_dir": str(target.data_dir or "")})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.warehouses.reading", fields, PASSWORD, statement],
+        capture_output=True, check=True, text=True, timeout=120,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["rows"] == LONG_ROWS
+    assert found["after"] - found["before"] < 40  # the answer is larger than that
+    assert found["after"] < 150
