@@ -140,7 +140,9 @@ def _remove(keys: list[UUID]) -> None:
 def _add(connection: Connection, tables: list[TableInfo], now: datetime) -> None:
     rows = CatalogTable.objects.bulk_create(
         [
-            CatalogTable(connection=connection, schema=table.schema, name=table.name, seen_at=now, digest=digest_of(table))
+            CatalogTable(
+                connection=connection, schema=table.schema, name=table.name, seen_at=now, digest=digest_of(table)
+            )
             for table in tables
         ],
         batch_size=BATCH,

@@ -37,7 +37,9 @@ class Connection(TenantOwnedModel):
     options = models.JSONField(default=dict, blank=True, help_text="driver options from the allow-list")
     sealed_credential = models.BinaryField(null=True, editable=False)
     pending_credential = models.BinaryField(
-        null=True, editable=False, help_text="another credential for the same target, until a worker has signed in with it"
+        null=True,
+        editable=False,
+        help_text="another credential for the same target, until a worker has signed in with it",
     )
     max_rows = models.PositiveIntegerField(default=50_000)
     max_bytes = models.PositiveBigIntegerField(default=256 * 1024 * 1024)
@@ -108,7 +110,9 @@ class ConnectionCheck(TenantOwnedModel):
     checked_at = models.DateTimeField()
     health = models.CharField(max_length=10, choices=Connection.Health.choices)
     text = models.CharField("what was found", max_length=300, blank=True)
-    took_ms = models.PositiveIntegerField("took (ms)", help_text="until the source had answered and its schema was read")
+    took_ms = models.PositiveIntegerField(
+        "took (ms)", help_text="until the source had answered and its schema was read"
+    )
     tables_count = models.PositiveIntegerField("tables", default=0)
 
     class Meta:
@@ -128,7 +132,10 @@ class CatalogTable(TenantOwnedModel):
     name = models.CharField(max_length=200)
     seen_at = models.DateTimeField()
     digest = models.CharField(
-        max_length=32, default="", editable=False, help_text="of its columns: a table that is as it was is not written anew"
+        max_length=32,
+        default="",
+        editable=False,
+        help_text="of its columns: a table that is as it was is not written anew",
     )
 
     class Meta:

@@ -54,7 +54,9 @@ def allowed_targets() -> Allowed:
     roles = frozenset({str(own["USER"]) for own in servers} | {"postgres"})
     databases = [OwnServer(str(own["HOST"]), int(own["PORT"] or POSTGRES_PORT), names, roles) for own in servers]
     others = [
-        own for address in (settings.OMNI_REDIS_URL, settings.CELERY_BROKER_URL) if (own := _server_at(address)) is not None
+        own
+        for address in (settings.OMNI_REDIS_URL, settings.CELERY_BROKER_URL)
+        if (own := _server_at(address)) is not None
     ]
     return Allowed(tuple(settings.OMNI_ALLOWED_NETWORKS), (*databases, *others))
 

@@ -38,8 +38,10 @@ def save_connection(connection: Connection, *, secret: str | None, by: AuditActo
         connection.sealed_credential = seal_for_worker(secret.encode(), context=context_of(connection))
     elif is_moved and before is not None and before.sealed_credential:
         raise CredentialRequiredError
-    if is_moved or secret:
-        connection.pending_credential = None
+    elif before is not None:  # what another process has rotated meanwhile stays
+        connection.sealed_credential = before.sealed_credential
+    is_kept = before is not None and not is_moved and not secret
+    connection.pending_credential = before.pending_credential if before is not None and is_kept else None
     connection.version = before.version + 1 if before else 1
     connection.refresh_due_at = now if connection.refresh_every_h else None
     connection.excess_rights = []

@@ -5,7 +5,6 @@ from uuid import UUID
 import pyarrow as pa
 from celery import shared_task
 from celery.signals import worker_init
-
 from django.utils import timezone
 
 from apps.connections.adopting import adopt

@@ -20,6 +20,9 @@ class TenantKey(TenantOwnedModel):
     class Meta:
         constraints = (models.UniqueConstraint(fields=("tenant", "version"), name="vault_tenantkey_version"),)
 
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
 
 class TimedKey(TenantOwnedModel):
     """A key that seals one tenant's temporary data of one time slot; destroyed when the slot's data has expired."""

@@ -41,7 +41,9 @@ WHERE table_catalog = current_database() AND table_schema NOT IN ('information_s
 ORDER BY 1, 2, 5
 """
 ROOT = Path(__file__).parents[2]
-PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from apps.warehouses.duckdb_child import main; main(sys.argv[2])"
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from apps.warehouses.duckdb_child import main; main(sys.argv[2])"
+)
 HEADER = struct.Struct("!cI")
 START_S = 20
 MAX_FRAME_BYTES = 256 * 1024 * 1024
@@ -114,7 +116,12 @@ class DuckDBWarehouse:
                     self.close()  # the rest of the answer is nobody's
 
     def _ask(self, sql: str, parameters: Sequence[Value], limits: Limits) -> None:
-        request = {"sql": sql, "parameters": list(parameters), "max_rows": limits.max_rows, "max_bytes": limits.max_bytes}
+        request = {
+            "sql": sql,
+            "parameters": list(parameters),
+            "max_rows": limits.max_rows,
+            "max_bytes": limits.max_bytes,
+        }
         body = json.dumps(request).encode()
         try:
             self._line_in.write(HEADER.pack(b"Q", len(body)) + body)
@@ -164,7 +171,7 @@ class DuckDBWarehouse:
 
     def _read(self, length: int) -> bytes:
         try:
-            found = self._line_out.read(length)
+            found: bytes = self._line_out.read(length)
         except (OSError, ValueError):
             found = b""
         if len(found) < length:

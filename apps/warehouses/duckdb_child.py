@@ -105,7 +105,13 @@ def _serve(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], answe
         raise  # nobody listens any more
     except RefusedError as error:
         send(answers, b"E", str(error).encode())
-    except (duckdb.Error, pa.ArrowException, MemoryError, ValueError, OSError):  # an Arrow stream's source fails as OSError
+    except (
+        duckdb.Error,
+        pa.ArrowException,
+        MemoryError,
+        ValueError,
+        OSError,
+    ):  # an Arrow stream's source fails as OSError
         send(answers, b"E", b"query_failed")
     else:
         send(answers, b"D", b"1" if is_cut else b"0")
@@ -192,4 +198,3 @@ def text(value: Any) -> str | None:
             return json.dumps(value, default=text)
         case _:
             return str(value)
-

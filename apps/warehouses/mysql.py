@@ -70,8 +70,11 @@ UNION ALL SELECT 'creates', GROUP_CONCAT(DISTINCT place SEPARATOR ', ') FROM her
     WHERE p LIKE 'CREATE%' HAVING COUNT(*) > 0
 UNION ALL SELECT 'elsewhere', GROUP_CONCAT(DISTINCT s SEPARATOR ', ') FROM others HAVING COUNT(*) > 0
 """
-QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`", re.DOTALL)
-INTO = re.compile(r"\bINTO\b|\bLOAD_FILE\b|/\*", re.IGNORECASE)
+TOKENS = re.compile(
+    r"(?P<quoted>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`)|(?P<refused>--|#|/\*|\b(?:INTO|LOAD_FILE)\b)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""what is quoted, and what is not read: comments, which can hide a quote or run code, and ways to files"""
 READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 """how a statement begins that the server's read-only transaction holds: others may end that transaction first"""
 ZONES = re.compile(r"\bCONVERT_TZ\b", re.IGNORECASE)
@@ -121,7 +124,7 @@ class MySQLWarehouse:
 
     @contextmanager
     def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> Iterator[BatchStream]:
-        if not READS.match(sql) or INTO.search(QUOTED.sub("", sql)):
+        if not is_reading(sql):
             raise WarehouseError("query_failed")  # no session setting keeps SELECT … INTO OUTFILE from writing a file
         if ZONES.search(sql) and not self._has_zones:
             raise WarehouseError("query_failed", NO_ZONES)
@@ -245,6 +248,11 @@ class MySQLWarehouse:
                 line.shutdown(socket.SHUT_RDWR)
 
 
+def is_reading(statement: str) -> bool:
+    """Say whether a statement reads only, and from tables only, as far as its text tells."""
+    return READS.match(statement) is not None and not any(found["refused"] for found in TOKENS.finditer(statement))
+
+
 def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> tuple[dict[str, Any], Place]:
     """Return what the driver gets, and where to; nothing of it is taken from this process's environment or files.
 
@@ -332,7 +340,12 @@ def _hint(error: Exception) -> str:
     if isinstance(cause, ssl.SSLError):
         return "certificate"
     number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
-    by_number = {CR.CR_SSL_CONNECTION_ERROR: "no_tls", ER.BAD_DB_ERROR: "no_database", 1130: "no_entry", CR.CR_SERVER_LOST: "silent"}
+    by_number = {
+        CR.CR_SSL_CONNECTION_ERROR: "no_tls",
+        ER.BAD_DB_ERROR: "no_database",
+        1130: "no_entry",
+        CR.CR_SERVER_LOST: "silent",
+    }
     if isinstance(cause, ConnectionRefusedError):
         return "refused"
     return "silent" if isinstance(cause, TimeoutError) else by_number.get(number, "")

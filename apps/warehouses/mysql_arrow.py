@@ -74,7 +74,7 @@ def _is_bytes(field: Any) -> bool:
     return field.type_code == FIELD_TYPE.BIT or (field.type_code in BYTES and field.charsetnr == BINARY)
 
 
-def _array(kind: pa.DataType, is_bytes: bool, values: Sequence[Any]) -> "pa.Array[Any]":  # noqa: FBT001
+def _array(kind: pa.DataType, is_bytes: bool, values: Sequence[Any]) -> "pa.Array[Any]":
     if pa.types.is_floating(kind):
         return pa.array([float(value) if isinstance(value, Decimal) else value for value in values], kind)
     if is_bytes:

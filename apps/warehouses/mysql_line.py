@@ -45,7 +45,9 @@ class Line(Connection):  # type: ignore[misc]  # the driver has no types
     def _refuse_unless_safe(self, plugin: str) -> None:
         is_safe = plugin in HASHED or (plugin in CLEAR and self.is_trusted)
         if not is_safe:
-            raise err.OperationalError(CR.CR_AUTH_PLUGIN_ERR, "the server asks for the password in a way that gives it away")
+            raise err.OperationalError(
+                CR.CR_AUTH_PLUGIN_ERR, "the server asks for the password in a way that gives it away"
+            )
 
     def _get_server_information(self) -> None:
         super()._get_server_information()

@@ -122,7 +122,9 @@ class PostgresWarehouse:
         except psycopg.Error as error:
             code = self._stopper.reason or _query_code(error)
             logger.info("postgres refused a query: %s (%s)", code, error.sqlstate or type(error).__name__)
-            raise WarehouseError(code, ODD_VALUE if isinstance(error, errors.DataError) and not error.sqlstate else "") from None
+            raise WarehouseError(
+                code, ODD_VALUE if isinstance(error, errors.DataError) and not error.sqlstate else ""
+            ) from None
 
     @contextmanager
     def _reading(

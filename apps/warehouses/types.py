@@ -106,7 +106,9 @@ def tables_of(result: ArrowResult) -> Iterator[TableInfo]:
     """
     if result.is_truncated:
         raise WarehouseError("too_large", f"The database has more than {CATALOG_LIMITS.max_rows:,} columns.")
-    rows = (row for batch in result.table.to_batches(BATCH_ROWS) for row in zip(*batch.to_pydict().values(), strict=True))
+    rows = (
+        row for batch in result.table.to_batches(BATCH_ROWS) for row in zip(*batch.to_pydict().values(), strict=True)
+    )
     for (schema, table), group in groupby(rows, key=itemgetter(0, 1)):
         columns = tuple(
             ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))

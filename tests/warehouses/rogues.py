@@ -146,7 +146,9 @@ def message(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!I", len(body) + 4) + body
 
 
-CLEARTEXT, MD5, TRUST = (message(b"R", struct.pack("!I", kind) + more) for kind, more in ((3, b""), (5, b"salt"), (0, b"")))
+CLEARTEXT, MD5, TRUST = (
+    message(b"R", struct.pack("!I", kind) + more) for kind, more in ((3, b""), (5, b"salt"), (0, b""))
+)
 NOTICE = message(b"N", b"SNOTICE\0C00000\0M" + b"x" * 8000 + b"\0\0")
 READY = message(b"Z", b"I")
 

@@ -1,8 +1,8 @@
 """What a check says: what is wrong, which rights are too many, how health was; schemas of any size, on time."""
 
 import time
-import tracemalloc
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -79,20 +79,24 @@ def test_relaxed_tls_is_recorded_and_asked_for_by_nobody(mill: Connection, now: 
 
 
 def tables(count: int, columns: int = 10) -> list[TableInfo]:
-    names = tuple(ColumnInfo(f"column_{number}", "integer", number, True) for number in range(columns))
+    names = tuple(ColumnInfo(f"column_{number}", "integer", number, is_nullable=True) for number in range(columns))
     return [TableInfo("public", f"table_{number:05}", names) for number in range(count)]
+
+
+def memory_mb(line: str) -> float:
+    status = Path("/proc/self/status").read_text().splitlines()
+    return int(next(text.split()[1] for text in status if text.startswith(line))) / 1024
 
 
 def test_twenty_thousand_tables_are_kept_in_seconds_and_little_memory(shop: Connection, now: datetime) -> None:
     many = tables(20_000)
-    tracemalloc.start()
-    begun = time.monotonic()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, begun = memory_mb("VmRSS"), time.monotonic()
     assert save_catalog(shop, many, now=now) == 20_000
-    seconds, peak_mb = time.monotonic() - begun, tracemalloc.get_traced_memory()[1] / 2**20
-    tracemalloc.stop()
+    seconds, more_mb = time.monotonic() - begun, memory_mb("VmHWM") - before
+    print(f"20,000 tables with 200,000 columns: {seconds:.1f} s, {more_mb:.0f} MB more")
     assert (CatalogTable.objects.count(), CatalogColumn.objects.count()) == (20_000, 200_000)
-    print(f"20,000 tables with 200,000 columns: {seconds:.1f} s, {peak_mb:.0f} MB")
-    assert peak_mb < 100
+    assert more_mb < 150
     begun = time.monotonic()
     save_catalog(shop, many, now=now + timedelta(hours=1))
     print(f"again, unchanged: {time.monotonic() - begun:.1f} s")

@@ -39,12 +39,16 @@ class Command(BaseCommand):
         publish_worker_key()
         for tenant_id, slug in Tenant.objects.order_by("slug").values_list("pk", "slug"):
             with bound(tenant_id):
-                self.stdout.write(f"{slug}: {reseal_credentials(now=datetime.now(UTC))} credentials sealed to the new key")
+                self.stdout.write(
+                    f"{slug}: {reseal_credentials(now=datetime.now(UTC))} credentials sealed to the new key"
+                )
 
     def _finish(self) -> None:
         for tenant_id, slug in Tenant.objects.order_by("slug").values_list("pk", "slug"):
             with bound(tenant_id):
                 if left := left_to_reseal():
-                    raise CommandError(f"{slug} has {left} credentials that are sealed to the old key; run `reseal` again")
+                    raise CommandError(
+                        f"{slug} has {left} credentials that are sealed to the old key; run `reseal` again"
+                    )
         is_gone = drop_old_worker_keys()
         self.stdout.write("the old key is gone" if is_gone else "there is one key only")

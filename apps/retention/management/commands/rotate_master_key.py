@@ -15,7 +15,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.OMNI_MASTER_KEY_PREVIOUS:
-            raise CommandError("set OMNI_MASTER_KEY to the new key and OMNI_MASTER_KEY_PREVIOUS to the old one; see docs/how-to/keys.md")
+            raise CommandError(
+                "set OMNI_MASTER_KEY to the new key and OMNI_MASTER_KEY_PREVIOUS to the old one; see docs/how-to/keys.md"
+            )
         try:
             found = rotate_master_key(now=datetime.now(UTC))
         except VaultError as error:

@@ -25,11 +25,15 @@ class Command(BaseCommand):
         with tenant_of(options["slug"]):
             try:
                 state = rotate_tenant_key(by=SYSTEM, now=datetime.now(UTC))
-                self.stdout.write(f"{options['slug']}: a new key seals; {state.left} values are still under the old one")
+                self.stdout.write(
+                    f"{options['slug']}: a new key seals; {state.left} values are still under the old one"
+                )
                 if options["no_wait"] or state.finishes_at is None:
                     return
                 wait_s = (state.finishes_at - datetime.now(UTC)).total_seconds()
-                self.stdout.write(f"the old key goes in {max(wait_s, 0):.0f} s, when no transaction can hold it any more")
+                self.stdout.write(
+                    f"the old key goes in {max(wait_s, 0):.0f} s, when no transaction can hold it any more"
+                )
                 time.sleep(max(wait_s, 0))
                 finish_tenant_key(by=SYSTEM, now=datetime.now(UTC))
             except VaultError as error:
