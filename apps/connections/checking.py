@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
+from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
@@ -22,6 +23,11 @@ from apps.warehouses.types import TableInfo
 
 BATCH = 2_000
 """rows of one statement; also the tables that are in memory as objects at a time"""
+ADD_COLUMNS = f"""
+INSERT INTO {CatalogColumn._meta.db_table} (id, tenant_id, table_id, name, type, position, is_nullable)
+SELECT gen_random_uuid(), %s, * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::boolean[])
+"""
+"""one statement for thousands of rows: a database has many more columns than tables"""
 
 
 @dataclass
@@ -147,11 +153,15 @@ def _add(connection: Connection, tables: list[TableInfo], now: datetime) -> None
         ],
         batch_size=BATCH,
     )
-    columns = [
-        CatalogColumn(
-            table=row, name=column.name, type=column.type, position=column.position, is_nullable=column.is_nullable
-        )
-        for row, table in zip(rows, tables, strict=True)
-        for column in table.columns
-    ]
-    CatalogColumn.objects.bulk_create(columns, batch_size=BATCH)
+    found = [(row.pk, column) for row, table in zip(rows, tables, strict=True) for column in table.columns]
+    if not found:
+        return
+    with database.cursor() as cursor:
+        cursor.execute(
+            ADD_COLUMNS,
+            (
+                connection.tenant_id, [key for key, _ in found], [column.name for _, column in found],
+                [column.type for _, column in found], [column.position for _, column in found],
+                [column.is_nullable for _, column in found],
+            ),
+        )  # fmt: skip

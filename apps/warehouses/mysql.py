@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -128,11 +129,12 @@ class MySQLWarehouse:
             raise WarehouseError("query_failed")  # no session setting keeps SELECT … INTO OUTFILE from writing a file
         if ZONES.search(sql) and not self._has_zones:
             raise WarehouseError("query_failed", NO_ZONES)
+        ends_at = time.monotonic() + limits.timeout_s
         with self._stopper.watched(limits.timeout_s + GRACE_S):
             with self._in_words():
                 cursor = self._begin(sql, parameters, limits)
             try:
-                yield stream_rows(fields_of(cursor._result.fields), self._rows(cursor), limits)
+                yield stream_rows(fields_of(cursor._result.fields), self._rows(cursor, ends_at), limits)
             finally:
                 with self._in_words():
                     self._finish(cursor)
@@ -168,10 +170,13 @@ class MySQLWarehouse:
             raise
         return cursor
 
-    def _rows(self, cursor: SSCursor) -> Iterator[Sequence[Any]]:
+    def _rows(self, cursor: SSCursor, ends_at: float) -> Iterator[Sequence[Any]]:
+        """Hand rows on. A statement that was stopped may end like any other (``SLEEP``, ``BENCHMARK``): it is no answer."""
         while True:
             with self._in_words():
                 rows = cursor.fetchmany(CHUNK_ROWS)
+            if self._stopper.reason or time.monotonic() >= ends_at:
+                raise WarehouseError(self._stopper.reason or "timed_out")
             if not rows:
                 return
             yield from rows
@@ -250,7 +255,11 @@ class MySQLWarehouse:
 
 def is_reading(statement: str) -> bool:
     """Say whether a statement reads only, and from tables only, as far as its text tells."""
-    return READS.match(statement) is not None and not any(found["refused"] for found in TOKENS.finditer(statement))
+    found = list(TOKENS.finditer(statement))
+    is_harmful = any(
+        token["refused"] or token[0][1:-1].upper() == "LOAD_FILE" for token in found
+    )  # also by a quoted name
+    return READS.match(statement) is not None and not is_harmful
 
 
 def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> tuple[dict[str, Any], Place]:
