@@ -209,6 +209,7 @@ class IdentityProvider(TenantOwnedModel):
         help_text="what the provider calls itself; it must say exactly this in every answer",
     )
     client_id = models.CharField(max_length=255, blank=True, help_text="as the provider shows it")
+    SEALED: ClassVar[dict[str, str]] = {"sealed_client_secret": "client_secret"}
     sealed_client_secret = models.BinaryField(editable=False, default=bytes)
     scopes = models.CharField(max_length=255, default="openid profile email")
     sso_url = models.CharField(

@@ -1,5 +1,7 @@
 """Runs of queries and their temporary results."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
@@ -28,6 +30,7 @@ class QueryRun(TenantOwnedModel):
     actor_label = models.CharField(max_length=200)
     cache_key = models.CharField(max_length=64)
     policy_fingerprint = models.CharField(max_length=64)
+    SEALED: ClassVar[dict[str, str]] = {"sealed_query": "sealed_query"}
     sealed_query = models.BinaryField(help_text="the request, sealed under the timed key: it can hold values")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     error_code = models.CharField(max_length=40, blank=True)

@@ -5,7 +5,6 @@ import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import tink
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
@@ -13,7 +12,7 @@ from django.conf import settings
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.errors import ExpiredKeyError, SealError
 from apps.vault.models import TimedKey
-from apps.vault.tenant_keys import tenant_key
+from apps.vault.tenant_keys import open_with_tenant_key, tenant_key
 from apps.vault.types import TimedKeyRef
 
 NONCE_BYTES = 12
@@ -57,10 +56,7 @@ def _open_key(key_id: UUID) -> tuple[AESGCM, datetime]:
     row = TimedKey.objects.filter(pk=key_id).first()
     if row is None or not row.wrapped:
         raise ExpiredKeyError("the key of this time slot has been destroyed")
-    try:
-        key = tenant_key().cipher.decrypt(bytes(row.wrapped), _associated(bound_tenant_id(), row.pk))
-    except tink.TinkError:
-        raise SealError("the timed key does not open for this tenant") from None
+    key = open_with_tenant_key(bytes(row.wrapped), _associated(bound_tenant_id(), row.pk))
     return AESGCM(key), row.slot_end
 
 

@@ -19,8 +19,10 @@ class OwnServer:
 
     host: str
     port: int
-    databases: frozenset[str]
-    usernames: frozenset[str]
+    databases: frozenset[str] = frozenset()
+    usernames: frozenset[str] = frozenset()
+    is_whole: bool = False
+    """whatever the target names there: a Redis or a broker has nothing for anybody"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def locate(target: Target, allowed: Allowed, *, default_port: int = POSTGRES_POR
     else:
         place = Place(_pinned(target.host, port, allowed), "", port)
     if any(_is_ours(target, place, own) for own in allowed.forbidden):
-        raise WarehouseError("refused_target", "The application's own database cannot be a source.")
+        raise WarehouseError("refused_target", "The application's own servers cannot be a source.")
     return place
 
 
@@ -77,7 +79,7 @@ def _pinned(host: str, port: int, allowed: Allowed) -> str:
         return pinned_address(host, port, allowed.sources)
     except AddressError as error:
         if error.code == "unreachable":
-            raise WarehouseError("unreachable") from None
+            raise WarehouseError("unreachable", hint="name") from None
         raise WarehouseError("refused_target", error.message) from None
 
 
@@ -92,6 +94,8 @@ def _socket_dir(host: str, allowed: Allowed) -> str:
 
 def _is_ours(target: Target, place: Place, own: OwnServer) -> bool:
     """Say whether a target is a database, or uses a role, of the application's own server."""
+    if own.is_whole:
+        return place.port == own.port and _is_same_host(place, own.host)
     names, roles = {_name(item) for item in own.databases}, {_name(item) for item in own.usernames}
     if _name(target.database) not in names and _name(target.username) not in roles:
         return False

@@ -12,7 +12,12 @@ OMNI_STATE_DIR = env.state_dir()
 OMNI_BASE_DOMAIN = env.text("OMNI_BASE_DOMAIN", "localhost")
 OMNI_PUBLIC_PORT = int(env.text("OMNI_PUBLIC_PORT", "8000") or 0)
 OMNI_DATA_DIR = Path(env.text("OMNI_DATA_DIR") or OMNI_STATE_DIR / "data")  # DuckDB files that connections may name
-OMNI_ALLOWED_SOURCES: list[str] = [host for host in (env.text("OMNI_ALLOWED_SOURCES") or "").split(",") if host]
+OMNI_ALLOWED_NETWORKS: list[str] = [
+    item.strip()
+    for name in ("OMNI_ALLOWED_NETWORKS", "OMNI_ALLOWED_SOURCES")  # the second is the name that older set-ups use
+    for item in (env.text(name) or "").split(",")
+    if item.strip()
+]
 OMNI_ALLOWED_PROVIDERS: list[str] = [host for host in (env.text("OMNI_ALLOWED_PROVIDERS") or "").split(",") if host]
 OMNI_TRUSTED_PROXIES: list[str] = env.networks("OMNI_TRUSTED_PROXIES")
 OMNI_SESSION_IDLE_MAX_MIN = env.number("OMNI_SESSION_IDLE_MAX_MIN", 12 * 60)
@@ -107,6 +112,7 @@ DATABASES: dict[str, Any] = {
     "default": env.database(env.required("OMNI_DATABASE_URL")),
     "owner": env.database(env.text("OMNI_DATABASE_OWNER_URL") or env.required("OMNI_DATABASE_URL")),
 }
+OMNI_MASTER_KEY_PREVIOUS = env.text("OMNI_MASTER_KEY_PREVIOUS") or ""  # opens, never seals; while keys are rotated
 OMNI_RUNTIME_ROLE = DATABASES["default"]["USER"]
 OMNI_REDIS_URL = env.required("OMNI_REDIS_URL")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": OMNI_REDIS_URL}}
@@ -158,6 +164,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(OMNI_STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "purge-expired": {"task": "retention.purge_expired", "schedule": crontab()},
+    "finish-rotations": {"task": "retention.finish_rotations", "schedule": crontab()},
+    "refresh-schemas": {"task": "connections.refresh_schemas", "schedule": crontab()},
 }
 
 OMNI_CACHE_DEFAULT_AGE_S = 6 * 3600  # where no policy of the model says otherwise
@@ -167,6 +175,7 @@ OMNI_HANDOVER_S = 60  # for answers that nobody keeps, until those who wait have
 OMNI_CACHE_SLOT_S = 3600
 OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
+OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
 STATIC_URL = "/static/"
 STATIC_ROOT = OMNI_STATE_DIR / "static"
