@@ -485,6 +485,7 @@ class ScimProfile(TenantOwnedModel):
 class LastClaims(TenantOwnedModel):
     """What the identity provider said of a person at the last sign-in, sealed under the tenant's key."""
 
+    SEALED: ClassVar[dict[str, str]] = {"sealed_claims": "claims"}
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="last_claims")
     provider = models.ForeignKey(IdentityProvider, on_delete=models.CASCADE, related_name="+")
     sealed_claims = models.BinaryField(editable=False)
