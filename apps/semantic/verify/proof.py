@@ -8,7 +8,7 @@ from threading import Lock
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import UnprovenSqlError

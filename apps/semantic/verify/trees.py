@@ -15,6 +15,16 @@ NOT_FIELDS = (ATTRIBUTE, "filters.")
 SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 FOLDED: Mapping[str, Callable[[str], str]] = {"postgres": str.lower, "duckdb": str, "mysql": str}
 COMPARED = {"greater_than": ">", "greater_than_or_equal_to": ">=", "less_than": "<", "less_than_or_equal_to": "<="}
+# How many days MySQL takes away from a day to come to the first of its period.
+SINCE: Mapping[object, str] = {
+    "week": "(WEEKDAY({v}) + 1) - 1",
+    "month": "CAST(EXTRACT(DAY FROM {v}) AS SIGNED) - 1",
+    "quarter": (
+        "(DAYOFYEAR({v}) - CASE WHEN {m} <= 3 THEN 0 WHEN {m} <= 6 THEN 90 WHEN {m} <= 9 THEN 181 ELSE 273 END "
+        "- CASE WHEN {m} > 3 AND ({y} % 4 = 0 AND ({y} % 100 <> 0 OR {y} % 400 = 0)) THEN 1 ELSE 0 END) - 1"
+    ),
+    "year": "DAYOFYEAR({v}) - 1",
+}
 PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}"}
 MASKS = {
     ("hash", "postgres"): "LEFT(ENCODE(SHA256(CONVERT_TO(CAST({k} AS TEXT) || CAST({v} AS TEXT), 'UTF8')), 'hex'), 16)",
@@ -157,6 +167,16 @@ class Expected:
         value = self._text(dimension.sql, dimension.view, is_qualified=False)
         if dimension.mask.kind == "hash":
             return self._normal(MASKS["hash", self.dialect].format(k=self._mark, v=value))
+        # DuckDB's DATE_TRUNC and PostgreSQL's division are read by what stands in them, parentheses aside.
+        tree = bare(self._parse(value))
+        if isinstance(tree, exp.Cast | exp.Column):
+            value = tree.sql(self.dialect)
+        if (
+            dimension.mask.kind == "bucket"
+            and self.dialect == "postgres"
+            and not tree.is_type(*exp.DataType.REAL_TYPES)
+        ):
+            value = f"CAST({value} AS DOUBLE PRECISION)"
         return self._normal(_plain_mask(dimension.mask, value, self.dialect))
 
     def normal(self, tree: exp.Expr) -> exp.Expr:
@@ -216,10 +236,20 @@ def _plain_mask(mask: Mask, value: str, dialect: str) -> str:
     if mask.kind == "truncate_date":
         if mask.argument not in ("week", "month", "quarter", "year"):
             raise UnprovenSqlError("A mask cuts a date to no known period.")
-        return f"CAST(DATE_TRUNC('{mask.argument}', {value}) AS DATE)"
+        if dialect == "mysql":
+            month, year = (f"CAST(EXTRACT({part} FROM {value}) AS SIGNED)" for part in ("MONTH", "YEAR"))
+            days = SINCE[mask.argument].format(v=value, m=month, y=year)
+            return f"CAST(DATE_SUB(CAST({value} AS DATE), INTERVAL ({days}) DAY) AS DATE)"
+        return f"CAST(DATE_TRUNC('{mask.argument.upper()}', {value}) AS DATE)"
     if mask.kind == "bucket" and isinstance(mask.argument, int | float) and mask.argument > 0:
         return f"FLOOR({value} / {mask.argument}) * {mask.argument}"
     if mask.kind == "keep_last" and isinstance(mask.argument, int) and mask.argument >= 0:
+        if dialect == "mysql":
+            text, count = f"CAST({value} AS CHAR)", mask.argument
+            return (
+                f"CASE WHEN CHAR_LENGTH({text}) > {count} THEN CONCAT(REPEAT('*', CHAR_LENGTH({text}) - {count}), "
+                f"RIGHT({text}, {count})) ELSE REPEAT('*', CHAR_LENGTH({text})) END"
+            )
         text, count = f"CAST({value} AS TEXT)", mask.argument
         return (
             f"CASE WHEN LENGTH({text}) > {count} THEN REPEAT('*', LENGTH({text}) - {count}) || RIGHT({text}, {count}) "
