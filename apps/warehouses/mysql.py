@@ -159,7 +159,7 @@ class MySQLWarehouse:
         self._tell("START TRANSACTION READ ONLY")
         cursor = self._connection.cursor(SSCursor)
         try:
-            cursor.execute(query, tuple(parameters) if parameters else None)
+            cursor.execute(query, tuple(parameters))
             if cursor.description is None:
                 raise err.ProgrammingError(ER.NOT_SUPPORTED_YET, "no rows")
         except pymysql.MySQLError:
