@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from scim2_models import InvalidValueException, UniquenessException
 
+from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.audit.services import record
 from apps.audit.types import AuditActor
@@ -49,6 +50,7 @@ def save_group(group: UserGroup | None, sent: Any, *, by: AuditActor, now: datet
         "added_ids": sorted(map(str, added))[:TOLD], "removed_ids": sorted(map(str, gone))[:TOLD],
     }  # fmt: skip
     record("accounts.group_provisioned" if is_new else "accounts.group_changed", row, by=by, now=now, facts=facts)
+    end_sessions_of(added | gone, why="groups changed", by=by, now=now)
     return row
 
 
@@ -82,14 +84,16 @@ def _set_members(group: UserGroup, wanted: set[UUID]) -> tuple[set[UUID], set[UU
 @transaction.atomic
 def remove_group(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
     """Delete a group with what it was granted: permissions are held by its id."""
+    members = list(GroupMembership.objects.filter(group=group).values_list("user_id", flat=True))
     record("accounts.group_removed", group, by=by, now=now)
     group.delete()
+    end_sessions_of(members, why="group removed", by=by, now=now)
 
 
 @transaction.atomic
 def hand_over(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
     """Let SCIM keep a group that was made by hand: its members from claims go, those put in by hand stay."""
-    GroupMembership.objects.filter(group=group, source=GroupMembership.Source.CLAIM).delete()
+    _drop_members(group, GroupMembership.Source.CLAIM, by=by, now=now)
     UserGroup.objects.filter(pk=group.pk).update(origin=UserGroup.Origin.SCIM, claim_value="", updated_at=now)
     record("accounts.group_handed_over", group, by=by, now=now)
 
@@ -97,6 +101,14 @@ def hand_over(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
 @transaction.atomic
 def take_back(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
     """Take a group from SCIM: the members that came over SCIM go, and SCIM does not see it any more."""
-    GroupMembership.objects.filter(group=group, source=GroupMembership.Source.SCIM).delete()
+    _drop_members(group, GroupMembership.Source.SCIM, by=by, now=now)
     UserGroup.objects.filter(pk=group.pk).update(origin=UserGroup.Origin.ADMINISTRATOR, external_id="", updated_at=now)
     record("accounts.group_taken_back", group, by=by, now=now)
+
+
+def _drop_members(group: UserGroup, source: str, *, by: AuditActor, now: datetime) -> None:
+    """Take out those whom one source put in; they sign in again."""
+    found = GroupMembership.objects.filter(group=group, source=source)
+    people = list(found.values_list("user_id", flat=True))
+    found.delete()
+    end_sessions_of(people, why="groups changed", by=by, now=now)

@@ -10,6 +10,7 @@ from unfold.decorators import action
 
 from apps.access.admin import ReadOnlyAdmin, actor_of
 from apps.access.sites import tenant_admin_site
+from apps.accounts import confirming
 from apps.retention.rotating import rotate_tenant_key, rotation_state
 from apps.vault.errors import VaultError
 from apps.vault.models import TenantKey
@@ -34,6 +35,9 @@ class TenantKeyAdmin(ReadOnlyAdmin):
         """Say what rotating will do; POST does it."""
         if not self.has_view_permission(request):
             raise Http404
+        away = confirming.required(request)
+        if away is not None:
+            return away
         try:
             if request.method == "POST":
                 rotate_tenant_key(by=actor_of(request), now=datetime.now(UTC))

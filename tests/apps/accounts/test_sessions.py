@@ -21,6 +21,7 @@ from apps.tenants.limits import narrowest
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.types import TenantRef
+from tests.apps.accounts.conftest import GROUP, ScimClient
 from tests.apps.conftest import SignedIn, without_csrf
 
 PAGE = "/accounts/sessions/"
@@ -247,6 +248,20 @@ def test_a_change_of_groups_ends_the_sessions_of_those_who_joined_or_left(
         gone = admin.post(f"/admin/accounts/usergroup/{finance.pk}/delete/", {"post": "yes"})
     assert gone.status_code == 302
     assert (is_in(of_ann), is_in(of_bob), is_in(admin)) == (False, False, True)
+
+
+def test_a_change_of_groups_over_scim_ends_sessions_too(
+    okta: ScimClient, signed_in: SignedIn, ann: User, bob: User
+) -> None:
+    of_ann, of_bob = signed_in(ann), signed_in(bob)
+    body = {"schemas": [GROUP], "displayName": "Operations", "members": [{"value": str(ann.pk)}]}
+    made = okta.send("POST", "/Groups", body)
+    assert made.status_code == 201, made.content
+    assert (is_in(of_ann), is_in(of_bob)) == (False, True)
+    of_ann = signed_in(User.objects.get(pk=ann.pk))
+    group = UserGroup.objects.get(name="Operations")
+    assert okta.send("DELETE", f"/Groups/{group.pk}").status_code == 204
+    assert (is_in(of_ann), is_in(of_bob)) == (False, True)
 
 
 def test_a_request_on_its_way_does_not_bring_an_ended_session_back(signed_in: SignedIn, ann: User) -> None:

@@ -11,6 +11,7 @@ from apps.connections.models import Connection
 from apps.connections.selectors import open_source
 from apps.connections.services import check_now, save_connection
 from apps.vault.models import TenantKey
+from tests.apps.conftest import SignedIn
 from tests.apps.connections.conftest import Browse
 from tests.warehouses.samples import PASSWORD
 
@@ -138,13 +139,17 @@ def test_the_buttons_check_and_rotate_for_administrators_only(
         assert browse(ann).post(f"{page}/{action}/", {"password": "x"}).status_code == 404
 
 
-def test_the_tenant_key_is_rotated_by_a_button(browse: Browse, mill: Connection, ada: User, ann: User) -> None:
+def test_the_tenant_key_is_rotated_by_a_button_after_a_fresh_sign_in(
+    browse: Browse, signed_in: SignedIn, mill: Connection, ada: User, ann: User
+) -> None:
     page = "/admin/vault/tenantkey/rotate/"
-    assert "Rotate the key now" in browse(ada).get(page).content.decode()
+    fresh = signed_in(ada)
+    assert "Rotate the key now" in fresh.get(page).content.decode()
     assert browse(ann).post(page).status_code == 404
+    assert browse(ada).post(page)["Location"].startswith("/accounts/confirm/")
     assert TenantKey.objects.count() == 1
-    assert browse(ada).post(page).status_code == 302
+    assert fresh.post(page).status_code == 302
     assert TenantKey.objects.count() == 2
-    assert "under way since" in browse(ada).get(page).content.decode()
+    assert "under way since" in fresh.get(page).content.decode()
     listed = browse(ada).get("/admin/vault/tenantkey/").content.decode()
     assert bytes(TenantKey.objects.latest("version").wrapped).hex()[:20] not in listed
