@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from apps.access.admin import ReadOnlyAdmin, ReadOnlyInline, TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.roles import Capability
@@ -32,7 +33,9 @@ class ConnectionForm(TenantModelForm):
     """An existing credential stays unless another is written; another target needs it written again."""
 
     password = forms.CharField(
-        required=False, widget=forms.PasswordInput(render_value=False), help_text="sealed when saved, never shown again"
+        required=False,
+        widget=UnfoldAdminPasswordWidget(render_value=False),
+        help_text="sealed when saved, never shown again",
     )
     replaces_credential = forms.BooleanField(required=False, label="replace the credential")
 
@@ -123,7 +126,7 @@ class ConnectionAdmin(TenantModelAdmin):
             return "TLS; the server's certificate and name are verified"
         return "TLS; the server's certificate and name are verified, unless it is this machine"
 
-    @action(description="Check now", url_path="check", icon="monitor_heart")
+    @action(description="Check now", url_path="check", icon="monitor_heart")  # type: ignore[untyped-decorator]  # the theme has no types
     def check_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Say what a check does; POST does it."""
         connection = self._opened(request, object_id)
@@ -132,7 +135,7 @@ class ConnectionAdmin(TenantModelAdmin):
             return self._back(connection)
         return self._page(request, connection, "check_page", f"Check {connection}")
 
-    @action(description="Rotate the password", url_path="rotate", icon="key")
+    @action(description="Rotate the password", url_path="rotate", icon="key")  # type: ignore[untyped-decorator]  # the theme has no types
     def rotate_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for another password; a worker tries it before the old one goes."""
         connection = self._opened(request, object_id)
@@ -149,7 +152,7 @@ class ConnectionAdmin(TenantModelAdmin):
             return self._back(connection)
         return self._page(request, connection, "rotate_page", f"Rotate the password of {connection}", form=form)
 
-    @action(description="Catalogue", url_path="catalogue", icon="table_rows")
+    @action(description="Catalogue", url_path="catalogue", icon="table_rows")  # type: ignore[untyped-decorator]  # the theme has no types
     def show_catalogue(self, request: HttpRequest, object_id: str) -> HttpResponse:
         connection = self._opened(request, object_id)
         address = reverse("admin:connections_catalogtable_changelist")

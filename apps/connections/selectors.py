@@ -81,7 +81,7 @@ class PooledSource:
         self._pool.give_back(self._key, self._session)
 
 
-def credential_of(connection: Connection, sealed: bytes | None) -> str | None:
+def credential_of(connection: Connection, sealed: bytes | memoryview | None) -> str | None:
     """Open a credential of the connection, in a worker.
 
     Raises:

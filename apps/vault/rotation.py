@@ -49,7 +49,7 @@ def _newest() -> TenantKey:
 
 
 def _opened(row: TenantKey) -> Keyset:
-    return read_keyset(master.unwrap(bytes(row.wrapped), context=context_of(row.tenant_id, row.version)))
+    return read_keyset(master.unwrap(bytes(row.wrapped), context=context_of(bound_tenant_id(), row.version)))
 
 
 def _add_version(after: TenantKey, keyset: Keyset, now: datetime) -> None:
@@ -135,7 +135,7 @@ def rewrap_tenant_keys() -> int:
     """Wrap the bound tenant's keysets under the present master key; return how many were under the previous one."""
     count = 0
     for row in TenantKey.objects.select_for_update().filter(destroyed_at=None):
-        context = context_of(row.tenant_id, row.version)
+        context = context_of(bound_tenant_id(), row.version)
         wrapped = bytes(row.wrapped)
         if not master.is_current(wrapped, context=context):
             row.wrapped = master.wrap(master.unwrap(wrapped, context=context), context=context)

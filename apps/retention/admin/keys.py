@@ -30,7 +30,7 @@ class TenantKeyAdmin(ReadOnlyAdmin):
         found: QuerySet[TenantKey] = super().get_queryset(request).defer("wrapped")
         return found
 
-    @action(description="Rotate the key", url_path="rotate", icon="key")
+    @action(description="Rotate the key", url_path="rotate", icon="key")  # type: ignore[untyped-decorator]  # the theme has no types
     def rotate_key(self, request: HttpRequest) -> HttpResponse:
         """Say what rotating will do; POST does it."""
         if not self.has_view_permission(request):
