@@ -62,7 +62,7 @@ ACCOUNTS = {
     ),
 }
 SITE = {
-    f"{ADMIN}search/": Specimen(query={"s": "person.email"}),
+    f"{ADMIN}search/": Specimen(query={"s": "person.email"}, post=200),
     ADMIN: Specimen(post=200),
     f"{ADMIN}login/": Specimen(get=404, post=404),
     f"{ADMIN}logout/": Specimen(get=302, post=302),
@@ -77,7 +77,7 @@ SITE = {
         },
         post=200,
     ),
-    f"{ADMIN}jsi18n/": Specimen(post=200),
+    f"{ADMIN}jsi18n/": Specimen(),
     f"{ADMIN}r/<path:content_type_id>/<path:object_id>/": Specimen(
         {"content_type_id": "=1", "object_id": "person.pk"}, get=404, post=404
     ),
@@ -124,7 +124,7 @@ TENANT = {
     "/runs/<uuid:run_id>/cancel/": Specimen(RUN, who="ann", get=405, post=204),
     "/view-as/": Specimen(query={"q": "person.email"}),
     "/view-as/start/": Specimen(body={"person": "person.pk", "next": "=/"}, get=405, post=302, ends_session=True),
-    "/view-as/end/": Specimen(get=405, post=302, member=302),
+    "/view-as/end/": Specimen(get=405, post=404),
 }  # fmt: skip
 PLATFORM = {
     **ACCOUNTS,
