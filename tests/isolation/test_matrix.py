@@ -137,7 +137,7 @@ def faults(route: str, specimen: Specimen, method: str, answer: Answer) -> Itera
     code, where = answer.status_code, answer.headers.get("Location", "")
     if specimen.is_open:
         is_right = code < 500 or code in (specimen.get, specimen.post)
-    elif route.startswith("/api/"):
+    elif route.startswith(("/api/", "/scim/")):
         is_right = code == 401
     else:
         is_right = code == 302 and where.startswith("/accounts/sign-in/")
@@ -158,7 +158,7 @@ def test_a_stranger_is_sent_to_sign_in_and_leaves_no_trace(
         pytest.skip("on the platform's host this is one of its own people")
     before, wrong = ledger.read(), []
     for route, specimen in specimens(urlconf).items():
-        if "token" in who and not route.startswith("/api/"):
+        if "token" in who and not route.startswith(("/api/", "/scim/")):
             continue  # elsewhere a token is nobody's: tests/apps/access
         if "<str:ticket>" in route:
             continue  # whoever holds a ticket is our staff with a grant: see tests/apps/support
