@@ -140,8 +140,8 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
         {
             "apps/access/reviewing.py": "kinds of objects, registered at import",
             "apps/access/selectors.py": "the support app's resolver, registered at import",
-            "apps/accounts/rates.py": "limits that the settings name, parsed once",
-            "apps/accounts/scim/schemas.py": "the schemas of SCIM and its parsed paths; the same for all",
+            "apps/accounts/rates.py": "parsed limits, and the client of Redis; what it counts is keyed by tenant",
+            "apps/accounts/scim/schemas.py": "schemas of SCIM, by the very definitions they are made of",
             "apps/accounts/usage.py": "who uses attributes, registered at import",
             "apps/semantic/model/yaml_nodes.py": "pure readings of text",
             "apps/tenants/addresses.py": "parsed networks, by their text",
