@@ -62,7 +62,7 @@ ACCOUNTS = {
     ),
 }
 SITE = {
-    f"{ADMIN}search/": Specimen(query={"s": "person.email"}),
+    f"{ADMIN}search/": Specimen(query={"s": "person.email"}, post=200),
     ADMIN: Specimen(post=200),
     f"{ADMIN}login/": Specimen(get=404, post=404),
     f"{ADMIN}logout/": Specimen(get=302, post=302),
@@ -77,16 +77,75 @@ SITE = {
         },
         post=200,
     ),
-    f"{ADMIN}jsi18n/": Specimen(post=200),
+    f"{ADMIN}jsi18n/": Specimen(),
     f"{ADMIN}r/<path:content_type_id>/<path:object_id>/": Specimen(
         {"content_type_id": "=1", "object_id": "person.pk"}, get=404, post=404
     ),
     ADMIN + r"(?P<url>.*)$": Specimen({"url": "=nowhere/"}, get=404, post=404),
 }
+OWN = {
+    "/accounts/confirm/": Specimen(get=0, post=None, member=200, is_open=True),
+    "/accounts/recover/<str:secret>/": Specimen(
+        {"secret": "=nothing"}, get=404, post=None, is_open=True, ends_session=True
+    ),
+    "/accounts/recovery/": Specimen(get=0, post=None, member=200),
+    "/accounts/saml/<slug:slug>/acs/": Specimen(IDP, get=405, post=None, is_open=True, ends_session=True),
+    "/accounts/saml/<slug:slug>/finish/": Specimen(IDP, get=404, post=None, is_open=True, ends_session=True),
+    "/accounts/saml/<slug:slug>/login/": Specimen(IDP, get=405, post=None, is_open=True),
+    "/accounts/sessions/": Specimen(who="ann", member=200),
+    "/accounts/sessions/<uuid:session_id>/end/": Specimen(
+        {"session_id": "person.pk"}, get=405, post=None, ends_session=True
+    ),
+    "/accounts/sessions/end/": Specimen(get=405, post=None, member=302, ends_session=True),
+    "/accounts/tokens/": Specimen(who="ann", post=None, member=200),
+    "/accounts/tokens/<uuid:token_id>/revoke/": Specimen({"token_id": "token.pk"}, get=405, post=None),
+}
+SCIM = {
+    f"/scim/{rest}": Specimen(
+        {"key": "person.pk"} if "<" in rest and "path" not in rest else {"rest": "=x"} if "<" in rest else {},
+        get=401,
+        post=401,
+    )
+    for rest in (
+        "",
+        "<path:rest>",
+        "v2/.search",
+        "v2/Bulk",
+        "v2/Groups",
+        "v2/Groups/.search",
+        "v2/Groups/<str:key>",
+        "v2/Me",
+        "v2/ResourceTypes",
+        "v2/ResourceTypes/<str:key>",
+        "v2/Schemas",
+        "v2/Schemas/<str:key>",
+        "v2/ServiceProviderConfig",
+        "v2/Users",
+        "v2/Users/.search",
+        "v2/Users/<str:key>",
+    )
+}
 TENANT = {
     **ACCOUNTS,
+    **OWN,
+    **SCIM,
     **SITE,
-    ADMIN + r"^(?P<app_label>audit|accounts|access|connections|datamodels|governance|dashboards|support)/$": Specimen({"app_label": "=accounts"}, post=200),
+    f"{ADMIN}accounts/identityprovider/<uuid:key>/metadata.xml": Specimen({"key": "provider.pk"}, get=404, post=None),
+    f"{ADMIN}accounts/identityprovider/<uuid:key>/test/": Specimen({"key": "provider.pk"}, get=0, post=None),
+    f"{ADMIN}accounts/serviceaccount/<uuid:key>/switch/": Specimen({"key": "person.pk"}, get=405, post=None),
+    f"{ADMIN}accounts/serviceaccount/<uuid:key>/token/": Specimen({"key": "person.pk"}, get=404, post=None),
+    f"{ADMIN}accounts/user/<uuid:key>/claims/": Specimen({"key": "person.pk"}, post=None),
+    f"{ADMIN}accounts/usergroup/<uuid:key>/keeper/": Specimen({"key": "group.pk"}, get=405, post=None),
+    f"{ADMIN}connections/connection/<path:object_id>/catalogue/": Specimen({"object_id": "connection.pk"}, get=0, post=None),
+    f"{ADMIN}connections/connection/<path:object_id>/check/": Specimen({"object_id": "connection.pk"}, get=0, post=None),
+    f"{ADMIN}connections/connection/<path:object_id>/rotate/": Specimen({"object_id": "connection.pk"}, get=0, post=None),
+    f"{ADMIN}vault/tenantkey/rotate/": Specimen(get=0, post=None),
+    "/api/v1/admin/sessions": Specimen(get=403, post=None),
+    "/api/v1/admin/sessions/<uuid:session_id>": Specimen({"session_id": "person.pk"}, get=403, post=None),
+    "/api/v1/admin/tokens": Specimen(get=403, post=None),
+    "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, get=403, post=None),
+    "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=None),
+    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|dashboards|support|queries|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen({"kind": "=dataset", "key": "dataset.pk"}, post=302),
     f"{MODELS}change/": Specimen(MODEL),
     f"{MODELS}draft/": Specimen(MODEL, get=405, post=302),
@@ -124,10 +183,11 @@ TENANT = {
     "/runs/<uuid:run_id>/cancel/": Specimen(RUN, who="ann", get=405, post=204),
     "/view-as/": Specimen(query={"q": "person.email"}),
     "/view-as/start/": Specimen(body={"person": "person.pk", "next": "=/"}, get=405, post=302, ends_session=True),
-    "/view-as/end/": Specimen(get=405, post=302, member=302),
+    "/view-as/end/": Specimen(get=405, post=404),
 }  # fmt: skip
 PLATFORM = {
     **ACCOUNTS,
+    **OWN,
     **SITE,
     f"{ADMIN}autocomplete/": Specimen(query=SITE[f"{ADMIN}autocomplete/"].query, get=403, post=403),
     ADMIN + r"^(?P<app_label>tenants)/$": Specimen({"app_label": "=tenants"}, post=200),

@@ -2,7 +2,6 @@
 
 import json
 import re
-from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from apps.tenants.errors import UnknownTenantError
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_host
 from apps.tenants.services import ValidationError, create_tenant
-from tests.isolation.houses import CANARY, World
+from tests.isolation.houses import BACKEND, CANARY, World
 from tests.isolation.specimens import Specimen, filled, specimens, values
 
 SECURE = {
@@ -111,10 +110,9 @@ def test_over_tls_cookies_are_the_hosts_own(houses: World) -> None:
     answer = client.get("/accounts/sign-in/", secure=True)
     assert "max-age=31536000; includeSubDomains" in answer["Strict-Transport-Security"]
     with bound(houses.acme.tenant.id):
-        client.force_login(houses.acme.people["ann"], backend="apps.accounts.backends.IdentityBackend")
-    jar: SimpleCookie = client.get("/", secure=True).cookies
-    jar |= answer.cookies
-    made = {name: jar[name] for name in jar} | {"__Host-omni_session": client.cookies["__Host-omni_session"]}
+        client.force_login(houses.acme.people["ada"], backend=BACKEND)
+    told = client.post(f"/admin/datamodels/datamodel/{houses.acme.data_model.pk}/refresh/", secure=True)
+    made = {**answer.cookies, **told.cookies}
     assert {"__Host-omni_session", "__Host-omni_csrf"} <= made.keys()
     for name, morsel in made.items():
         assert name.startswith("__Host-"), f"{name}: a neighbour's host could set it"

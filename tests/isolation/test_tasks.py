@@ -20,6 +20,7 @@ from tests.isolation.specimens import values
 TASKS: dict[str, Mapping[str, str]] = {
     "queries.execute_run": {"run_id": "run.pk"},
     "connections.check_connection": {"connection_id": "connection.pk"},
+    "connections.adopt_credential": {"connection_id": "connection.pk"},
 }
 """Name of a task → what its message names, as in ``specimens.py``."""
 
