@@ -25,8 +25,10 @@ from apps.accounts.models import (
     ApiToken,
     AttributeDefinition,
     ClaimMapping,
+    EmailDomain,
     GroupMembership,
     IdentityProvider,
+    SpentAssertion,
     User,
     UserAttribute,
     UserGroup,
@@ -178,6 +180,9 @@ def _people(house: House) -> None:
         ),
         client_secret=None, by=SYSTEM, now=house.now,
     )  # fmt: skip
+    saml = house.things.saml_provider
+    EmailDomain.objects.create(provider=saml, domain=f"{house.tenant.slug}.example")
+    SpentAssertion.objects.create(provider=saml, digest=house.mark.encode(), expires_at=house.now + timedelta(hours=1))
     role = Role.objects.create(name=f"{house.mark} role", capabilities=["query"])
     RoleAssignment.objects.create(user=house.people["ann"], role=role)
     house.things.group, house.things.provider, house.things.role, house.things.region = group, provider, role, region
