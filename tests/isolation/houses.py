@@ -25,12 +25,15 @@ from apps.accounts.models import (
     ApiToken,
     AttributeDefinition,
     ClaimMapping,
+    EmailDomain,
     GroupMembership,
     IdentityProvider,
+    SpentAssertion,
     User,
     UserAttribute,
     UserGroup,
 )
+from apps.accounts.saml.metadata import plain_certificate
 from apps.accounts.services import issue_token, save_provider
 from apps.audit.types import SYSTEM
 from apps.connections.models import CatalogColumn, CatalogTable, Connection
@@ -53,6 +56,7 @@ from apps.tenants.types import TenantRef
 from apps.vault.services import create_tenant_keys, ensure_worker_keys
 from tests import databases
 from tests.environment import WORKER
+from tests.saml_keys import make_pair
 
 CANARY = "canary9c41"
 BACKEND = "apps.accounts.backends.IdentityBackend"
@@ -165,6 +169,20 @@ def _people(house: House) -> None:
     )
     save_provider(provider, client_secret=house.mark, by=SYSTEM, now=house.now)
     ClaimMapping.objects.create(provider=provider, claim="region", definition=region)
+    house.things.saml_provider = save_provider(
+        IdentityProvider(
+            slug=f"{house.tenant.slug}-saml",
+            name=f"{house.mark} SAML",
+            protocol=IdentityProvider.Protocol.SAML,
+            issuer=f"urn:{house.tenant.slug}",
+            sso_url="https://127.0.0.1:1/sso",
+            certificates=[plain_certificate(make_pair(house.tenant.slug)[1].decode())],
+        ),
+        client_secret=None, by=SYSTEM, now=house.now,
+    )  # fmt: skip
+    saml = house.things.saml_provider
+    EmailDomain.objects.create(provider=saml, domain=f"{house.tenant.slug}.example")
+    SpentAssertion.objects.create(provider=saml, digest=house.mark.encode(), expires_at=house.now + timedelta(hours=1))
     role = Role.objects.create(name=f"{house.mark} role", capabilities=["query"])
     RoleAssignment.objects.create(user=house.people["ann"], role=role)
     house.things.group, house.things.provider, house.things.role, house.things.region = group, provider, role, region

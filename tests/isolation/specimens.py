@@ -48,18 +48,23 @@ class Specimen:
 RUN, TILE = {"run_id": "run.pk"}, {"slug": "dashboard.slug", "tile_id": "tile.pk"}
 VERSION = {"key": "data_model.pk", "number": "draft.number"}
 REQUEST, WAITING = {"request_id": "support_request.pk"}, {"request_id": "waiting_request.pk"}
-MODEL, IDP = {"key": "data_model.pk"}, {"slug": "provider.slug"}
+MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
 ADMIN = "/admin/"
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
 ONE_VERSION = f"{MODELS}versions/<int:number>/"
 
 ACCOUNTS = {
-    "/accounts/sign-in/": Specimen(query={"next": "=/"}, is_open=True, get=302, member=302),
+    "/accounts/sign-in/": Specimen(query={"next": "=/"}, is_open=True, get=302, post=302, member=302),
     "/accounts/sign-out/": Specimen(get=405, post=302, member=302, is_open=True, ends_session=True),
     "/accounts/oidc/<slug:slug>/login/": Specimen(IDP, get=405, post=502, member=502, is_open=True),
     "/accounts/oidc/<slug:slug>/callback/": Specimen(
         IDP, query={"state": "provider.pk", "code": "=x"}, get=400, is_open=True, member=400
     ),
+    "/accounts/saml/<slug:slug>/login/": Specimen(SAML, get=405, post=302, member=302, is_open=True),
+    "/accounts/saml/<slug:slug>/acs/": Specimen(
+        SAML, body={"SAMLResponse": "saml_provider.pk"}, get=405, post=400, member=400, is_open=True
+    ),
+    "/accounts/saml/<slug:slug>/finish/": Specimen(SAML, get=400, member=400, is_open=True),
 }
 SITE = {
     f"{ADMIN}search/": Specimen(query={"s": "person.email"}, post=200),
@@ -147,6 +152,8 @@ TENANT = {
     "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=None),
     ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|dashboards|support|queries|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen({"kind": "=dataset", "key": "dataset.pk"}, post=302),
+    f"{ADMIN}accounts/identityprovider/<uuid:key>/test/": Specimen({"key": "saml_provider.pk"}, post=200),
+    f"{ADMIN}accounts/identityprovider/<uuid:key>/metadata.xml": Specimen({"key": "saml_provider.pk"}),
     f"{MODELS}change/": Specimen(MODEL),
     f"{MODELS}draft/": Specimen(MODEL, get=405, post=302),
     f"{MODELS}refresh/": Specimen(MODEL, get=405, post=302),

@@ -195,6 +195,7 @@ def test_a_provider_that_is_switched_off_is_over_at_the_next_click(
         assert client.post("/accounts/saml/corp/login/").status_code == 404
         assert client.post("/accounts/saml/corp/acs/", {"SAMLResponse": "x"}).status_code == 404
         assert client.get("/accounts/saml/corp/finish/").status_code == 404
+    IdentityProvider.objects.filter(pk=corp.pk).update(is_enabled=True)
     corp.is_enabled = False
     save_provider(corp, client_secret=None, by=SYSTEM, now=now)
     assert not UserSession.objects.filter(user_id=eve.pk).exists()
