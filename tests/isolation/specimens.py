@@ -135,8 +135,6 @@ TENANT = {
     **OWN,
     **SCIM,
     **SITE,
-    f"{ADMIN}accounts/identityprovider/<uuid:key>/metadata.xml": Specimen({"key": "provider.pk"}, get=404, post=None),
-    f"{ADMIN}accounts/identityprovider/<uuid:key>/test/": Specimen({"key": "provider.pk"}, get=0, post=None),
     f"{ADMIN}accounts/serviceaccount/<uuid:key>/switch/": Specimen({"key": "person.pk"}, get=405, post=None),
     f"{ADMIN}accounts/serviceaccount/<uuid:key>/token/": Specimen({"key": "person.pk"}, get=404, post=None),
     f"{ADMIN}accounts/user/<uuid:key>/claims/": Specimen({"key": "person.pk"}, post=None),
