@@ -92,9 +92,9 @@ def test_an_administrator_sets_up_saml_and_somebody_signs_in_by_it(
     ada.locator("#domains-group a.add-row").click()
     ada.locator("[name='domains-0-domain']").fill("skyline.example")
     ada.get_by_role("link", name="Claims", exact=True).click()
-    for number, claim in enumerate(("carrier", "groups")):
+    for row, claim in enumerate(("carrier", "groups")):
         ada.locator("#mappings-group a.add-row").click()
-        ada.locator(f"[name='mappings-{number}-claim']").fill(claim)
+        ada.locator(f"[name='mappings-{row}-claim']").fill(claim)
     ada.locator("[name='mappings-0-definition']").select_option(index=1)
     ada.get_by_role("button", name="Save", exact=True).click()
     expect(ada.get_by_text("skyline.example").first).to_be_visible()
