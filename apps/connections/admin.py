@@ -87,6 +87,7 @@ class ConnectionAdmin(TenantModelAdmin):
     search_fields = ("name",)
     inlines = (CheckInline,)
     actions = ("check_selected",)
+    waiting_actions = frozenset(actions)
     actions_detail = ("check_one", "rotate_password", "show_catalogue")
     fieldsets = (
         (

@@ -1,6 +1,7 @@
 """Base of every admin page: permission comes from the actor, history goes to the audit log."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +65,7 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     form = TenantModelForm
     compressed_fields = True
     warn_unsaved_form = True
+    waiting_actions: frozenset[str] = frozenset()
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         self._log(request, obj, "created", message)
@@ -75,10 +77,14 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
         for obj in queryset:
             self._log(request, obj, "deleted", [])
 
-    @transaction.atomic
     def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        """Run an action on the chosen rows in one transaction: what it does and what the log says of it."""
-        found: HttpResponse | None = super().response_action(request, queryset)
+        """Run an action on the chosen rows in one transaction: what it does and what the log says of it.
+
+        Actions that wait for a worker see its word only outside of one; what they write is a service's transaction.
+        """
+        is_waiting = set(request.POST.getlist("action")) <= self.waiting_actions
+        with nullcontext() if is_waiting else transaction.atomic():
+            found: HttpResponse | None = super().response_action(request, queryset)
         return found
 
     def _log(self, request: HttpRequest, obj: models.Model, what: str, message: Any) -> None:

@@ -1,5 +1,6 @@
 """How long answers are kept: the model's policy under the tenant's maximum, and what makes them go before."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -194,7 +195,10 @@ def actor_of(user: User) -> Actor:
 
 
 def add_an_order() -> None:
-    """Put one more European order into the file."""
+    """Put a file with one more European order in the place of the one that readers have open."""
     path = settings.OMNI_DATA_DIR / "acme" / "acme.duckdb"
-    with duckdb.connect(str(path)) as connection:
+    draft = path.with_name("draft.duckdb")
+    shutil.copy(path, draft)
+    with duckdb.connect(str(draft)) as connection:
         connection.execute("INSERT INTO orders VALUES ('EU', 'paid', 'x@example.com', now()::TIMESTAMP, 1000.0)")
+    draft.replace(path)

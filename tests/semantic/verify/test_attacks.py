@@ -21,7 +21,7 @@ from tests.semantic.features.store import FILES, MASK_KEY, TODAY, everything, mo
 DIALECTS = ("duckdb", "postgres", "mysql")
 CLOSED = frozenset(("orders.amount", "orders.average", "orders.id", "orders.customer_id", "orders.p90", "orders.states",
                     "orders.per_customer", "customers.lifetime", "customers.manager_id", "orders.paid", "orders.per_status",
-                    "orders.best_customers", "customers.name", "customers.median_credit"))  # fmt: skip
+                    "orders.best_customers", "customers.name", "customers.median_credit", "managers.median_credit"))  # fmt: skip
 QUESTION = {
     "dataset": "Sales", "fields": ["customers.mail", "orders.status", "orders.revenue", "orders.count"], "limit": 49,
     "filters": {"orders.status": {"is": ["paid", "open"]}},
