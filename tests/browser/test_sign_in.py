@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 from apps.accounts.models import IdentityProvider
 from apps.accounts.saml.metadata import service_provider_metadata
 from tests.browser.conftest import PORT, ROOT, SignIn, url
-from tests.browser.test_stories import DASHBOARD, raw
+from tests.browser.test_stories import DASHBOARD, number, raw
 from tests.saml_keys import XMLSEC
 
 pytestmark = pytest.mark.browser
