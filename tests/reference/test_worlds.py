@@ -108,6 +108,10 @@ def test_another_filter_never_adds_and_a_wider_policy_never_takes(database: Engi
 def test_the_order_of_fields_does_not_matter(database: Engine, world: World) -> None:
     fill_tables(database, world)
     fields = list(world.question["fields"])
+    question = {
+        name: part for name, part in world.question.items() if name != "compare"
+    }  # which adds columns of its own
+    world = replace(world, question=question)
     turned = replace(world, question={**world.question, "fields": fields[::-1]})
     try:
         found = ask(database, world)

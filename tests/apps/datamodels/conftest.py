@@ -1,6 +1,8 @@
 """A shop in DuckDB, its model, and browsers of people who have signed in."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -65,6 +67,16 @@ def database_file(acme: TenantRef) -> Path:
     with duckdb.connect(str(path)) as database:
         database.execute(TABLES)
     return path
+
+
+@contextmanager
+def another_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Change the source as its owner does: a changed copy takes the place of the file that readers may have open."""
+    draft = path.with_name(f"draft-{path.name}")
+    shutil.copy(path, draft)
+    with duckdb.connect(str(draft)) as database:
+        yield database
+    draft.replace(path)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-import duckdb
 import pytest
 from django.test import Client
 
@@ -19,7 +18,7 @@ from apps.datamodels.models import DataModel, ModelVersion
 from apps.datamodels.selectors import files_of
 from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
-from tests.apps.datamodels.conftest import FILES, ORDERS, Browse, Object, Publish, define_attributes
+from tests.apps.datamodels.conftest import FILES, ORDERS, Browse, Object, Publish, another_file, define_attributes
 
 TOPIC, VIEW = "Sales.topic.yaml", "orders.view.yaml"
 TOKEN = re.compile(rb"[A-Za-z0-9]{64}")  # against forged forms, another on each page
@@ -241,7 +240,7 @@ def test_a_refresh_leads_to_the_draft_and_its_fields_are_classified(
     page: Client, shop: DataModel, database_file: Path
 ) -> None:
     assert "no table and no column" in page.post(at(shop, "refresh/"), follow=True).content.decode()
-    with duckdb.connect(str(database_file)) as database:
+    with another_file(database_file) as database:
         database.execute("ALTER TABLE orders ADD COLUMN email VARCHAR")
         database.execute("ALTER TABLE orders ADD COLUMN note VARCHAR")
         database.execute("ALTER TABLE orders DROP COLUMN country")

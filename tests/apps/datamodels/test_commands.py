@@ -5,7 +5,6 @@ from datetime import datetime
 from io import StringIO
 from pathlib import Path
 
-import duckdb
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
@@ -18,7 +17,7 @@ from apps.datamodels.management.commands.publish_model import Command as Publish
 from apps.datamodels.models import DataModel, ModelVersion
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
-from tests.apps.datamodels.conftest import FILES, Object, Publish
+from tests.apps.datamodels.conftest import FILES, Object, Publish, another_file
 
 TOPIC = "Sales.topic.yaml"
 Tell = Callable[..., str]
@@ -89,7 +88,7 @@ def test_two_versions_are_compared(tell: Tell, shop: DataModel, publish: Publish
 
 def test_a_refresh_says_what_it_found(tell: Tell, shop: DataModel, database_file: Path) -> None:
     assert tell("refresh_schema") == "the source has nothing new\n"
-    with duckdb.connect(str(database_file)) as database:
+    with another_file(database_file) as database:
         database.execute("ALTER TABLE orders ADD COLUMN email VARCHAR")
         database.execute("ALTER TABLE orders DROP COLUMN country")
     text = tell("refresh_schema")

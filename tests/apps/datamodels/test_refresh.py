@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pytest
 from celery import current_app
 from sqlglot import exp
@@ -23,7 +22,7 @@ from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.datamodels.selectors import files_of, problems_of, unclassified_fields
 from apps.governance.selectors import scope_for
 from apps.semantic.model.reading import read_model
-from tests.apps.datamodels.conftest import FILES, ORDERS, Publish
+from tests.apps.datamodels.conftest import FILES, ORDERS, Publish, another_file
 
 Change = Callable[..., None]
 VIEW = "orders.view.yaml"
@@ -34,7 +33,7 @@ def alter(database_file: Path) -> Change:
     """Run statements at the source."""
 
     def act(*statements: str) -> None:
-        with duckdb.connect(str(database_file)) as database:
+        with another_file(database_file) as database:
             for statement in statements:
                 database.execute(statement)
 
