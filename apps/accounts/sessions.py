@@ -21,3 +21,10 @@ class SessionStore(db.SessionStore):
         assert isinstance(session, UserSession)  # noqa: S101  (narrows the type)
         session.user_id = UUID(data[SESSION_KEY]) if data.get(SESSION_KEY) else None
         return session
+
+    def restore(self, stored: str | None) -> None:
+        """Take what was just read of this session, so that it is not read again; None means that there is none."""
+        if stored is None:
+            self._session_key = None
+        self._session_cache = self.decode(stored) if stored is not None else {}
+        self.accessed = True

@@ -10,6 +10,7 @@ class GovernanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the gates before publishing, and what stands beside them on the page."""
+        """Register the gates before publishing, what stands beside them on the page, and what reviews say of a model."""
         import_module("apps.governance.gates")
         import_module("apps.governance.panels")
+        import_module("apps.governance.reviewed")

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from apps.access.selectors import permitted
+from apps.access.deciding import permitted
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
+from apps.datamodels.rules import QUERY
 from apps.governance.deciding import decide
 from apps.governance.scopes import ScopeBuilder
 from apps.governance.types import Governed
@@ -21,7 +22,6 @@ from apps.semantic.scope import AccessScope, RowPolicy
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.services import mask_key
 
-QUERY = "query_dataset"
 MAX_ROWS = 50_000
 
 

@@ -30,7 +30,9 @@ PAGES = {
     Capability.REVIEW_ACCESS: ("access/accessreview/",),
 }  # fmt: skip
 ADMINISTRATORS_ONLY = ("access/role/", "access/roleassignment/", "governance/approvalrequest/")
-SHARED_WITH_PEOPLE = ("datamodels/dataset/", "dashboards/dashboard/", "dashboards/folder/")
+SHARED_WITH_PEOPLE = (
+    "datamodels/dataset/", "datamodels/datamodel/", "dashboards/dashboard/", "dashboards/folder/", "connections/connection/",
+)  # fmt: skip
 
 
 @pytest.fixture
