@@ -32,11 +32,11 @@ class Floor:
 
     @property
     def user_table(self) -> Any:
-        return get_user_obj_perms_model(self.container)
+        return get_user_obj_perms_model(self.container)  # type: ignore[arg-type]  # a class will do
 
     @property
     def group_table(self) -> Any:
-        return get_group_obj_perms_model(self.container)
+        return get_group_obj_perms_model(self.container)  # type: ignore[arg-type]  # a class will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class PermissionRule:
 
     @property
     def user_table(self) -> Any:
-        return get_user_obj_perms_model(self.model)
+        return get_user_obj_perms_model(self.model)  # type: ignore[arg-type]  # a class will do
 
     @property
     def group_table(self) -> Any:
-        return get_group_obj_perms_model(self.model)
+        return get_group_obj_perms_model(self.model)  # type: ignore[arg-type]  # a class will do
 
     def admits(self, actor: Actor) -> bool:
         """Say whether an actor of this kind can hold the permission by grants at all."""

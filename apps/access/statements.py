@@ -133,27 +133,23 @@ def ways_sql(counting: Counting, *, of: Literal["one", "many", "everybody"]) -> 
 
 
 @cache
-def held_sql(counting: Counting) -> str:
-    """Return the statement of the objects on which one person holds a permission by grants, for lists.
+def granted_sql(counting: Counting) -> str:
+    """Return the subquery of the objects on which one ``person`` was granted a permission, for lists."""
+    return _granted(counting.rule.user_table, counting.rule.group_table, counting.own)
 
-    Parameter: ``person``.
-    """
-    rule = counting.rule
-    found = _granted(rule.user_table, rule.group_table, counting.own)
-    if rule.floor is None:
-        return found
-    floor = rule.floor
-    containers = floor.container._meta.db_table
-    return f"""{found}
-UNION ALL
-(WITH RECURSIVE below (id) AS (
-    {_granted(floor.user_table, floor.group_table, counting.above)}
-    UNION
-    SELECT f.id FROM below b CROSS JOIN LATERAL (
-      SELECT f.id FROM "{containers}" f WHERE f."{floor.parent}" = b.id OFFSET 0) f
-  )
-  SELECT o.id FROM below b CROSS JOIN LATERAL (
-    SELECT o.id FROM "{rule.model._meta.db_table}" o WHERE o."{floor.column}" = b.id OFFSET 0) o)"""
+
+@cache
+def below_sql(counting: Counting) -> str:
+    """Return the subquery of the containers whose objects one ``person`` reaches: those granted, and all below them."""
+    floor = counting.rule.floor
+    if floor is None:
+        raise TypeError(f"{counting.rule.codename} has no floor")
+    return f"""WITH RECURSIVE below (id) AS (
+  {_granted(floor.user_table, floor.group_table, counting.above)}
+  UNION
+  SELECT f.id FROM below b CROSS JOIN LATERAL (
+    SELECT f.id FROM "{floor.container._meta.db_table}" f WHERE f."{floor.parent}" = b.id OFFSET 0) f
+) SELECT id FROM below"""
 
 
 def _granted(user_table: Any, group_table: Any, keys: tuple[int, ...]) -> str:

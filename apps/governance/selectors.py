@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from apps.access.deciding import decide as decide_permission
 from apps.access.deciding import permitted
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
@@ -40,6 +41,12 @@ def permitted_dataset(actor: Actor, name: str) -> Dataset:
     if found is None:
         raise unknown_dataset(name)
     return found
+
+
+def permission_facts(actor: Actor, name: str) -> dict[str, Any]:
+    """Return what the audit log keeps of the permission on a data set of this name; nothing where there is none."""
+    found = Dataset.objects.filter(name=name, is_published=True).first()
+    return decide_permission(actor, QUERY, found).facts() if found is not None else {}
 
 
 def unknown_dataset(name: str) -> UnknownDatasetError:

@@ -85,6 +85,11 @@ class HoldersAdmin(TenantModelAdmin):
             return found
         return found.filter(pk__in=permitted(actor_of(request), self.model, self.edited_by).order_by().values("pk"))
 
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Name the folders and models of others to nobody who sees single objects only."""
+        is_for_all = self._may_edit_all(request) or self._may_share(request)
+        return super().get_list_filter(request) if is_for_all else ()
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Add the holders for those who may say who they are."""
         found = super().get_fieldsets(request, obj)

@@ -9,12 +9,12 @@ shows no row.
 
 import select
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from django.db import transaction
 from django.db.backends.postgresql import base, operations
 from django.db.backends.utils import CursorWrapper
-from psycopg import ClientCursor
+from psycopg import ClientCursor, Cursor
 from psycopg.pq import ConnStatus, TransactionStatus
 
 from apps.tenants.binding import current_tenant_id
@@ -23,12 +23,12 @@ SETTING = "omni.tenant_id"
 TELL = "SELECT set_config(%s, %s, true)"
 
 
-class PreparedCursor(base.ServerBindingCursor):  # type: ignore[name-defined,misc]  # missing in the stubs
+class PreparedCursor(Cursor[Any]):
     """Sends its statements prepared: the server plans each once per connection, and not again for every request."""
 
     def execute(
         self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool | None = None
-    ) -> Any:
+    ) -> Self:
         return super().execute(query, params, prepare=True, binary=binary)
 
 

@@ -10,11 +10,11 @@ from django.http import Http404
 from django.test import Client
 
 from apps.access import reviewing
+from apps.access.errors import ReviewChangedError
+from apps.access.exporting import as_csv, as_text, digest_of
 from apps.access.models import AccessReview, Role, RoleAssignment
 from apps.access.roles import Capability
 from apps.access.selectors import actor_for_user
-from apps.access.errors import ReviewChangedError
-from apps.access.exporting import as_csv, as_text, digest_of
 from apps.access.services import grant_permission, sign_off
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.audit.models import AuditEvent

@@ -1,5 +1,6 @@
 """The fixed cost of a signed-in request, and lists of what a person may see, in databases of growing size, in turns."""
 
+import hashlib
 import statistics
 import sys
 import time
@@ -31,7 +32,7 @@ from tests.bench.scale.databases import ensure, sizes, wrapper
 from tests.bench.scale.plans import hot_plans
 from tests.bench.scale.rows import BIG, BIG_DASHBOARDS, BIG_PEOPLE, DASHBOARDS, PEOPLE
 
-ROUNDS, LIST_ROUNDS, SAMPLES = 40, 6, 40
+ROUNDS, LIST_ROUNDS, SAMPLES = 24, 4, 40
 LIMITS = {"statements": 3, "fixed_cost_ms": 1.5, "growth": 1.3, "list_ms": 20}
 
 
@@ -47,8 +48,6 @@ class Case:
 
 def key(kind: str, tenant: int, number: int) -> UUID:
     """Return a row's key, as the server made it."""
-    import hashlib
-
     return UUID(hashlib.md5(f"{kind}:{tenant}:{number}".encode(), usedforsecurity=False).hexdigest())
 
 
@@ -146,7 +145,7 @@ def _case(tenant: int, person: int, dashboard: int) -> Case:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.create()
         session.save()
-        factory = RequestFactory(headers={"host": f"t{tenant}.localhost".replace("t-1", "t-1")})
+        factory = RequestFactory(headers={"host": f"t{tenant}.localhost"})
         factory.cookies["omni_session"] = session.session_key or ""
 
     def request() -> HttpRequest:
@@ -176,15 +175,17 @@ def _figures(base: Base, loaded: dict[str, Any], samples: dict[str, list[float]]
     count, texts = base.statements()
     print(f"{base.name}: {texts}", file=sys.stderr)
     median = {name: round(statistics.median(values), 3) for name, values in samples.items()}
+    best = {name: round(min(values), 3) for name, values in samples.items()}
     p95 = {name: round(sorted(values)[int(len(values) * 0.95)], 3) for name, values in samples.items()}
     return {
         "loaded": loaded,
         "fixed_cost": {
             "statements": count, "wall_ms": median["wall"], "wall_p95_ms": p95["wall"], "cpu_ms": median["cpu"],
+            "best_wall_ms": best["wall"], "best_cpu_ms": best["cpu"],
             "wall_in_the_big_tenant_ms": median["wall_big_tenant"],
         },
         "list_of_50_ms": {
-            name: {"median": median[name], "p95": p95[name]}
+            name: {"median": median[name], "p95": p95[name], "best": best[name]}
             for name in ("dashboards", "datasets", "dashboards_big_tenant")
         },
         "plans": base.plans(),
