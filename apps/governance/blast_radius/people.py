@@ -10,8 +10,8 @@ from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
 from apps.accounts.models import GroupMembership, User, UserAttribute
 from apps.datamodels.models import DataModel, DatasetGroupPermission, DatasetUserPermission
+from apps.datamodels.rules import QUERY
 from apps.governance.blast_radius.types import PersonRef
-from apps.governance.selectors import QUERY
 
 SYSTEM = "omni_"
 Held = Mapping[UUID, frozenset[UUID]]
