@@ -8,7 +8,7 @@ FUZZ_CASES ?= 20000
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test test-semantic browser bench bench-rights fuzz mutants check fmt lint types imports migrations lock clean
+.PHONY: help demo run worker test test-semantic browser bench bench-rights fuzz mutants soak check fmt lint types imports migrations lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ fuzz: $(VENV)/.dev ## 20,000 random models, people and questions against the slo
 
 mutants: $(VENV)/.dev ## spoil one rule after another and see that a test notices
 	@$(BIN)/python -m tests.mutants
+
+soak: $(VENV)/.dev ## alternate two tenants over 200,000 requests and tasks with random aborts: nothing may cross over
+	@$(BIN)/python -m tests.soak
 
 bench: $(VENV)/.dev ## print figures as one JSON object
 	@$(BIN)/python -m tests.bench

@@ -11,13 +11,14 @@ from django.db import connection
 from apps.access import statements
 from apps.access.roles import BASE, BUILT_IN, NONE, Capability, capabilities_of
 from apps.access.types import AttributeValue
-from apps.accounts.models import User
+from apps.accounts.attributes import GROUP, Held, standing
+from apps.accounts.models import User, UserSession
 from apps.tenants.binding import bound_tenant_id
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a person holds: attributes by name, (id, name) of groups, capabilities of all roles together."""
+    """What a person holds: attributes by name as their strongest source has them, (id, name) of groups, capabilities of all roles together."""
 
     attributes: dict[str, AttributeValue]
     groups: list[tuple[UUID, str]]
@@ -37,9 +38,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class SessionFound:
-    """A session that has not expired: what it holds (signed), and whose it is; None while nobody has signed in."""
+    """A session that has not expired, and whose it is; None while nobody has signed in.
 
-    stored: str
+    It still has to be held against the tenant's limits: :meth:`apps.accounts.sessions.SessionStore.restore` does so.
+    """
+
+    row: UserSession
     identity: Identity | None
 
 
@@ -49,6 +53,7 @@ class TokenFound:
 
     id: UUID
     last_used_at: datetime | None
+    scope: str
     identity: Identity
 
 
@@ -57,14 +62,16 @@ def identity_of_session(key: str, *, now: datetime) -> SessionFound | None:
     row = _row(statements.SESSION, {"key": key, "tenant": bound_tenant_id(), "now": now})
     if row is None:
         return None
-    stored, has_person, *rest = row
-    return SessionFound(stored, _identity(rest) if has_person else None)
+    width = len(statements.SESSION_FIELDS)
+    session = UserSession.from_db(connection.alias, statements.SESSION_FIELDS, row[:width])
+    has_person, *rest = row[width:]
+    return SessionFound(session, _identity(rest) if has_person else None)
 
 
 def identity_of_token(digest: bytes, *, now: datetime) -> TokenFound | None:
     """Return the bound tenant's valid token with this digest and its person with rights."""
     row = _row(statements.TOKEN, {"digest": digest, "tenant": bound_tenant_id(), "now": now})
-    return TokenFound(row[0], row[1], _identity(row[2:])) if row is not None else None
+    return TokenFound(row[0], row[1], row[2], _identity(row[3:])) if row is not None else None
 
 
 def rights_of(user: User) -> Rights:
@@ -92,9 +99,13 @@ def _identity(row: Sequence[Any]) -> Identity:
 
 
 def _rights(row: Sequence[Any]) -> Rights:
-    attributes, groups, roles = row
+    own, given, groups, roles = row
+    said = [Held(name, kind, is_list, tuple(values), source) for name, kind, is_list, values, source in own or ()]
+    said += [
+        Held(name, kind, is_list, tuple(values), GROUP, group) for name, kind, is_list, values, group in given or ()
+    ]
     return Rights(
-        {name: AttributeValue(tuple(values), kind, source) for name, kind, source, values in attributes or ()},
+        {name: AttributeValue(one.values, one.type, one.source) for name, one in standing(said).items() if one.values},
         [(UUID(key), name) for key, name in groups or ()],
         _together(roles or ()),
     )

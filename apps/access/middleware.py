@@ -16,13 +16,26 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from apps.access.identity import Identity, identity_of_session
-from apps.access.selectors import actor_for_token, actor_for_view, actor_of_identity, anonymous, usable_view
+from apps.access.selectors import (
+    actor_for_recovery,
+    actor_for_scim,
+    actor_for_token,
+    actor_for_view,
+    actor_of_identity,
+    anonymous,
+    usable_view,
+)
 from apps.access.services import end_view
 from apps.access.types import Actor
+from apps.accounts.sessions import RECOVERY_KEY
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-PUBLIC = ("/accounts/", "/static/", "/support/enter/")
+PUBLIC = (
+    "/accounts/sign-in/", "/accounts/sign-out/", "/accounts/oidc/", "/accounts/saml/", "/accounts/recover/", "/static/",
+    "/support/enter/",
+)  # fmt: skip
+SCIM = "/scim/"
 VIEW_KEY = "view_session_id"
 """in the browser's session: the view as another person that goes on in it"""
 VIEW_HEADER = "Omni-View"
@@ -54,13 +67,17 @@ class BearerCsrfMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/api/") and bearer(request):
+        if request.path.startswith(("/api/", SCIM)) and bearer(request):
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
 class ActorMiddleware:
-    """Bind ``request.actor``, read in one statement. A bearer token is the only identity of the request that carries one."""
+    """Bind ``request.actor``, read in one statement. A bearer token is the only identity of the request that carries one.
+
+    Under /scim/ a SCIM token is the only identity there is: neither a session nor a person's token counts, and a SCIM
+    token counts nowhere else.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -72,6 +89,9 @@ class ActorMiddleware:
     def actor(self, request: HttpRequest) -> Actor:
         tenant: TenantRef = request.tenant  # type: ignore[attr-defined]
         token = bearer(request)
+        if request.path.startswith(SCIM):
+            found = actor_for_scim(token, now=datetime.now(UTC)) if token and not tenant.is_platform else None
+            return found or anonymous(tenant.id)
         if token is not None:
             found = None
             if request.path.startswith("/api/"):
@@ -80,20 +100,23 @@ class ActorMiddleware:
         identity = restored_identity(request)
         if identity is None:
             return anonymous(tenant.id)
+        if request.session.get(RECOVERY_KEY):
+            return actor_for_recovery(identity.person)
         return actor_of_identity(identity, is_platform=tenant.is_platform)
 
 
 def restored_identity(request: HttpRequest) -> Identity | None:
     """Restore the request's session and its person together; None when nobody has signed in.
 
-    What Django's own middleware would read for ``request.user``, and checked as it does: the session's content is
-    signed, and it must name this person, our backend, and the person's session version.
+    What Django's own middleware would read for ``request.user``, and checked as it does: the session is within its
+    limits, its content is signed, and it must name this person, our backend, and the person's session version.
     """
     session: Any = request.session
     key = session.session_key
-    found = identity_of_session(key, now=datetime.now(UTC)) if key and key.isalnum() else None
-    session.restore(found.stored if found is not None else None)
-    identity = found.identity if found is not None else None
+    now = timezone.now()
+    found = identity_of_session(key, now=now) if key and key.isalnum() else None
+    goes_on = session.restore(found.row if found is not None else None, now=now)
+    identity = found.identity if found is not None and goes_on else None
     if identity is not None and session.get(SESSION_KEY) == str(identity.person.pk):
         if constant_time_compare(session.get(HASH_SESSION_KEY, ""), identity.person.get_session_auth_hash()):
             if session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
@@ -117,6 +140,8 @@ class SignInRequiredMiddleware:
             return self.get_response(request)
         if request.path.startswith("/api/"):
             return unauthorized()
+        if request.path.startswith(SCIM):
+            return scim_unauthorized()
         target = f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}"
         if getattr(request, "htmx", False):
             return HttpResponse(status=401, headers={"HX-Redirect": settings.LOGIN_URL})
@@ -128,6 +153,17 @@ def unauthorized() -> HttpResponse:
     body = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Sign in or send a valid token."}
     return JsonResponse(
         body, status=401, content_type="application/problem+json", headers={"WWW-Authenticate": 'Bearer realm="omni"'}
+    )
+
+
+def scim_unauthorized() -> HttpResponse:
+    """Return the one answer to SCIM requests without a valid token (RFC 7644, 3.12)."""
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "401",
+        "detail": "Send a valid SCIM token of this tenant.",
+    }  # fmt: skip
+    return JsonResponse(
+        body, status=401, content_type="application/scim+json", headers={"WWW-Authenticate": 'Bearer realm="scim"'}
     )
 
 

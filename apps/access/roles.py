@@ -55,6 +55,9 @@ NAMES = {
 ADMINISTRATIVE = ALL - {Capability.QUERY, Capability.VIEW_AS}
 """any of these opens the administration, for what it is about"""
 
+OF_RECOVERY = frozenset((Capability.MANAGE_IDENTITY, Capability.MANAGE_PEOPLE))
+"""what a recovery link is for: to set up sign-in and to let people in"""
+
 
 def capabilities_of(names: list[str]) -> frozenset[Capability]:
     """Return the capabilities of these names; a name that nobody knows any more holds nothing."""

@@ -8,16 +8,17 @@ from uuid import UUID
 from apps.access.deciding import AccessDecision, decide, has_permission, permitted
 from apps.access.identity import Identity, Rights, identity_of_token, rights_of
 from apps.access.models import ViewSession
-from apps.access.roles import ALL, NONE, Capability
+from apps.access.roles import ALL, NONE, OF_RECOVERY, Capability
 from apps.access.types import Actor, AttributeValue, Viewing
-from apps.accounts.models import ApiToken, User
-from apps.accounts.services import TOKEN_PREFIX, token_digest
+from apps.accounts.models import ApiToken, ScimToken, User
+from apps.accounts.scim.tokens import SCIM_PREFIX
+from apps.accounts.services import TOKEN_PREFIX, may_hold_admin_token, token_digest
 from apps.tenants.binding import bound_tenant_id
 
 __all__ = [
-    "AccessDecision", "Rights", "actor_for_token", "actor_for_user", "actor_for_view", "actor_from_reference",
-    "actor_of_identity", "anonymous", "decide", "has_permission", "permitted", "register_support_resolver",
-    "rights_of", "role_capabilities", "usable_view",
+    "AccessDecision", "Rights", "actor_for_recovery", "actor_for_scim", "actor_for_token", "actor_for_user",
+    "actor_for_view", "actor_from_reference", "actor_of_identity", "anonymous", "decide", "has_permission", "permitted",
+    "register_support_resolver", "rights_of", "role_capabilities", "usable_view",
 ]  # fmt: skip
 SupportResolver = Callable[[UUID, datetime], Actor | None]
 USED_EVERY = timedelta(minutes=5)
@@ -31,12 +32,17 @@ def anonymous(tenant_id: UUID) -> Actor:
     return Actor(kind="anonymous", tenant_id=tenant_id, user_id=None, label="anonymous")
 
 
-def actor_for_user(user: User, *, is_platform: bool = False, token_id: UUID | None = None) -> Actor:
+def actor_for_user(
+    user: User, *, is_platform: bool = False, token_id: UUID | None = None, token_scope: str = ""
+) -> Actor:
     """Build the actor of a person of the bound tenant: one statement for attributes, groups and roles."""
-    return actor_of_identity(Identity(user, rights_of(user)), is_platform=is_platform, token_id=token_id)
+    found = Identity(user, rights_of(user))
+    return actor_of_identity(found, is_platform=is_platform, token_id=token_id, token_scope=token_scope)
 
 
-def actor_of_identity(found: Identity, *, is_platform: bool = False, token_id: UUID | None = None) -> Actor:
+def actor_of_identity(
+    found: Identity, *, is_platform: bool = False, token_id: UUID | None = None, token_scope: str = ""
+) -> Actor:
     """Build the actor of a person whose rights were just read."""
     user, rights = found.person, found.rights
     names = sorted(name for _, name in rights.groups)
@@ -56,7 +62,16 @@ def actor_of_identity(found: Identity, *, is_platform: bool = False, token_id: U
         attributes=rights.attributes | _system_attributes(user, names, is_admin=is_admin),
         timezone=user.timezone,
         token_id=token_id,
+        token_scope=token_scope,
     )
+
+
+def actor_for_recovery(user: User) -> Actor:
+    """Return the actor of an administrator who came by a recovery link: no attribute, no group, no permission."""
+    return Actor(
+        kind="recovery", tenant_id=bound_tenant_id(), user_id=user.pk, label=str(user), email=user.email,
+        capabilities=OF_RECOVERY if user.is_tenant_admin else NONE, timezone=user.timezone,
+    )  # fmt: skip
 
 
 def role_capabilities(user: User) -> frozenset[Capability]:
@@ -65,7 +80,10 @@ def role_capabilities(user: User) -> frozenset[Capability]:
 
 
 def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict[str, AttributeValue]:
-    """Attributes that the system sets; a group-less person has no ``omni_user_groups``, as with any unset one."""
+    """Attributes that the system sets; a group-less person has no ``omni_user_groups``, as with any unset one.
+
+    All of ``accounts.attributes.SYSTEM_ATTRIBUTES`` but the entity of embedded sessions, which nobody who signs in has.
+    """
     found: dict[str, tuple[str, ...]] = {
         "omni_user_id": (str(user.pk),),
         "omni_user_name": (user.name,) if user.name else (),
@@ -86,7 +104,29 @@ def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False) ->
         return None
     if found.last_used_at is None or found.last_used_at < now - USED_EVERY:
         ApiToken.objects.filter(pk=found.id).update(last_used_at=now)
-    return actor_of_identity(found.identity, is_platform=is_platform, token_id=found.id)
+    scope = _scope(found.scope, found.identity.person)
+    return actor_of_identity(found.identity, is_platform=is_platform, token_id=found.id, token_scope=scope)
+
+
+def _scope(scope: str, holder: User) -> str:
+    """Return what a token is good for; one that administers sinks with the rights of its holder."""
+    if scope == ApiToken.Scope.ADMIN and not may_hold_admin_token(holder):
+        return ApiToken.Scope.QUERY
+    return scope
+
+
+def actor_for_scim(bearer: str, *, now: datetime) -> Actor | None:
+    """Return the actor of a valid SCIM token of the bound tenant, or None: it keeps people and groups, and sees no data."""
+    if not bearer.startswith(SCIM_PREFIX):
+        return None
+    token = ScimToken.objects.filter(digest=token_digest(bearer), revoked_at=None, expires_at__gt=now).first()
+    if token is None:
+        return None
+    if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
+        ScimToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return Actor(
+        kind="scim", tenant_id=bound_tenant_id(), user_id=None, label=f"SCIM token {token.name}", token_id=token.pk
+    )
 
 
 def register_support_resolver(resolver: SupportResolver) -> None:
@@ -149,6 +189,6 @@ def actor_from_reference(
     if kind == "token":
         if token_id is None:
             return None
-        valid = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now)
-        return actor_for_user(user, token_id=token_id) if valid.exists() else None
+        token = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now).first()
+        return actor_for_user(user, token_id=token_id, token_scope=token.scope) if token else None
     return actor_for_user(user) if kind == "person" else None

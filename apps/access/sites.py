@@ -49,6 +49,14 @@ def _actor(request: HttpRequest) -> Actor | None:
     return getattr(request, "actor", None)
 
 
+def environment(request: HttpRequest) -> list[str] | None:
+    """Say on every page of the administration when it is open through a recovery link only."""
+    actor = _actor(request)
+    if actor is None or actor.kind != "recovery":
+        return None
+    return [f"Recovery until {request.session.ends_at:%H:%M} UTC: sign-in and people only", "warning"]  # type: ignore[attr-defined]
+
+
 class TenantAdminSite(GovernedAdminSite):
     """For whoever administers something of a tenant: that tenant's rows, each page for those whose roles hold it."""
 

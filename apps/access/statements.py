@@ -16,22 +16,30 @@ from typing import Any, Literal
 from django.db.models.expressions import RawSQL
 
 from apps.access.rules import PermissionRule
-from apps.accounts.models import User
+from apps.accounts.models import User, UserSession
 
 UNION = "\nUNION ALL\n"
 NAMED = re.compile(r"%\((\w+)\)s")
 PERSON_FIELDS = tuple(field.attname for field in User._meta.concrete_fields)
 PERSON = ", ".join(f'u."{field.column}"' for field in User._meta.concrete_fields)
+SESSION_FIELDS = tuple(field.attname for field in UserSession._meta.concrete_fields)
+SESSION_ROW = ", ".join(f's."{field.column}"' for field in UserSession._meta.concrete_fields)
 
 ATTRIBUTES = """
-  (SELECT json_agg(json_build_array(d.name, d.type, a.source, a.values))
+  (SELECT json_agg(json_build_array(d.name, d.type, d.is_list, a.values, a.source))
      FROM accounts_userattribute a CROSS JOIN LATERAL (
-       SELECT d.name, d.type FROM accounts_attributedefinition d WHERE d.id = a.definition_id OFFSET 0) d
+       SELECT d.name, d.type, d.is_list FROM accounts_attributedefinition d WHERE d.id = a.definition_id OFFSET 0) d
     WHERE a.user_id = u.id)"""
-GROUPS = """
+MINE = "(SELECT DISTINCT m.group_id FROM accounts_groupmembership m WHERE m.user_id = u.id)"
+"""the groups of a person, each once: every source of a membership has a row of its own"""
+GIVEN = f"""
+  (SELECT json_agg(json_build_array(d.name, d.type, d.is_list, a.values, g.name))
+     FROM {MINE} m JOIN accounts_groupattribute a ON a.group_id = m.group_id
+     JOIN accounts_usergroup g ON g.id = m.group_id CROSS JOIN LATERAL (
+       SELECT d.name, d.type, d.is_list FROM accounts_attributedefinition d WHERE d.id = a.definition_id OFFSET 0) d)"""
+GROUPS = f"""
   (SELECT json_agg(json_build_array(g.id, g.name))
-     FROM accounts_groupmembership m JOIN accounts_usergroup g ON g.id = m.group_id
-    WHERE m.user_id = u.id)"""
+     FROM {MINE} m JOIN accounts_usergroup g ON g.id = m.group_id)"""
 ROLES = """
   (SELECT json_agg(json_build_array(r.is_base, r.built_in,
        (SELECT o.capabilities FROM access_role o WHERE o.id = r.role_id))) FROM (
@@ -44,19 +52,21 @@ ROLES = """
         FROM accounts_groupmembership m JOIN access_roleassignment e ON e.group_id = m.group_id
        WHERE m.user_id = u.id
     ) r)"""
-RIGHTS = f"{ATTRIBUTES},{GROUPS},{ROLES}"
-"""what a person ``u`` holds: three columns, each NULL for nothing"""
+RIGHTS = f"{ATTRIBUTES},{GIVEN},{GROUPS},{ROLES}"
+"""what a person ``u`` holds: own attributes, those of groups, groups, roles; each column NULL for nothing"""
 
 SESSION = f"""
-SELECT s.session_data, u.id IS NOT NULL, {PERSON}, {RIGHTS}
-  FROM accounts_usersession s
-  LEFT JOIN accounts_user u ON u.id = s.user_id AND u.tenant_id = s.tenant_id AND u.is_active
+SELECT {SESSION_ROW}, u.id IS NOT NULL, {PERSON}, {RIGHTS}
+  FROM "accounts_usersession" s
+  LEFT JOIN accounts_user u
+    ON u.id = s.user_id AND u.tenant_id = s.tenant_id AND u.is_active AND u.kind = '{User.Kind.PERSON.value}'
  WHERE s.session_key = %(key)s AND s.tenant_id = %(tenant)s AND s.expire_date > %(now)s
+   AND COALESCE((SELECT i.is_enabled FROM accounts_identityprovider i WHERE i.id = s.provider_id), s.provider_id IS NULL)
 """
-"""a browser session that has not expired, its active person, and what the person holds"""
+"""a browser session that has not expired and whose provider is switched on, its active person, and what the person holds"""
 
 TOKEN = f"""
-SELECT t.id, t.last_used_at, {PERSON}, {RIGHTS}
+SELECT t.id, t.last_used_at, t.scope, {PERSON}, {RIGHTS}
   FROM accounts_apitoken t JOIN accounts_user u ON u.id = t.user_id AND u.tenant_id = t.tenant_id AND u.is_active
  WHERE t.digest = %(digest)s AND t.tenant_id = %(tenant)s AND t.revoked_at IS NULL AND t.expires_at > %(now)s
 """

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from apps.access.roles import ADMINISTRATIVE, Capability
+from apps.access.roles import ADMINISTRATIVE, OF_RECOVERY, Capability
 
-ActorKind = Literal["person", "token", "support", "system", "anonymous"]
+ActorKind = Literal["person", "token", "scim", "support", "recovery", "system", "anonymous"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Actor:
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     timezone: str = "UTC"
     token_id: UUID | None = None
+    token_scope: str = ""
     on_behalf_of: str = ""
     support: SupportScope | None = None
     viewing: Viewing | None = None
@@ -88,8 +89,18 @@ class Actor:
         return self.is_tenant_admin or capability in self.capabilities
 
     def manages(self, capability: Capability) -> bool:
-        """Say whether the actor may administer something: a person in person, as themselves."""
+        """Say whether the actor may administer something: a person in person, as themselves.
+
+        Whoever came by a recovery link manages what the link is for, and holds nothing else.
+        """
+        if self.kind == "recovery":
+            return capability in OF_RECOVERY & self.capabilities
         return self.kind == "person" and self.viewing is None and self.may(capability)
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the actor may have queries run; a token that only reads may not."""
+        return self.token_scope != "read"
 
     @property
     def may_administer(self) -> bool:

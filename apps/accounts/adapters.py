@@ -2,16 +2,19 @@
 
 from typing import Any
 
+import requests
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp
+from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
 
 from apps.accounts.models import IdentityProvider
-from apps.accounts.services import TABLE
-from apps.vault.services import open_sealed
+from apps.accounts.selectors import enabled_providers
+from apps.accounts.services import opened_secret
+from apps.network.fetching import checked_session
 
 CANCELLED = "You stopped the sign-in at your identity provider."
 FAILED = "The sign-in did not finish. It may have taken too long, or been started in another tab. Please try again."
@@ -33,8 +36,16 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
-        rows = IdentityProvider.objects.filter(is_enabled=True).order_by("name")
-        return [social_app(row) for row in rows if client_id in (None, row.client_id)]
+        apps = [social_app(row) for row in enabled_providers()]
+        return [
+            app
+            for app in apps
+            if client_id in (None, app.client_id) and provider in (None, app.provider, app.provider_id)
+        ]
+
+    def get_requests_session(self) -> requests.Session:
+        """Reach providers where the operator lets customers' addresses lead, and nowhere else."""
+        return checked_session(settings.OMNI_ALLOWED_PROVIDERS)
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, error: Any = None, **kwargs: Any) -> None:
         text = CANCELLED if str(error) == "cancelled" else FAILED
@@ -43,9 +54,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 def social_app(row: IdentityProvider) -> SocialApp:
     """Return the row as allauth's application, unsaved, with its secret opened for this request."""
-    secret = open_sealed(bytes(row.sealed_client_secret), table=TABLE, row=row.pk, column="client_secret")
-    settings = {"server_url": row.issuer, "issuer": row.issuer, "oauth_pkce_enabled": True, "scope": row.scopes.split()}
+    if row.is_saml:
+        return SocialApp(provider="saml", provider_id=row.slug, name=row.name, client_id=row.slug)
+    options = {"server_url": row.issuer, "issuer": row.issuer, "oauth_pkce_enabled": True, "scope": row.scopes.split()}
     return SocialApp(
         provider="openid_connect", provider_id=row.slug, name=row.name, client_id=row.client_id,
-        secret=secret.decode(), settings=settings,
+        secret=opened_secret(row), settings=options,
     )  # fmt: skip

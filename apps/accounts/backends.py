@@ -16,7 +16,7 @@ class IdentityBackend:
         """Authenticate nobody: there is nothing to check a credential against."""
 
     def get_user(self, user_id: UUID | str) -> User | None:
-        """Return the active person of the bound tenant, or None."""
+        """Return the active person of the bound tenant, or None; a service account has no sessions."""
         if current_tenant_id() is None:
             return None
-        return User.objects.filter(pk=user_id, is_active=True).first()
+        return User.objects.filter(pk=user_id, is_active=True, kind=User.Kind.PERSON).first()

@@ -1,24 +1,62 @@
 """Claims of an identity provider → typed attributes and groups."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeGuard
+
+from django.db.models import Q, QuerySet
 
 from apps.accounts.errors import AttributeTypeError
 from apps.accounts.models import AttributeDefinition, ClaimMapping, GroupMembership, User, UserAttribute, UserGroup
 
 MAX_VALUES = 500
 MAX_TEXT = 500
+TRUTH = {"true": True, "1": True, "false": False, "0": False}
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+
+MAX_NUMBER = 2**63
+MISSING = object()
+"""stands for a claim that is not there, which is not one that is null"""
+
+
+class ProtocolText(str):
+    """A value from a protocol that has only text (SAML): numbers and truth values are read out of it."""
+
+    __slots__ = ()
+
+    def read(self, kind: str) -> str | int | float | bool:
+        """Return the value in an attribute's type, or the text itself where it says nothing of that type."""
+        if kind == AttributeDefinition.Type.BOOLEAN and self.lower() in TRUTH:
+            return TRUTH[self.lower()]
+        if kind == AttributeDefinition.Type.NUMBER and NUMBER.fullmatch(self):
+            return int(self) if self.lstrip("-").isdecimal() else float(self)
+        return str(self)
 
 
 def claim_at(claims: Mapping[str, Any], path: str) -> Any:
-    """Return the claim at a dotted path, or None."""
-    if path in claims:
-        return claims[path]
-    found: Any = claims
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
+    """Return the claim at a dotted path, or None.
+
+    A name that holds dots itself (such as an address) is found before its parts are. A list of objects gives the list
+    of what each of them has at the rest of the path.
+    """
+    found = _at(claims, tuple(path.split(".")))
+    return None if found is MISSING else found
+
+
+def _at(found: Any, parts: tuple[str, ...]) -> Any:
+    if not parts:
+        return found
+    if isinstance(found, list):
+        inner = [_at(item, parts) for item in found if isinstance(item, Mapping)]
+        flat = [one for item in inner for one in (item if isinstance(item, list) else [item])]
+        return [one for one in flat if one is not MISSING] or MISSING
+    if isinstance(found, Mapping):
+        for length in range(len(parts), 0, -1):
+            name = ".".join(parts[:length])
+            if name in found and (value := _at(found[name], parts[length:])) is not MISSING:
+                return value
+    return MISSING
 
 
 def typed_values(raw: Any, definition: AttributeDefinition) -> list[str | int | float | bool]:
@@ -38,11 +76,13 @@ def typed_values(raw: Any, definition: AttributeDefinition) -> list[str | int | 
 
 def _typed(value: Any, definition: AttributeDefinition) -> str | int | float | bool:
     kind = definition.type
+    if isinstance(value, ProtocolText):
+        value = value.read(kind)
     if kind == AttributeDefinition.Type.BOOLEAN and isinstance(value, bool):
         return value
-    if kind == AttributeDefinition.Type.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):
+    if kind == AttributeDefinition.Type.NUMBER and _is_number(value):
         return value
-    if kind == AttributeDefinition.Type.STRING and isinstance(value, str) and len(value) <= MAX_TEXT:
+    if kind == AttributeDefinition.Type.STRING and isinstance(value, str) and _is_storable(value):
         return value
     if kind == AttributeDefinition.Type.DATE and isinstance(value, str):
         try:
@@ -52,63 +92,96 @@ def _typed(value: Any, definition: AttributeDefinition) -> str | int | float | b
     raise AttributeTypeError(f"{definition.name} holds {kind}s")
 
 
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Say whether this is a number with a size: not infinite, and not "not a number", which compares with nothing."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
+
+
+def _is_storable(text: str) -> bool:
+    """Say whether a text is short enough and made of characters that the database keeps."""
+    return len(text) <= MAX_TEXT and "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def mapped_values(mapping: ClaimMapping, claims: Mapping[str, Any]) -> list[str | int | float | bool]:
+    """Return what a mapping makes of claims.
+
+    Raises:
+        AttributeTypeError: the claim has another type than the attribute.
+    """
+    if mapping.definition is None:
+        raise TypeError("this mapping names groups")
+    return typed_values(claim_at(claims, mapping.claim), mapping.definition)
+
+
 def refresh_attributes(user: User, mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> list[str]:
     """Bring claim-sourced attributes up to date; return the names of those that changed.
 
-    A claim that is absent or of another type removes its value, one that came with the invitation too. What an
-    administrator has set stays.
+    A claim that is absent or of another type removes its value, and that of the invitation too: the identity provider
+    has spoken. What other sources say stays as it is.
     """
-    held = {value.definition_id: value for value in UserAttribute.objects.filter(user=user)}
-    wanted: dict[Any, list[Any]] = {}
-    definitions = {mapping.definition_id: mapping.definition for mapping in mappings if mapping.definition}
+    wanted: dict[str, tuple[ClaimMapping, list[Any]]] = {}
     for mapping in mappings:
         if mapping.definition is None:
             continue
         try:
-            values = typed_values(claim_at(claims, mapping.claim), mapping.definition)
+            values = mapped_values(mapping, claims)
         except AttributeTypeError:
             values = []
-        wanted[mapping.definition_id] = values or wanted.get(mapping.definition_id, [])
-    changed = []
-    for definition_id, values in wanted.items():
-        if _store(user, definitions[definition_id], held.get(definition_id), values):
-            changed.append(definitions[definition_id].name)
-    for definition_id, value in held.items():
-        if value.source == UserAttribute.Source.CLAIM and definition_id not in wanted:
-            value.delete()
-            changed.append(value.definition.name)
+        if values or mapping.definition.name not in wanted:
+            wanted[mapping.definition.name] = (mapping, values)
+    own = (UserAttribute.Source.CLAIM, UserAttribute.Source.INVITATION)
+    held = list(UserAttribute.objects.filter(user=user, source__in=own).select_related("definition"))
+    changed = {row.definition.name for row in held if _is_over(row, wanted)}
+    UserAttribute.objects.filter(pk__in=[row.pk for row in held if _is_over(row, wanted)]).delete()
+    known = {row.definition.name: row.values for row in held if row.source == UserAttribute.Source.CLAIM}
+    for name, (mapping, values) in wanted.items():
+        if values:
+            origin = f"claim “{mapping.claim}” of {mapping.provider.name}"
+            UserAttribute.objects.update_or_create(
+                user=user, definition=mapping.definition, source=UserAttribute.Source.CLAIM,
+                defaults={"values": values, "origin": origin},
+            )  # fmt: skip
+            if _typed_list(known.get(name, [])) != _typed_list(values):
+                changed.add(name)
     return sorted(changed)
 
 
-def _store(user: User, definition: AttributeDefinition, held: UserAttribute | None, values: list[Any]) -> bool:
-    if held is not None and held.source == UserAttribute.Source.ADMINISTRATOR:
-        return False
-    if held is not None and held.source == UserAttribute.Source.CLAIM and held.values == values:
-        return False
-    if not values:
-        if held is not None:
-            held.delete()
-        return held is not None
-    UserAttribute.objects.update_or_create(
-        user=user, definition=definition, defaults={"values": values, "source": UserAttribute.Source.CLAIM}
-    )
-    return True
+def _is_over(row: UserAttribute, wanted: Mapping[str, tuple[ClaimMapping, list[Any]]]) -> bool:
+    """Say whether a value from a claim or an invitation goes."""
+    if row.source == UserAttribute.Source.INVITATION:
+        return row.definition.name in wanted
+    return not wanted.get(row.definition.name, (None, []))[1]
+
+
+def _typed_list(values: list[Any]) -> list[tuple[str, Any]]:
+    return [(type(value).__name__, value) for value in values]
+
+
+def groups_named(mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> set[str] | None:
+    """Return what claims of groups say; None when no mapping reads groups."""
+    paths = [mapping.claim for mapping in mappings if mapping.definition is None]
+    if not paths:
+        return None
+    names: set[str] = set()
+    for path in paths:
+        raw = claim_at(claims, path)
+        names |= {name for name in (raw if isinstance(raw, list) else [raw]) if isinstance(name, str) and name}
+    return {name for name in names if _is_storable(name)}
+
+
+def claimable_groups(names: set[str]) -> QuerySet[UserGroup]:
+    """Return the groups that claims mean by these names. Groups that SCIM keeps take no members from claims."""
+    is_meant = Q(claim_value__in=names) | Q(claim_value="", name__in=names)
+    return UserGroup.objects.filter(is_meant, origin=UserGroup.Origin.ADMINISTRATOR)
 
 
 def refresh_groups(user: User, mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> bool:
     """Bring claim-sourced memberships up to date; groups that do not exist are ignored. Say whether any changed."""
-    paths = [mapping.claim for mapping in mappings if mapping.definition is None]
-    if not paths:
-        return False
-    names: set[str] = set()
-    for path in paths:
-        raw = claim_at(claims, path)
-        names |= {name for name in (raw if isinstance(raw, list) else [raw]) if isinstance(name, str)}
-    wanted = set(UserGroup.objects.filter(name__in=names).values_list("pk", flat=True))
-    held = dict(GroupMembership.objects.filter(user=user).values_list("group_id", "source"))
-    gone = {group for group, source in held.items() if source == GroupMembership.Source.CLAIM} - wanted
-    new = wanted - held.keys()
-    GroupMembership.objects.filter(user=user, group_id__in=gone).delete()
-    for group_id in new:
+    names = groups_named(mappings, claims)
+    wanted = set(claimable_groups(names or set()).values_list("pk", flat=True))
+    own = GroupMembership.objects.filter(user=user, source=GroupMembership.Source.CLAIM)
+    held = set(own.values_list("group_id", flat=True))
+    own.filter(group_id__in=held - wanted).delete()
+    for group_id in wanted - held:
         GroupMembership.objects.create(user=user, group_id=group_id, source=GroupMembership.Source.CLAIM)
-    return bool(gone or new)
+    return held != wanted

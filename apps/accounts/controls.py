@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import connection
 
-from apps.accounts.models import ApiToken, IdentityProvider
+from apps.accounts.models import ApiToken, IdentityProvider, ScimToken
 from apps.tenants.types import Control, ControlResult
 
 
@@ -19,7 +19,7 @@ def _no_password() -> ControlResult:
 
 def _providers() -> ControlResult:
     providers = list(IdentityProvider.objects.filter(is_enabled=True))
-    plain = [row.slug for row in providers if not row.issuer.startswith("https://")]
+    plain = [row.slug for row in providers if not (row.sso_url if row.is_saml else row.issuer).startswith("https://")]
     holds = settings.OMNI_IS_LOCAL or not plain
     return ControlResult(
         holds, f"{len(providers)} enabled, {len(plain)} without TLS" + (" (local set-up)" if plain else "")
@@ -27,12 +27,12 @@ def _providers() -> ControlResult:
 
 
 def _tokens() -> ControlResult:
-    wrong = [token for token in ApiToken.objects.all() if len(bytes(token.digest)) != 32]
-    return ControlResult(not wrong, f"{ApiToken.objects.count()} tokens, kept as hashes")
+    kept = [bytes(token.digest) for table in (ApiToken, ScimToken) for token in table._default_manager.all()]
+    return ControlResult(all(len(digest) == 32 for digest in kept), f"{len(kept)} tokens, kept as hashes")
 
 
 CONTROLS = (
     Control("accounts.no_password", "P6", "No password is stored, anywhere", _no_password),
     Control("accounts.providers", "P6", "People sign in at their own identity provider over TLS", _providers),
-    Control("accounts.tokens", "P6", "API tokens are kept as hashes", _tokens),
+    Control("accounts.tokens", "P6", "API and SCIM tokens are kept as hashes", _tokens),
 )

@@ -19,3 +19,11 @@ class NotInvitedError(SignInError):
 
 class AttributeTypeError(ValueError):
     """A value does not have the type of its attribute."""
+
+
+class SamlError(SignInError):
+    """A SAML document is refused. The message says why, in words for whoever set the provider up."""
+
+
+class ProviderError(ValueError):
+    """What was written about an identity provider cannot be used; the message says why."""

@@ -14,20 +14,22 @@ from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnec
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from allauth.utils import build_absolute_uri
 from django.conf import settings
-from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 
+from apps.accounts.adapters import social_app
+from apps.accounts.confirming import check_confirmation, stated_time
+from apps.accounts.entering import Way, enter
 from apps.accounts.errors import SignInError
-from apps.accounts.models import IdentityProvider, User
+from apps.accounts.models import IdentityProvider, is_address
 from apps.accounts.services import sign_in_from_claims
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 SKEW_S = 60
-BACKEND = "apps.accounts.backends.IdentityBackend"
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+USERINFO = "userinfo_endpoint"
 
 
 class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
@@ -39,15 +41,16 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         self.state: dict[str, Any] = {}
 
     def get_provider(self) -> "Provider":
-        app = next(app for app in get_adapter().list_apps(self.request) if app.provider_id == self.row.slug)
-        return Provider(self.request, app=app, row=self.row)
+        return Provider(self.request, app=social_app(self.row), row=self.row)
 
     @property
     def openid_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().openid_config
-        if config.get("issuer") != self.row.issuer:
+        if not isinstance(config, dict) or config.get("issuer") != self.row.issuer:
             raise OAuth2Error("the discovery document names another issuer")
-        addresses = [config[name] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
+        addresses = [str(config.get(name, "")) for name in (*ENDPOINTS, *({USERINFO} & config.keys()))]
+        if not all(is_address(address) for address in addresses):
+            raise OAuth2Error("the discovery document lacks an address")
         if not settings.OMNI_IS_LOCAL and not all(address.startswith("https://") for address in addresses):
             raise OAuth2Error("the provider must be reached over TLS")
         return config
@@ -57,11 +60,13 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> None:
         """Check everything, sign the person in, and answer at once: allauth's own accounts are not used."""
+        if request.GET.get("iss", self.row.issuer) != self.row.issuer:
+            raise OAuth2Error("the answer comes from another issuer")  # RFC 9207
         id_claims = self._id_token_claims(app.client_id, kwargs["response"].get("id_token"))
-        userinfo = self._fetch_user_info(token.token)
-        if userinfo.get("sub") != id_claims["sub"]:
+        userinfo = self._fetch_user_info(token.token) if USERINFO in self.openid_config else {"sub": id_claims["sub"]}
+        if not isinstance(userinfo, dict) or userinfo.get("sub") != id_claims["sub"]:
             raise OAuth2Error("userinfo is about somebody else")
-        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, id_claims.get("amr", [])))
+        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, _methods(id_claims), id_claims))
 
     def _id_token_claims(self, client_id: str, id_token: str | None) -> dict[str, Any]:
         if not id_token:
@@ -78,30 +83,59 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
             raise OAuth2Error("the ID token belongs to another sign-in")
         if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != client_id:
             raise OAuth2Error("the ID token is for several audiences")
+        if claims.get("azp", client_id) != client_id:
+            raise OAuth2Error("the ID token was issued to another client")
         return claims
 
     def _signing_key(self, id_token: str) -> tuple[Any, str]:
         header = jwt.get_unverified_header(id_token)
         algorithm = header.get("alg")
-        if algorithm not in ALGORITHMS:
+        if algorithm not in ALGORITHMS or "crit" in header:
             raise OAuth2Error("the ID token's algorithm is not allowed")
         with get_adapter().get_requests_session() as session:
             response = session.get(self.openid_config["jwks_uri"])
             response.raise_for_status()
-            keys = response.json().get("keys", [])
-        kid = header.get("kid")
-        fitting = [key for key in keys if key.get("kty") in ("RSA", "EC") and (kid is None or key.get("kid") == kid)]
+            keys = signing_keys(response.json())
+        kid, kind = header.get("kid"), "EC" if algorithm.startswith("ES") else "RSA"
+        fitting = [
+            key
+            for key in keys
+            if key["kty"] == kind and key.get("alg", algorithm) == algorithm and (kid is None or key.get("kid") == kid)
+        ]
         if len(fitting) != 1:
             raise OAuth2Error("the provider has no such signing key")
         return jwt.PyJWK.from_dict(fitting[0], algorithm=algorithm).key, algorithm
 
-    def _answer(self, request: HttpRequest, claims: dict[str, Any], amr: Any) -> HttpResponse:
-        methods = [str(method) for method in amr] if isinstance(amr, list) else []
+    def _answer(
+        self, request: HttpRequest, claims: dict[str, Any], methods: list[str], id_claims: dict[str, Any]
+    ) -> HttpResponse:
+        now, confirmed_at = timezone.now(), stated_time(id_claims.get("auth_time"))
         try:
-            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=timezone.now())
+            user = sign_in_from_claims(provider=self.row, claims=claims, amr=methods, now=now)
+            check_confirmation(request, self.state.get("confirms"), str(user.pk), confirmed_at, now=now)
         except SignInError as error:
             return render(request, "accounts/sign_in_refused.html", {"message": error.message}, status=403)
-        return enter(request, user, self.state.get("next"))
+        return enter(request, user, self.state.get("next"), Way(self.row, confirmed_at))
+
+
+def _methods(id_claims: dict[str, Any]) -> list[str]:
+    """Return how the person proved who they are: methods (``amr``) and class (``acr``) of the ID token alone."""
+    amr, acr = id_claims.get("amr"), id_claims.get("acr")
+    methods = [str(method) for method in amr] if isinstance(amr, list) else []
+    return [*methods, acr] if isinstance(acr, str) else methods
+
+
+def signing_keys(document: Any) -> list[dict[str, Any]]:
+    """Return the public keys of a key set that may sign; keys for encryption are not among them."""
+    keys = document.get("keys", []) if isinstance(document, dict) else []
+    return [
+        key
+        for key in keys
+        if isinstance(key, dict)
+        and key.get("kty") in ("RSA", "EC")
+        and key.get("use", "sig") == "sig"
+        and "d" not in key
+    ]
 
 
 class Provider(OpenIDConnectProvider):  # type: ignore[misc]
@@ -124,18 +158,7 @@ class CallbackView(OAuth2CallbackView):  # type: ignore[misc]
         state, response = super()._get_state(request, provider)
         if state is not None:
             data = state.get("data") or {}
-            self.adapter.state = {"nonce": data.get("nonce"), "next": state.get("next")}
+            self.adapter.state = {
+                "nonce": data.get("nonce"), "next": state.get("next"), "confirms": data.get("confirms"),
+            }  # fmt: skip
         return state, response
-
-
-def safe_next(request: HttpRequest, target: str | None) -> str:
-    """Return the target when it is a path on this host, else the home page."""
-    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and is_safe and target.startswith("/") else "/"
-
-
-def enter(request: HttpRequest, user: User, target: str | None) -> HttpResponse:
-    """Start a fresh session for the person."""
-    request.session.flush()
-    login(request, user, backend=BACKEND)
-    return HttpResponseRedirect(safe_next(request, target))

@@ -5,29 +5,65 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
+from django.utils.text import slugify
 
 from apps.accounts.claims import refresh_attributes, refresh_groups, typed_values
+from apps.accounts.ending import end_sessions_of, end_sessions_of_provider
 from apps.accounts.errors import NotInvitedError, SignInError
+from apps.accounts.last_claims import keep_claims, mappings_of
 from apps.accounts.models import (
     ApiToken,
     AttributeDefinition,
-    ClaimMapping,
     GroupMembership,
     IdentityProvider,
+    LastClaims,
+    ServiceAccount,
     User,
     UserAttribute,
     UserGroup,
     UserSession,
 )
+from apps.accounts.selectors import belongs_elsewhere
 from apps.audit.services import record
 from apps.audit.types import SYSTEM, AuditActor
-from apps.vault.services import seal
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import bound_limits
+from apps.vault.services import open_sealed, seal
 
 TOKEN_PREFIX = "omni_"
+SERVICE_DOMAIN = "service.invalid"
+"""no mail can reach it, and no provider may verify it (RFC 2606)"""
 TABLE = "accounts_identityprovider"
+ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates")
+"""a provider in which any of these has changed is another one"""
+MULTI_FACTOR = "mfa"
+SINGLE_FACTORS = frozenset(
+    (
+        "pwd",
+        "pin",
+        "otp",
+        "sms",
+        "tel",
+        "kba",
+        "user",
+        "swk",
+        "wia",
+        "geo",
+        "rba",
+        "mca",
+        "mac",
+        "fpt",
+        "face",
+        "iris",
+        "vbm",
+        "retina",
+    )
+)
+"""methods of RFC 8176 that are one factor each: naming one as a provider's demand does not do for staff"""
 
 
 @transaction.atomic
@@ -50,39 +86,53 @@ def invite_user(
         ValidationError: the address is malformed, or the person has come already.
         AttributeTypeError: a value has another type.
     """
-    user = User.objects.filter(email__iexact=email, subject=None).first() or User(email=email)
+    waiting = User.objects.filter(email__iexact=email, subject=None, kind=User.Kind.PERSON)
+    user = waiting.first() or User(email=email)
     user.name, user.is_tenant_admin = name or user.name, is_admin or user.is_tenant_admin
-    user.full_clean(exclude=["tenant"])
+    user.full_clean()
     user.save()
     for group_name in groups:
         group, _ = UserGroup.objects.get_or_create(name=group_name)
-        GroupMembership.objects.get_or_create(user=user, group=group)
+        GroupMembership.objects.get_or_create(user=user, group=group, source=GroupMembership.Source.ADMINISTRATOR)
     for attribute, values in (attributes or {}).items():
-        definition, _ = AttributeDefinition.objects.get_or_create(
-            name=attribute, defaults={"label": attribute.replace("_", " ").capitalize(), "is_list": True}
+        definition = AttributeDefinition.objects.filter(name=attribute).first() or define_attribute(
+            AttributeDefinition(name=attribute, label=attribute.replace("_", " ").capitalize(), is_list=True)
         )
-        defaults = {"values": typed_values(values, definition), "source": UserAttribute.Source.INVITATION}
-        UserAttribute.objects.update_or_create(user=user, definition=definition, defaults=defaults)
+        UserAttribute.objects.update_or_create(
+            user=user, definition=definition, source=UserAttribute.Source.INVITATION,
+            defaults={"values": typed_values(values, definition), "origin": by.label},
+        )  # fmt: skip
     record("accounts.user_invited", user, by=by, now=now, facts={"is_admin": is_admin, "groups": list(groups)})
     return user
+
+
+def define_attribute(definition: AttributeDefinition) -> AttributeDefinition:
+    """Save a new definition.
+
+    Raises:
+        ValidationError: the name is taken, is no name, or is one of the system's own.
+    """
+    definition.full_clean(exclude=["tenant"])
+    definition.save()
+    return definition
 
 
 @transaction.atomic
 def set_attribute(
     *, user: User, definition: AttributeDefinition, values: list[Any], by: AuditActor, now: datetime
 ) -> None:
-    """Set a person's attribute by hand; an empty list removes it.
+    """Set a person's attribute by hand; an empty list takes that back, and the next source holds.
 
     Raises:
         AttributeTypeError: a value has another type.
     """
     typed = typed_values(values, definition)
+    own = UserAttribute.objects.filter(user=user, definition=definition, source=UserAttribute.Source.ADMINISTRATOR)
+    own.delete()
     if typed:
-        UserAttribute.objects.update_or_create(
-            user=user, definition=definition, defaults={"values": typed, "source": UserAttribute.Source.ADMINISTRATOR}
+        UserAttribute.objects.create(
+            user=user, definition=definition, values=typed, source=UserAttribute.Source.ADMINISTRATOR, origin=by.label
         )
-    else:
-        UserAttribute.objects.filter(user=user, definition=definition).delete()
     record("accounts.attribute_set", user, by=by, now=now, facts={"attribute": definition.name, "count": len(typed)})
 
 
@@ -90,17 +140,40 @@ def set_attribute(
 def save_provider(
     provider: IdentityProvider, *, client_secret: str | None, by: AuditActor, now: datetime
 ) -> IdentityProvider:
-    """Save a provider; ``client_secret`` None leaves the sealed one as it is."""
-    if not provider.pk:
-        provider.id = uuid4()
+    """Save a provider; ``client_secret`` None leaves the sealed one as it is.
+
+    Who came through it has to come again when it is switched off or is another one than before.
+    """
+    before = IdentityProvider.objects.filter(pk=provider.pk).first()
     if client_secret is not None:
         provider.sealed_client_secret = seal(
             client_secret.encode(), table=TABLE, row=provider.pk, column="client_secret"
         )
     provider.full_clean(exclude=["tenant"])
     provider.save()
-    record("accounts.provider_saved", provider, by=by, now=now, facts={"issuer": provider.issuer})
+    facts = {"issuer": provider.issuer, "protocol": provider.protocol, "is_enabled": provider.is_enabled}
+    record("accounts.provider_saved", provider, by=by, now=now, facts=facts)
+    changed = [name for name in ENDS_SESSIONS if before and getattr(before, name) != getattr(provider, name)]
+    if changed and changed != ["is_enabled"]:
+        end_sessions_of_provider(provider, why="provider changed", by=by, now=now)
+    elif changed and not provider.is_enabled:
+        end_sessions_of_provider(provider, why="provider switched off", by=by, now=now)
     return provider
+
+
+@transaction.atomic
+def delete_provider(provider: IdentityProvider, *, by: AuditActor, now: datetime) -> None:
+    """Remove a provider; who came through it is signed out."""
+    end_sessions_of_provider(provider, why="provider removed", by=by, now=now)
+    record("accounts.provider_removed", provider, by=by, now=now, facts={"issuer": provider.issuer})
+    provider.delete()
+
+
+def opened_secret(provider: IdentityProvider) -> str:
+    """Return the client secret, opened for one use by this process; never for showing."""
+    return open_sealed(
+        bytes(provider.sealed_client_secret), table=TABLE, row=provider.pk, column="client_secret"
+    ).decode()
 
 
 def sign_in_from_claims(
@@ -121,23 +194,35 @@ def sign_in_from_claims(
 
 @transaction.atomic
 def _sign_in(provider: IdentityProvider, claims: Mapping[str, Any], amr: set[str], now: datetime) -> User:
-    if provider.required_amr and provider.required_amr not in amr:
+    wanted = _wanted_method(provider)
+    if wanted and wanted not in amr:
         raise SignInError("second_factor", "Your identity provider did not confirm a second factor.")
     user = _person(provider, claims)
-    mappings = list(ClaimMapping.objects.filter(provider=provider).select_related("definition"))
+    mappings = mappings_of(provider)
     changed = refresh_attributes(user, mappings, claims)
     groups_changed = refresh_groups(user, mappings, claims)
+    if groups_changed:
+        end_sessions_of([user.pk], why="groups changed", by=PersonActor(user), now=now)
+        user.refresh_from_db(fields=["session_version"])
     if name := claims.get("name"):
         User.objects.filter(pk=user.pk).update(name=str(name)[:150])
+    keep_claims(user, provider, claims, now=now)
     record(
-        "accounts.signed_in", user, by=_Self(user), now=now,
+        "accounts.signed_in", user, by=PersonActor(user), now=now,
         facts={"provider": provider.slug, "attributes_changed": changed, "groups_changed": groups_changed},
     )  # fmt: skip
     return user
 
 
-class _Self:
-    """The person who signs in, as the author of the event."""
+def _wanted_method(provider: IdentityProvider) -> str:
+    """Return the method (``amr``) or class (``acr``) that must be confirmed; our own staff's is never just one factor."""
+    if provider.tenant.kind != Tenant.Kind.PLATFORM:
+        return provider.required_amr
+    return MULTI_FACTOR if provider.required_amr in SINGLE_FACTORS | {""} else provider.required_amr
+
+
+class PersonActor:
+    """The person who comes in, as the author of the event."""
 
     kind = "person"
     on_behalf_of = ""
@@ -152,38 +237,66 @@ def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject:
         raise NotInvitedError
-    user = User.objects.filter(issuer=provider.issuer, subject=subject).first()
-    if user is None:
-        user = _bind_invited(provider, claims, subject)
+    user = User.objects.filter(issuer=provider.identity_issuer, subject=subject).first()
+    if user is None or user.removed_at is not None:
+        user = _bind_invited(provider, claims, subject, removed=user)
     if not user.is_active:
         raise NotInvitedError
     return user
 
 
-def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str) -> User:
-    """Give an invitation its subject, once; the address must be verified by the tenant's own provider."""
+def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str, *, removed: User | None) -> User:
+    """Give an invitation its subject, once; the address must be verified by the tenant's own provider.
+
+    A domain that is listed for a provider is that provider's: another one's word for such an address counts nothing.
+    Who has been removed needs to be invited anew, even where a provider admits people who were not.
+    """
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True:
         raise NotInvitedError
-    invited = User.objects.select_for_update().filter(email__iexact=email, subject=None).first()
-    if invited is None and provider.admits_uninvited and not User.objects.filter(email__iexact=email).exists():
+    if belongs_elsewhere(email, provider):
+        raise NotInvitedError
+    waiting = User.objects.select_for_update().filter(kind=User.Kind.PERSON, subject=None, removed_at=None)
+    invited = waiting.filter(email__iexact=email).first()
+    may_come = provider.admits_uninvited and removed is None
+    if invited is None and may_come and not User.objects.filter(email__iexact=email).exists():
         invited = User(email=email)
     if invited is None:
         raise NotInvitedError
-    invited.issuer, invited.subject = provider.issuer, subject
+    if removed is not None:
+        User.objects.filter(pk=removed.pk).update(issuer="", subject=None)
+    invited.issuer, invited.subject = provider.identity_issuer, subject
     invited.save()
     return invited
 
 
 @transaction.atomic
-def issue_token(*, user: User, name: str, days: int, by: AuditActor, now: datetime) -> str:
-    """Issue an API token and return it: it cannot be shown again."""
+def issue_token(
+    *, user: User, name: str, days: int, scope: str = ApiToken.Scope.QUERY, by: AuditActor, now: datetime
+) -> str:
+    """Issue an API token and return it: it cannot be shown again.
+
+    Raises:
+        ValidationError: it would live longer than the tenant allows, has no name or scope, or administers for somebody
+            who is no administrator.
+    """
+    longest = bound_limits().token_max_days
+    if not 1 <= days <= longest:
+        raise ValidationError(f"A token lives from 1 to {longest} days here.")
+    if scope == ApiToken.Scope.ADMIN and not may_hold_admin_token(user):
+        raise ValidationError("Only administrators and service accounts can hold a token that administers.")
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    row = ApiToken.objects.create(
-        user=user, name=name, digest=token_digest(token), expires_at=now + timedelta(days=days)
-    )
-    record("accounts.api_access_issued", row, by=by, now=now, facts={"days": days})
+    row = ApiToken(user=user, name=name, scope=scope, digest=token_digest(token), expires_at=now + timedelta(days=days))
+    row.full_clean(exclude=["tenant"])
+    row.save(force_insert=True)
+    facts = {"days": days, "scope": scope, "for": str(user)}
+    record("accounts.api_access_issued", row, by=by, now=now, facts=facts)
     return token
+
+
+def may_hold_admin_token(user: User) -> bool:
+    """Say whether a token of this user may administer; asked again at every use."""
+    return user.is_tenant_admin or user.kind == User.Kind.SERVICE
 
 
 def token_digest(token: str) -> bytes:
@@ -193,22 +306,58 @@ def token_digest(token: str) -> bytes:
 
 @transaction.atomic
 def revoke_token(token: ApiToken, *, by: AuditActor, now: datetime) -> None:
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
-    record("accounts.api_access_revoked", token, by=by, now=now)
+    """Revoke a token; the next request with it is refused. One that was revoked before is left alone."""
+    if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
+        record("accounts.api_access_revoked", token, by=by, now=now)
 
 
 @transaction.atomic
 def set_active(user: User, *, is_active: bool, by: AuditActor, now: datetime) -> None:
-    """Admit or shut out a person; shutting out ends their sessions."""
+    """Admit or shut out somebody. Shutting out ends their sessions and revokes their tokens, which stay revoked."""
     User.objects.filter(pk=user.pk).update(is_active=is_active)
+    facts = {}
     if not is_active:
         end_sessions(user, by=by, now=now)
-    record("accounts.user_activated" if is_active else "accounts.user_deactivated", user, by=by, now=now)
+        LastClaims.objects.filter(user=user).delete()
+        facts = {"api_access_revoked": ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=now)}
+    verb = "accounts.user_activated" if is_active else "accounts.user_deactivated"
+    record(verb, user, by=by, now=now, facts=facts)
+
+
+@transaction.atomic
+def set_administrator(user: User, *, is_tenant_admin: bool, by: AuditActor, now: datetime) -> None:
+    """Make somebody an administrator, or no longer one, which ends their sessions."""
+    User.objects.filter(pk=user.pk).update(is_tenant_admin=is_tenant_admin)
+    verb = "accounts.administrator_made" if is_tenant_admin else "accounts.administrator_unmade"
+    record(verb, user, by=by, now=now)
+    if not is_tenant_admin:
+        end_sessions_of([user.pk], why="no longer an administrator", by=by, now=now)
 
 
 @transaction.atomic
 def end_sessions(user: User, *, by: AuditActor, now: datetime) -> None:
     """End every session of a person; the next click is refused."""
-    User.objects.filter(pk=user.pk).update(session_version=user.session_version + 1)
+    User.objects.filter(pk=user.pk).update(session_version=F("session_version") + 1)
     count, _ = UserSession.objects.filter(user_id=user.pk).delete()
     record("accounts.sessions_ended", user, by=by, now=now, facts={"count": count})
+
+
+@transaction.atomic
+def create_service_account(*, name: str, owner: User, by: AuditActor, now: datetime) -> ServiceAccount:
+    """Create a user that no person is. It starts with no token, group, attribute or permission.
+
+    Raises:
+        ValidationError: the name is taken or empty, or the owner is no active person.
+    """
+    if owner.kind != User.Kind.PERSON or not owner.is_active:
+        raise ValidationError("An active person must answer for it.")
+    account = ServiceAccount(kind=User.Kind.SERVICE, name=name, owner=owner, email=service_address(name))
+    account.full_clean()
+    account.save(force_insert=True)
+    record("accounts.service_account_created", account, by=by, now=now, facts={"owner": str(owner)})
+    return account
+
+
+def service_address(name: str) -> str:
+    """Return what stands in the place of an e-mail address; it keeps names of service accounts apart."""
+    return f"{slugify(name)[:60]}@{SERVICE_DOMAIN}"

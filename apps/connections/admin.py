@@ -2,26 +2,41 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from apps.access.admin import HoldersAdmin, ReadOnlyAdmin, ReadOnlyInline, TenantModelForm, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
-from apps.connections.models import CatalogColumn, CatalogTable, Connection
+from apps.connections import policies
+from apps.connections.models import CatalogColumn, CatalogTable, Connection, ConnectionCheck
 from apps.connections.rules import MANAGE
 from apps.connections.selectors import context_of
-from apps.connections.services import check_now, save_connection
+from apps.connections.services import check_now, rotate_credential, save_connection
+from apps.warehouses.opening import SERVERS
+
+
+class PasswordForm(forms.Form):
+    password = forms.CharField(widget=forms.PasswordInput(render_value=False), max_length=10_000)
 
 
 class ConnectionForm(TenantModelForm):
     """An existing credential stays unless another is written; another target needs it written again."""
 
     password = forms.CharField(
-        required=False, widget=forms.PasswordInput(render_value=False), help_text="sealed when saved, never shown again"
+        required=False,
+        widget=UnfoldAdminPasswordWidget(render_value=False),
+        help_text="sealed when saved, never shown again",
     )
     replaces_credential = forms.BooleanField(required=False, label="replace the credential")
 
@@ -29,6 +44,7 @@ class ConnectionForm(TenantModelForm):
         model = Connection
         fields = (
             "name", "dialect", "host", "port", "database", "username", "options", "max_rows", "max_bytes", "timeout_s",
+            "refresh_every_h",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -50,12 +66,14 @@ class ConnectionForm(TenantModelForm):
         return (self.cleaned_data.get("password") or None) if is_wanted else None
 
 
-class CatalogTableInline(ReadOnlyInline):
-    model = CatalogTable
-    fields = ("schema", "name", "seen_at")
+class CheckInline(ReadOnlyInline):
+    """Health over time, the latest first."""
+
+    model = ConnectionCheck
+    fields = ("checked_at", "health", "text", "took_ms", "tables_count")
     readonly_fields = fields
-    show_change_link = True
-    verbose_name_plural = "catalogue"
+    verbose_name_plural = "health over time"
+    per_page = 20
 
 
 @admin.register(Connection, site=tenant_admin_site)
@@ -69,17 +87,19 @@ class ConnectionAdmin(HoldersAdmin):
     list_display = ("name", "dialect", "database", "host", "health", "health_text", "checked_at")
     list_filter = ("dialect", "health")
     search_fields = ("name",)
-    inlines = (CatalogTableInline,)
+    inlines = (CheckInline,)
     actions = ("check_selected",)
+    waiting_actions = frozenset(actions)
+    actions_detail = ("check_one", "rotate_password", "show_catalogue")
     fieldsets = (
         (
             None,
             {"fields": ("name", "dialect", "host", "port", "database", "username", "password", "replaces_credential")},
         ),
-        ("Limits", {"fields": ("max_rows", "max_bytes", "timeout_s", "options")}),
-        ("Health", {"fields": ("health", "health_text", "checked_at", "version")}),
+        ("Limits", {"fields": ("max_rows", "max_bytes", "timeout_s", "refresh_every_h", "options")}),
+        ("Health", {"fields": ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")}),
     )
-    readonly_fields = ("health", "health_text", "checked_at", "version")
+    readonly_fields = ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")
 
     def save_edited(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         save_connection(obj, secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
@@ -89,18 +109,91 @@ class ConnectionAdmin(HoldersAdmin):
 
     log_change = log_addition
 
+    @admin.display(description="rights it does not need")
+    def too_many_rights(self, connection: Connection) -> str:
+        if connection.health != Connection.Health.OK:
+            return "known after the next check"
+        if connection.excess_rights:
+            return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in connection.excess_rights))
+        return "none: the user may only read"
+
+    @admin.display(description="encryption")
+    def encryption(self, connection: Connection) -> str:
+        if connection.dialect not in SERVERS:
+            return "a file on the worker's own disk"
+        if connection.is_tls_relaxed:
+            return (
+                f"Relaxed by choice: sslmode={connection.tls_mode}. Whoever is on the way may listen or answer instead."
+            )
+        if connection.tls_mode:
+            return "TLS; the server's certificate and name are verified"
+        return "TLS; the server's certificate and name are verified, unless it is this machine"
+
+    @action(description="Check now", url_path="check", icon="monitor_heart")  # type: ignore[untyped-decorator]  # the theme has no types
+    def check_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what a check does; POST does it."""
+        connection = self._opened(request, object_id)
+        if request.method == "POST":
+            self._tell(request, check_now(connection, by=actor_of(request), now=datetime.now(UTC), wait_s=10))
+            return self._back(connection)
+        return self._page(request, connection, "check_page", f"Check {connection}")
+
+    @action(description="Rotate the password", url_path="rotate", icon="key")  # type: ignore[untyped-decorator]  # the theme has no types
+    def rotate_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for another password; a worker tries it before the old one goes."""
+        connection = self._opened(request, object_id)
+        form = PasswordForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            secret = form.cleaned_data["password"]
+            problem = rotate_credential(
+                connection, secret=secret, by=actor_of(request), now=datetime.now(UTC), wait_s=10
+            )
+            if problem:
+                messages.error(request, problem)
+            else:
+                messages.success(request, "The new password opens the database and is in use.")
+            return self._back(connection)
+        return self._page(request, connection, "rotate_page", f"Rotate the password of {connection}", form=form)
+
+    @action(description="Catalogue", url_path="catalogue", icon="table_rows")  # type: ignore[untyped-decorator]  # the theme has no types
+    def show_catalogue(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        connection = self._opened(request, object_id)
+        address = reverse("admin:connections_catalogtable_changelist")
+        return HttpResponseRedirect(f"{address}?connection__id__exact={connection.pk}")
+
+    def _page(
+        self, request: HttpRequest, connection: Connection, name: str, title: str, **more: object
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request), "opts": self.opts, "title": title, "connection": connection, **more,
+        }  # fmt: skip
+        return TemplateResponse(request, f"admin/connections/{name}.html", context)
+
+    def _opened(self, request: HttpRequest, object_id: str) -> Connection:
+        try:
+            key = UUID(object_id)
+        except ValueError:
+            raise Http404 from None
+        return policies.visible_or_404(actor_of(request), key)
+
+    def _back(self, connection: Connection) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:connections_connection_change", args=(connection.pk,)))
+
+    def _tell(self, request: HttpRequest, found: Connection) -> None:
+        is_ok = found.health == Connection.Health.OK
+        text = found.health_text or found.get_health_display()
+        (messages.success if is_ok else messages.error)(request, f"{found.name}: {text}")
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
         """A connection takes its catalogue along, although nobody may delete a part of it alone."""
         shown, counts, needed, protected = super().get_deleted_objects(objs, request)
-        return shown, counts, needed - {str(CatalogTable._meta.verbose_name)}, protected
+        parts = {str(model._meta.verbose_name) for model in (CatalogTable, CatalogColumn, ConnectionCheck)}
+        return shown, counts, needed - parts, protected
 
     @admin.action(description="Check the selected connections in the worker", permissions=["view"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
         for connection in queryset[:10]:
-            found = check_now(connection, by=actor_of(request), now=datetime.now(UTC), wait_s=5)
-            is_ok = found.health == Connection.Health.OK
-            text = found.health_text or found.get_health_display()
-            (messages.success if is_ok else messages.error)(request, f"{found.name}: {text}")
+            self._tell(request, check_now(connection, by=actor_of(request), now=datetime.now(UTC), wait_s=5))
 
 
 class ColumnInline(ReadOnlyInline):

@@ -9,7 +9,9 @@ from apps.warehouses.errors import WarehouseError
 from apps.warehouses.opening import SERVERS
 from apps.warehouses.options import check_options
 
-CEILINGS = {"port": 65_535, "max_rows": 1_000_000, "max_bytes": 1024**3, "timeout_s": 900}
+CEILINGS = {"port": 65_535, "max_rows": 1_000_000, "max_bytes": 1024**3, "timeout_s": 900, "refresh_every_h": 24 * 31}
+KEPT_CHECKS = 200
+"""checks of a connection that are remembered; the oldest go"""
 
 
 class Connection(TenantOwnedModel):
@@ -35,12 +37,24 @@ class Connection(TenantOwnedModel):
     username = models.CharField(max_length=120, blank=True)
     options = models.JSONField(default=dict, blank=True, help_text="driver options from the allow-list")
     sealed_credential = models.BinaryField(null=True, editable=False)
+    pending_credential = models.BinaryField(
+        null=True,
+        editable=False,
+        help_text="another credential for the same target, until a worker has signed in with it",
+    )
     max_rows = models.PositiveIntegerField(default=50_000)
     max_bytes = models.PositiveBigIntegerField(default=256 * 1024 * 1024)
     timeout_s = models.PositiveIntegerField(default=60)
+    refresh_every_h = models.PositiveIntegerField(
+        "read the schema every … hours", null=True, blank=True, help_text="empty: only when somebody asks for it"
+    )
+    refresh_due_at = models.DateTimeField(null=True, editable=False)
     health = models.CharField(max_length=10, choices=Health.choices, default=Health.UNKNOWN, editable=False)
     health_text = models.CharField(max_length=300, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
+    excess_rights = models.JSONField(
+        default=list, editable=False, help_text="what the database user may do that a reader need not, in words"
+    )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="raised by every change; part of cache keys"
     )
@@ -71,6 +85,16 @@ class Connection(TenantOwnedModel):
         if problems:
             raise ValidationError(problems)
 
+    @property
+    def tls_mode(self) -> str:
+        """Return the mode of TLS that was chosen, or nothing where the default holds."""
+        return str(self.options.get("sslmode", "")) if isinstance(self.options, dict) else ""
+
+    @property
+    def is_tls_relaxed(self) -> bool:
+        """Say whether somebody chose that the server's certificate and name are not both verified."""
+        return self.tls_mode not in ("", "verify-full")
+
     def _options_problem(self) -> str:
         options = self.options
         if not isinstance(options, dict) or not all(type(value) in (str, int) for value in options.values()):
@@ -82,6 +106,27 @@ class Connection(TenantOwnedModel):
         return ""
 
 
+class ConnectionCheck(TenantOwnedModel):
+    """How a connection was at one time. Bounded: the last ``KEPT_CHECKS`` of each connection."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="checks")
+    checked_at = models.DateTimeField()
+    health = models.CharField(max_length=10, choices=Connection.Health.choices)
+    text = models.CharField("what was found", max_length=300, blank=True)
+    took_ms = models.PositiveIntegerField(
+        "took (ms)", help_text="until the source had answered and its schema was read"
+    )
+    tables_count = models.PositiveIntegerField("tables", default=0)
+
+    class Meta:
+        ordering = ("-checked_at",)
+        verbose_name = "check"
+        indexes = (models.Index(fields=("connection", "-checked_at")),)
+
+    def __str__(self) -> str:
+        return f"{self.get_health_display()}, {self.checked_at:%Y-%m-%d %H:%M}"
+
+
 class CatalogTable(TenantOwnedModel):
     """A table or view that introspection found."""
 
@@ -89,6 +134,12 @@ class CatalogTable(TenantOwnedModel):
     schema = models.CharField(max_length=200)
     name = models.CharField(max_length=200)
     seen_at = models.DateTimeField()
+    digest = models.CharField(
+        max_length=32,
+        default="",
+        editable=False,
+        help_text="of its columns: a table that is as it was is not written anew",
+    )
 
     class Meta:
         ordering = ("schema", "name")

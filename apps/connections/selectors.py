@@ -3,18 +3,23 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from apps.connections.models import Connection
 from apps.vault.errors import NoWorkerKeyError
 from apps.vault.services import open_for_worker
-from apps.warehouses.opening import SERVERS, open_server, open_warehouse
+from apps.warehouses.opening import SERVERS, open_warehouse
 from apps.warehouses.pool import Pool
 from apps.warehouses.targets import POSTGRES_PORT, Allowed, OwnServer
 from apps.warehouses.types import PooledWarehouse, Target, Warehouse
 
-_pool = Pool()
+REDIS_PORT = 6379
+BROKER_PORTS = {"amqp": 5672, "amqps": 5671}
+_servers = Pool()
+_files = Pool(max_idle=4)
+"""each idle session of a file is a process of some 80 MB"""
 
 
 def context_of(connection: Connection) -> bytes:
@@ -43,25 +48,62 @@ def data_dir_of(connection: Connection) -> Path | None:
 
 
 def allowed_targets() -> Allowed:
-    """Return what the operator allows besides public addresses, and the application's own database, always refused."""
+    """Return what the operator allows besides public addresses, and the application's own servers, always refused."""
     servers = [settings.DATABASES[alias] for alias in ("default", "owner")]
     names = frozenset({str(own["NAME"]) for own in servers} | {"postgres", "template0", "template1"})
     roles = frozenset({str(own["USER"]) for own in servers} | {"postgres"})
-    own = tuple(OwnServer(str(own["HOST"]), int(own["PORT"] or POSTGRES_PORT), names, roles) for own in servers)
-    return Allowed(tuple(settings.OMNI_ALLOWED_SOURCES), own)
+    databases = [OwnServer(str(own["HOST"]), int(own["PORT"] or POSTGRES_PORT), names, roles) for own in servers]
+    others = [
+        own
+        for address in (settings.OMNI_REDIS_URL, settings.CELERY_BROKER_URL)
+        if (own := _server_at(address)) is not None
+    ]
+    return Allowed(tuple(settings.OMNI_ALLOWED_NETWORKS), (*databases, *others))
+
+
+def _server_at(address: str) -> OwnServer | None:
+    """Return our Redis or broker as a place where no source can be; one on a socket alone is none."""
+    parts = urlsplit(address)
+    if not parts.hostname:
+        return None
+    return OwnServer(parts.hostname, parts.port or BROKER_PORTS.get(parts.scheme, REDIS_PORT), is_whole=True)
 
 
 class PooledSource:
     """A lent session: closing gives it back."""
 
-    def __init__(self, key: tuple[Any, ...], session: PooledWarehouse) -> None:
-        self._key, self._session = key, session
-        self.execute, self.catalog, self.check, self.cancel = (
-            session.execute, session.catalog, session.check, session.cancel
-        )  # fmt: skip
+    def __init__(self, pool: Pool, key: tuple[Any, ...], session: PooledWarehouse) -> None:
+        self._pool, self._key, self._session = pool, key, session
+        self.execute, self.stream, self.catalog = session.execute, session.stream, session.catalog
+        self.check, self.rights, self.cancel = session.check, session.rights, session.cancel
 
     def close(self) -> None:
-        _pool.give_back(self._key, self._session)
+        self._pool.give_back(self._key, self._session)
+
+
+def credential_of(connection: Connection, sealed: bytes | memoryview | None) -> str | None:
+    """Open a credential of the connection, in a worker.
+
+    Raises:
+        NoWorkerKeyError, SealError: this process may not, or the credential is for another target.
+    """
+    if not settings.OMNI_IS_WORKER:
+        raise NoWorkerKeyError("only a worker opens sources")
+    return open_for_worker(bytes(sealed), context=context_of(connection)).decode() if sealed else None
+
+
+def try_credential(connection: Connection, sealed: bytes) -> None:
+    """Sign in with a credential that is not the connection's yet, and ask the smallest question.
+
+    Raises:
+        WarehouseError, NoWorkerKeyError, SealError: as :func:`open_source`.
+    """
+    secret = credential_of(connection, sealed)
+    source = open_warehouse(target_of(connection), secret, allowed=allowed_targets())
+    try:
+        source.check()
+    finally:
+        source.close()
 
 
 def open_source(connection: Connection) -> Warehouse:
@@ -71,13 +113,8 @@ def open_source(connection: Connection) -> Warehouse:
         WarehouseError: the target is refused, unreachable, or refuses the credential.
         NoWorkerKeyError, SealError: this process may not, or the credential is for another target.
     """
-    if not settings.OMNI_IS_WORKER:
-        raise NoWorkerKeyError("only a worker opens sources")
-    secret = None
-    if connection.sealed_credential:
-        secret = open_for_worker(bytes(connection.sealed_credential), context=context_of(connection)).decode()
+    secret = credential_of(connection, connection.sealed_credential)
     target, allowed = target_of(connection), allowed_targets()
-    if target.dialect not in SERVERS:
-        return open_warehouse(target, secret, allowed=allowed)
+    pool = _servers if target.dialect in SERVERS else _files
     key = (connection.tenant_id, connection.pk, connection.version)
-    return PooledSource(key, _pool.take(key, lambda: open_server(target, secret, allowed=allowed)))
+    return PooledSource(pool, key, pool.take(key, lambda: open_warehouse(target, secret, allowed=allowed)))

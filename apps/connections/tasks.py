@@ -5,9 +5,13 @@ from uuid import UUID
 import pyarrow as pa
 from celery import shared_task
 from celery.signals import worker_init
+from django.utils import timezone
 
-from apps.connections.checking import check
+from apps.connections.adopting import adopt
+from apps.connections.checking import check, claim_due
 from apps.connections.models import Connection
+from apps.tenants.binding import bound
+from apps.tenants.models import Tenant
 from apps.tenants.tasks import TenantTask
 
 
@@ -23,3 +27,19 @@ def check_connection(connection_id: str) -> None:
     connection = Connection.objects.filter(pk=UUID(connection_id)).first()
     if connection is not None:
         check(connection)
+
+
+@shared_task(base=TenantTask, name="connections.adopt_credential")
+def adopt_credential(connection_id: str) -> None:
+    """Try a credential that was proposed; one that was withdrawn or taken up meanwhile is left alone."""
+    adopt(UUID(connection_id), now=timezone.now())
+
+
+@shared_task(name="connections.refresh_schemas", acks_late=True)
+def refresh_schemas() -> None:
+    """Queue the checks that are due, tenant by tenant; each is claimed once, however often the message comes."""
+    now = timezone.now()
+    for tenant_id in Tenant.objects.filter(is_active=True).order_by("slug").values_list("pk", flat=True):
+        with bound(tenant_id):
+            for key in claim_due(now=now):
+                check_connection.delay(str(key), tenant_id=str(tenant_id))

@@ -1,6 +1,7 @@
 """One tile for one reader: ask, then say what came back in the tile's own shape."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.access.types import Actor
 from apps.dashboards.charts import chart_spec, describe
@@ -19,7 +21,7 @@ from apps.dashboards.types import Choice, Column, Condition, Headline, Rows, Til
 from apps.datamodels.selectors import current_version, semantic_model
 from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.types import Answer, Pending
-from apps.queries.whole import whole_answer, whole_run
+from apps.queries.whole import refresh_whole, whole_answer, whole_run
 from apps.semantic.errors import MissingAttributeError, QueryError, UnknownDatasetError, UnknownFieldError
 from apps.semantic.model.decorations import Colours, colours_of, field_of, links_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel
@@ -98,6 +100,15 @@ def ask(actor: Actor, query: dict[str, Any], *, now: datetime, wait_s: float, ru
         if isinstance(found, Pending) or (found and {column.name for column in found.columns} == set(query["fields"])):
             return found
     return whole_answer(actor, query, now=now, wait_s=wait_s)
+
+
+def refresh_tiles(actor: Actor, tiles: Iterable[Tile], choices: Sequence[Choice]) -> None:
+    """Forget the kept answers of tiles; one that the reader cannot have, or that fails, keeps nobody from the others."""
+    if any(choice.problem for choice in choices):
+        return
+    for tile in tiles:
+        with suppress(QueryError):
+            refresh_whole(actor, tile_query(tile, choices), now=timezone.now())
 
 
 def tile_url(tile: Tile, choices: Sequence[Choice], route: str = "dashboards:tile") -> str:

@@ -8,6 +8,7 @@ app_name = "dashboards"
 urlpatterns = [
     path("", views.dashboard_list, name="dashboard_list"),
     path("dashboards/<slug:slug>/", views.dashboard_detail, name="dashboard_detail"),
+    path("dashboards/<slug:slug>/refresh/", views.dashboard_refresh, name="dashboard_refresh"),
     path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/", views.tile_detail, name="tile"),
     path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/chart.svg", views.tile_svg, name="tile_svg"),
     path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/why/", views.tile_why, name="tile_why"),

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -11,7 +12,7 @@ from apps.access.types import Actor
 from apps.dashboards import policies, selectors
 from apps.dashboards.choices import canonical_query, query_string, read_choices
 from apps.dashboards.themes import draw_svg
-from apps.dashboards.tiles import view_tile
+from apps.dashboards.tiles import refresh_tiles, view_tile
 from apps.dashboards.types import DashboardPage
 from apps.dashboards.why import why_tile
 from apps.queries import services as queries
@@ -50,6 +51,17 @@ def dashboard_detail(request: ActorRequest, slug: str) -> HttpResponse:
     page = selectors.dashboard_page(request.actor, dashboard, request.GET, now=now, is_static=is_static)
     context = {"page": page, "options": _static_options(request, page) if is_static else ()}
     return render(request, "dashboards/dashboard_detail.html", context)
+
+
+@require_POST
+def dashboard_refresh(request: ActorRequest, slug: str) -> HttpResponse:
+    """Have every tile asked anew, with the filters of the page; then show the page again."""
+    dashboard = policies.visible_or_404(request.actor, slug)
+    choices = read_choices(dashboard.filters.all(), request.GET)
+    refresh_tiles(request.actor, dashboard.tiles.select_related("dashboard", "dataset__data_model"), choices)
+    query = query_string(choices)
+    address = reverse("dashboards:dashboard_detail", args=(dashboard.slug,))
+    return HttpResponseRedirect(f"{address}?{query}" if query else address)
 
 
 def _static_options(request: ActorRequest, page: DashboardPage) -> dict[str, object]:

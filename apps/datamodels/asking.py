@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from apps.datamodels.errors import PublishRefusedError, VersionError
@@ -46,5 +47,7 @@ def said_plainly() -> Iterator[None]:
         yield
     except (VersionError, ModelError) as error:
         raise CommandError(str(error)) from None
+    except ValidationError as error:
+        raise CommandError("; ".join(error.messages)) from None
     except PublishRefusedError as error:
         raise CommandError("not published:\n" + "\n".join(f"- {text}" for text in error.objections)) from None

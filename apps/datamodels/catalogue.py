@@ -47,7 +47,20 @@ def missing(meaning: SemanticModel, tables: Iterable[TableColumns]) -> tuple[Pro
                 if column.casefold() not in columns:
                     text = f"“{item.name}” reads the column “{column}”, which the source does not have (any more)"
                     found.append(_warning(item.source, text))
+        found += _not_in_time(view, table)
     return tuple(found)
+
+
+def _not_in_time(view: View, table: TableColumns) -> Iterator[Problem]:
+    """Yield a warning for each dimension with timeframes whose column holds neither dates nor moments."""
+    kinds = {name.casefold(): kind for name, kind in table.columns}
+    for item in view.dimensions.values():
+        if not item.timeframes or item.duration is not None or not isinstance(item.sql, exp.Column):
+            continue
+        kind = kinds.get(item.sql.name.casefold(), "")
+        if kind and not kind.lower().startswith(("date", "time")):
+            text = f"“{item.name}” has timeframes, and its column “{item.sql.name}” is of type {kind.lower()} in the source"
+            yield _warning(item.source, text)
 
 
 def propose(

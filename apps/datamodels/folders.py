@@ -28,7 +28,7 @@ def read_folder(folder: Path) -> dict[str, str]:
         if len(found) >= MAX_FILES or path.stat().st_size > MAX_FILE_BYTES:
             raise CommandError(f"{name}: too many files, or a file over {MAX_FILE_BYTES} bytes")
         try:
-            found[name] = path.read_text("utf-8")
+            found[name] = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:
             raise CommandError(f"{name}:1:1: not UTF-8 text") from None
     if not found:
@@ -44,4 +44,4 @@ def write_folder(folder: Path, files: dict[str, str]) -> None:
         if not path.is_relative_to(root):
             raise CommandError(f"{name} lies outside the folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, "utf-8")
+        path.write_bytes(content.encode("utf-8"))

@@ -4,12 +4,14 @@ from functools import lru_cache
 from uuid import UUID
 
 from apps.connections.models import CatalogTable
+from apps.datamodels.attributes import attribute_problems
 from apps.datamodels.catalogue import TableColumns, missing
 from apps.datamodels.comparing import compare_files
 from apps.datamodels.meaning import compare_meaning
 from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
 from apps.datamodels.types import UnclassifiedField, VersionDiff
 from apps.semantic.errors import ModelError, Problem
+from apps.semantic.model.other_names import is_other_name
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Measure, SemanticModel
 from apps.tenants.binding import bound_tenant_id
@@ -78,7 +80,8 @@ def problems_of(version: ModelVersion) -> tuple[Problem, ...]:
         meaning = semantic_model(version)
     except ModelError as error:
         return error.problems
-    found = (*(item for item in meaning.warnings if isinstance(item, Problem)), *missing_in_source(version, meaning))
+    warnings = (item for item in meaning.warnings if isinstance(item, Problem))
+    found = (*warnings, *attribute_problems(meaning), *missing_in_source(version, meaning))
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.column, item.message)))
 
 
@@ -116,7 +119,7 @@ def unclassified_fields(version: ModelVersion) -> tuple[UnclassifiedField, ...]:
         if view.alias_of is not None:
             continue
         for item in view.fields:
-            if item.classification == "unclassified":
+            if item.classification == "unclassified" and not is_other_name(item):
                 kind = "measure" if isinstance(item, Measure) else item.type
                 found.append(
                     UnclassifiedField(

@@ -3,6 +3,8 @@
 import psycopg
 from psycopg import sql
 
+from apps.embedded import runtime_role
+
 OWNER = "omni_owner"
 RUNTIME = "omni_app"
 
@@ -17,6 +19,10 @@ def create_roles(admin_url: str) -> None:
                         sql.Identifier(role)
                     )
                 )
+        for name in ("postgres", "template1"):
+            connection.execute(
+                sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
+            )
 
 
 def create_database(admin_url: str, name: str, *, template: str | None = None) -> bool:
@@ -49,3 +55,4 @@ def grant_runtime(database_admin_url: str) -> None:
             "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
         ):
             connection.execute(sql.SQL(statement).format(owner=owner, runtime=runtime))
+    runtime_role.shut(database_admin_url, owner=OWNER)

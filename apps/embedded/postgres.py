@@ -51,8 +51,8 @@ def start(folder: Path) -> dict[str, str]:
         "runtime": url(bootstrap.RUNTIME, socket_dir, "omni"),
     }
     bootstrap.create_roles(urls["admin"])
-    if bootstrap.create_database(urls["admin"], "omni"):
-        bootstrap.grant_runtime(url("postgres", socket_dir, "omni"))
+    bootstrap.create_database(urls["admin"], "omni")
+    bootstrap.grant_runtime(url("postgres", socket_dir, "omni"))  # again at each start: what is shut may have grown
     return urls
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.governance.types import FieldInfo, Governed
 from apps.semantic.model.decorations import colours_of, links_of
-from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel
+from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel, View
 from apps.semantic.scope import AccessScope
 
 SHARED = "@_shared_dimensions_."
@@ -23,14 +23,19 @@ def dataset_fields(found: Governed) -> list[FieldInfo]:
 def _of_topic(model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
     for name in model.topics[scope.topic].views:
         view = model.views[name]
-        yield from (_dimension(item, scope) for item in view.dimensions.values() if item.id in scope.fields)
-        for item in view.filters.values():
-            if item.id in scope.fields:
-                yield FieldInfo(
-                    item.id, item.label, item.type, "filter", None, (), item.description, is_masked=False,
-                    is_hidden=item.is_hidden, group_label="",
-                )  # fmt: skip
-        yield from (_measure(item, scope) for item in view.measures.values() if item.id in scope.fields)
+        found = _of_view(view, scope)
+        yield from (replace(info, is_hidden=True) for info in found) if view.is_hidden else found
+
+
+def _of_view(view: View, scope: AccessScope) -> Iterator[FieldInfo]:
+    yield from (_dimension(item, scope) for item in view.dimensions.values() if item.id in scope.fields)
+    for item in view.filters.values():
+        if item.id in scope.fields:
+            yield FieldInfo(
+                item.id, item.label, item.type, "filter", None, (), item.description, is_masked=False,
+                is_hidden=item.is_hidden, group_label="",
+            )  # fmt: skip
+    yield from (_measure(item, scope) for item in view.measures.values() if item.id in scope.fields)
 
 
 def _dimension(item: Dimension, scope: AccessScope) -> FieldInfo:

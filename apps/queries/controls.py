@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from apps.queries.keeping import longest_kept_s
 from apps.queries.models import CachedResult
 from apps.tenants.types import Control, ControlResult
 
@@ -19,11 +20,11 @@ def _unlogged() -> ControlResult:
 
 
 def _expiry() -> ControlResult:
-    latest = timezone.now() + timedelta(seconds=settings.OMNI_CACHE_MAX_AGE_S)
+    longest_s = longest_kept_s()
+    latest = timezone.now() + timedelta(seconds=longest_s or settings.OMNI_HANDOVER_S)
     late = CachedResult.objects.filter(expires_at__gt=latest).count()
     held = CachedResult.objects.filter(expires_at__gt=timezone.now()).count()
-    hours = settings.OMNI_CACHE_MAX_AGE_S / 3600
-    return ControlResult(late == 0, f"{held} results held, {late} of them for longer than {hours:.0f} h")
+    return ControlResult(late == 0, f"{held} results held, {late} of them for longer than {longest_s / 3600:g} h")
 
 
 def _fingerprints() -> ControlResult:

@@ -1,11 +1,16 @@
 """Errors of running queries."""
 
+from apps.semantic.errors import QueryError
+
 TEXTS = {
     "unreachable": "The source database cannot be reached at the moment.",
     "refused_credentials": "The source database refused the connection's credentials.",
+    "unsafe_sign_in": "The source database asks for its password in an unsafe way and was not given it.",
     "timed_out": "The query took longer than this connection allows and was stopped.",
     "cancelled": "The query was cancelled.",
     "too_large": "The answer is larger than this connection allows. Narrow the question.",
+    "crashed": "The source database ended in the middle of this query. Nothing else was harmed; ask again, or for less.",
+    "nonsense": "The source database answered in a way that its protocol does not know.",
     "query_failed": "The source database could not answer this query.",
     "forbidden": "You may not ask this any more.",
     "changed": "Your access or the data model changed while the query was waiting. Ask again.",
@@ -20,6 +25,19 @@ class QueryFailedError(Exception):
         super().__init__(message or TEXTS.get(code, TEXTS["query_failed"]))
         self.code = code
         self.message = message or TEXTS.get(code, TEXTS["query_failed"])
+
+
+class UnknownCachePolicyError(LookupError):
+    """The model has no cache policy of this name."""
+
+
+class TokenScopeError(QueryError):
+    """The token may look at data sets, and not have queries run."""
+
+    code = "scope"
+
+    def __init__(self) -> None:
+        super().__init__("This token reads what data sets there are. Running queries needs one of scope query.")
 
 
 class UnknownRunError(LookupError):

@@ -1,8 +1,12 @@
 """Runs of queries and their temporary results."""
 
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 
-from apps.datamodels.models import Dataset, ModelVersion
+from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.tenants.models import TenantOwnedModel
 
 
@@ -26,6 +30,7 @@ class QueryRun(TenantOwnedModel):
     actor_label = models.CharField(max_length=200)
     cache_key = models.CharField(max_length=64)
     policy_fingerprint = models.CharField(max_length=64)
+    SEALED: ClassVar[dict[str, str]] = {"sealed_query": "sealed_query"}
     sealed_query = models.BinaryField(help_text="the request, sealed under the timed key: it can hold values")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     error_code = models.CharField(max_length=40, blank=True)
@@ -52,6 +57,9 @@ class CachedResult(TenantOwnedModel):
     cache_key = models.CharField(max_length=64)
     dataset_id = models.UUIDField()
     model_version_id = models.UUIDField()
+    data_model_id = models.UUIDField()
+    cache_policy = models.CharField(max_length=120, blank=True, help_text="the model's policy it is kept under")
+    is_handover = models.BooleanField(default=False, help_text="not kept: only for those who wait for it")
     policy_fingerprint = models.CharField(max_length=64)
     timed_key_id = models.UUIDField()
     sealed = models.BinaryField()
@@ -63,3 +71,36 @@ class CachedResult(TenantOwnedModel):
     class Meta:
         constraints = (models.UniqueConstraint(fields=("tenant", "cache_key"), name="queries_cache_key"),)
         indexes = (models.Index(fields=("tenant", "expires_at")),)
+
+
+def _ceiling_s() -> int:
+    return int(settings.OMNI_CACHE_CEILING_S)
+
+
+class KeepingLimit(TenantOwnedModel):
+    """How long answers may be kept at most, for the whole tenant; the shorter of this and the model's policy holds."""
+
+    max_age_s = models.PositiveIntegerField(
+        "longest time, in seconds",
+        validators=(MaxValueValidator(_ceiling_s, "At most 30 days (2,592,000 seconds)."),),
+        help_text="0 keeps nothing: every question goes to its source. At most 2,592,000 (30 days).",
+    )
+    changed_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        verbose_name = "longest time"
+        constraints = (models.UniqueConstraint(fields=("tenant",), name="queries_one_keeping_limit"),)
+
+    def __str__(self) -> str:
+        return f"{self.max_age_s} s"
+
+
+class PolicyReset(TenantOwnedModel):
+    """When the answers under one cache policy of a model were last forgotten."""
+
+    data_model = models.ForeignKey(DataModel, on_delete=models.CASCADE, related_name="+")
+    policy = models.CharField(max_length=120, blank=True)
+    reset_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("data_model", "policy"), name="queries_one_reset_per_policy"),)

@@ -12,7 +12,7 @@ TITLES = {
 STATUS = {
     "unknown_dataset": 404, "forbidden": 404, "timed_out": 504, "unreachable": 502, "refused_credentials": 502,
     "refused_target": 502, "query_failed": 502, "too_large": 413, "missing_attribute": 403, "cancelled": 409,
-    "changed": 409, "lost": 409,
+    "changed": 409, "lost": 409, "scope": 403,
 }  # fmt: skip
 
 

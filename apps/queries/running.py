@@ -81,6 +81,7 @@ def _ask(run: QueryRun, plan: QueryPlan) -> None:
     """Ask the source; no transaction of ours is open meanwhile."""
     connection = plan.connection
     limits = Limits(plan.compiled.row_limit + 1, connection.max_bytes, connection.timeout_s)
+    asked_at = timezone.now()
     source = open_source(connection)
     try:
         with _cancellable(run.pk, source):
@@ -89,7 +90,7 @@ def _ask(run: QueryRun, plan: QueryPlan) -> None:
         source.close()
     now = timezone.now()
     with transaction.atomic():
-        rows = store.write(plan, result, now=now)
+        rows = store.write(plan, result, asked_at=asked_at, now=now)
         QueryRun.objects.filter(pk=run.pk).update(state=QueryRun.State.DONE, row_count=rows, finished_at=now)
 
 

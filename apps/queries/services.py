@@ -16,7 +16,7 @@ from apps.access.types import Actor
 from apps.audit.services import record
 from apps.governance.selectors import permission_facts
 from apps.queries import flights, store
-from apps.queries.errors import QueryFailedError, UnknownRunError
+from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
@@ -26,6 +26,7 @@ from apps.semantic.errors import MalformedQueryError, QueryError
 from apps.semantic.query.types import SemanticQuery
 from apps.vault.services import key_at_hand, seal
 
+REFRESH_PAUSE = timedelta(seconds=5)
 RETRIED = ("forbidden", "cancelled", "changed", "lost")
 """A leader that ended so says nothing of those who followed it."""
 
@@ -45,12 +46,28 @@ def answer(
         raise RuntimeError("answer() waits: it must not be called inside a transaction")
     parsed = as_query(query)
     with _denials_recorded(actor, parsed, now), transaction.atomic(), key_at_hand():
+        if not actor.may_run:
+            raise TokenScopeError
         plan = plan_query(actor, parsed, now=now)
         found = _without_values(plan) if plan.governed.hides_values else store.read(plan, now=now)
         if found is not None:
             _record_answer(actor, plan, found, now)
             return found
     return _through_worker(actor, plan, query, now, wait_s)
+
+
+def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime) -> bool:
+    """Forget the kept answer to the actor's question, so that the next asking goes to the source; say whether it was.
+
+    One that is only seconds old stays: many readers of one page shall not ask the source many times.
+
+    Raises:
+        QueryError: the question cannot be asked by this actor.
+    """
+    parsed = as_query(query)
+    with _denials_recorded(actor, parsed, now), transaction.atomic():
+        plan = plan_query(actor, parsed, now=now)
+        return store.forget(plan, before=now - REFRESH_PAUSE)
 
 
 def _through_worker(
@@ -77,7 +94,7 @@ def _outcome(
         if own is None or own.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
         if leader is not None and leader.state == QueryRun.State.DONE:
-            found = store.read(plan, now=timezone.now())
+            found = store.read(plan, now=timezone.now(), waited=True)
             if found is not None:
                 return _fresh(actor, plan, found, own, now)
     if leader is not None and leader.state not in ENDED:

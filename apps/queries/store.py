@@ -1,10 +1,10 @@
 """Cached results: sealed under the timed key of their slot, checked again when they are opened."""
 
 import logging
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from django.conf import settings
-
+from apps.queries.keeping import keeping_of, was_reset
 from apps.queries.models import CachedResult
 from apps.queries.planning import QueryPlan
 from apps.queries.types import Answer, CacheInfo, arrow_bytes, arrow_table
@@ -15,11 +15,16 @@ from apps.warehouses.types import ArrowResult
 logger = logging.getLogger(__name__)
 
 
-def read(plan: QueryPlan, *, now: datetime) -> Answer | None:
-    """Return the kept answer to this plan, or None. Expiry is decided here, whether or not anything was purged."""
+def read(plan: QueryPlan, *, now: datetime, waited: bool = False) -> Answer | None:
+    """Return the kept answer to this plan, or None. Expiry is decided here, whether or not anything was purged.
+
+    An answer that is not kept opens only for those who ``waited`` for its run.
+    """
     row = CachedResult.objects.filter(cache_key=plan.cache_key, expires_at__gt=now).first()
     found = plan.governed
     if row is None or row.policy_fingerprint != found.scope.fingerprint or row.dataset_id != found.dataset.pk:
+        return None
+    if row.is_handover and not waited:
         return None
     try:
         opened = open_timed(bytes(row.sealed), key_id=row.timed_key_id, context=plan.context(), now=now)
@@ -35,18 +40,30 @@ def read(plan: QueryPlan, *, now: datetime) -> Answer | None:
         is_truncated=row.is_truncated,
         policy_fingerprint=found.scope.fingerprint,
         query_id=row.pk,
-        cache=CacheInfo(is_hit=True, age_s=age_s, expires_at=row.expires_at),
+        cache=CacheInfo(is_hit=True, age_s=age_s, expires_at=None if row.is_handover else row.expires_at),
         limits=found.limits,
         compiled=plan.compiled,
     )
 
 
-def write(plan: QueryPlan, result: ArrowResult, *, now: datetime) -> int:
-    """Keep a result until it expires; return its rows. It is one row longer than allowed when there are more."""
+def forget(plan: QueryPlan, *, before: datetime) -> bool:
+    """Remove the kept answer to this plan when it was made before then; say whether there was one."""
+    removed, _ = CachedResult.objects.filter(cache_key=plan.cache_key, created_at__lte=before).delete()
+    return removed > 0
+
+
+def write(plan: QueryPlan, result: ArrowResult, *, asked_at: datetime, now: datetime) -> int:
+    """Keep a result as long as policy allows; return its rows. It is one row longer than allowed when there are more.
+
+    ``asked_at`` is when the source began: a policy that was reset since then gets nothing older than its reset.
+    """
     limit = plan.compiled.row_limit
     table = result.table.slice(0, limit)
     is_truncated = result.is_truncated or result.table.num_rows > limit
-    expires_at = now + timedelta(seconds=settings.OMNI_CACHE_MAX_AGE_S)
+    keeping = keeping_of(plan.governed)
+    if was_reset(plan.governed, keeping.policy, since=asked_at):
+        keeping = replace(keeping, max_age_s=0)
+    expires_at = keeping.expires_at(now)
     key = timed_key_for(expires_at, now=now)
     sealed = seal_timed(arrow_bytes(table, compression="zstd"), key=key, context=plan.context())
     CachedResult.objects.update_or_create(
@@ -54,6 +71,9 @@ def write(plan: QueryPlan, result: ArrowResult, *, now: datetime) -> int:
         defaults={
             "dataset_id": plan.governed.dataset.pk,
             "model_version_id": plan.governed.version.pk,
+            "data_model_id": plan.governed.version.data_model_id,
+            "cache_policy": keeping.policy,
+            "is_handover": not keeping.is_kept,
             "policy_fingerprint": plan.governed.scope.fingerprint,
             "timed_key_id": key.id,
             "sealed": sealed,

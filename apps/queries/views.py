@@ -21,7 +21,7 @@ from apps.queries.planning import as_query
 from apps.queries.policies import DASHBOARDS_ONLY, may_ask
 from apps.queries.problems import STATUS, not_found, problem
 from apps.queries.types import Answer, Pending
-from apps.queries.whole import whole_answer, whole_run
+from apps.queries.whole import refresh_whole, whole_answer, whole_run
 from apps.semantic.errors import QueryError
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
@@ -102,7 +102,10 @@ def query(request: HttpRequest) -> HttpResponse:
         return problem(406, f"Available: {JSON}, {CSV}, {ARROW}.")
     is_async = "respond-async" in request.headers.get("Prefer", "")
     wait_s = 0.0 if is_async else WAIT_S
-    outcome = whole_answer(_actor(request), json_body(request), now=timezone.now(), wait_s=wait_s)
+    question, now = json_body(request), timezone.now()
+    if "no-cache" in request.headers.get("Cache-Control", ""):
+        refresh_whole(_actor(request), question, now=now)
+    outcome = whole_answer(_actor(request), question, now=now, wait_s=wait_s)
     return _respond(outcome, kind)
 
 

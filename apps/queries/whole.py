@@ -48,16 +48,31 @@ def whole_run(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0)
     return replace(whole, run_id=run_id) if isinstance(whole, Pending) else whole
 
 
-def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime, deadline: float) -> Answer | Pending:
+def refresh_whole(actor: Actor, query: dict[str, Any], *, now: datetime) -> None:
+    """Forget the kept answer to a question and those to its parts.
+
+    Raises:
+        QueryError: the question cannot be asked by this actor.
+    """
+    parsed = as_query(query)
+    services.refresh(actor, parsed, now=now)
+    for part in _parts_of(actor, parsed).values():
+        services.refresh(actor, part, now=now)
+
+
+def _parts_of(actor: Actor, query: SemanticQuery) -> dict[str, SemanticQuery]:
+    """Return the questions whose answers stand under the rows."""
     if not query.totals and not query.subtotals:
-        return replace(found, pivots=query.pivots, limit=query.limit)
+        return {}
     with transaction.atomic():
         model = governed_by_name(actor, query.dataset).model
-    parts: dict[str, Answer] = {}
     wanted = {"totals": total_of(query, model) if query.totals else None, "subtotals": subtotals_of(query, model)}
-    for name, part in wanted.items():
-        if part is None:
-            continue
+    return {name: part for name, part in wanted.items() if part is not None}
+
+
+def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime, deadline: float) -> Answer | Pending:
+    parts: dict[str, Answer] = {}
+    for name, part in _parts_of(actor, query).items():
         remaining_s = max(0.0, deadline - timezone.now().timestamp())
         answer = services.answer(actor, public_form(part), now=now, wait_s=remaining_s)
         if isinstance(answer, Pending):

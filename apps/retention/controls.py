@@ -1,10 +1,12 @@
 """Promises of retention: what is stored is stored for a while only."""
 
+import resource
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 
+from apps.queries.keeping import longest_kept_s
 from apps.queries.models import CachedResult, QueryRun
 from apps.retention.selectors import held_data
 from apps.tenants.types import Control, ControlResult
@@ -54,7 +56,7 @@ def _unreadable() -> ControlResult:
 
 
 def _age() -> ControlResult:
-    oldest, limit = held_data().oldest_at, timedelta(seconds=settings.OMNI_CACHE_MAX_AGE_S)
+    oldest, limit = held_data().oldest_at, timedelta(seconds=longest_kept_s() or settings.OMNI_HANDOVER_S)
     if oldest is None:
         return ControlResult(holds=True, figure="nothing held")
     age = datetime.now(UTC) - oldest
@@ -70,10 +72,16 @@ def _unlogged() -> ControlResult:
     return ControlResult(is_unlogged, "unlogged: in no write-ahead log, replica or backup" if is_unlogged else "logged")
 
 
+def _no_core_dumps() -> ControlResult:
+    limits = resource.getrlimit(resource.RLIMIT_CORE)
+    return ControlResult(limits == (0, 0), "off" if limits == (0, 0) else f"up to {limits[0]} bytes")
+
+
 CONTROLS = (
     Control("retention.purge_alive", "P11", "Expired data is purged every few minutes", _purge_alive),
     Control("retention.nothing_late", "P11", "Nothing is kept past its time", _nothing_late),
     Control("retention.unreadable", "P11", "What is past its time cannot be read, purged or not", _unreadable),
     Control("retention.age", "P11", "No result is kept longer than the longest time allowed", _age),
+    Control("retention.core_dumps", "P11", "A process that dies leaves nothing of its memory on disk", _no_core_dumps),
     Control("retention.unlogged", "P11", "Temporary results never reach a log, a replica or a backup", _unlogged),
 )

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.retention.errors import PurgeIncompleteError
+from apps.retention.rotating import finish_due_rotations
 from apps.retention.services import purge_expired as purge
 
 
@@ -13,3 +14,9 @@ def purge_expired() -> None:
     report = purge(now=timezone.now())
     if not report.is_complete:
         raise PurgeIncompleteError(", ".join(tenant.slug for tenant in report.tenants if tenant.error))
+
+
+@shared_task(name="retention.finish_rotations", acks_late=True)
+def finish_rotations() -> None:
+    """Destroy old tenant keys whose time has come; safe to deliver twice."""
+    finish_due_rotations(now=timezone.now())

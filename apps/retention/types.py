@@ -12,6 +12,7 @@ class TenantPurge:
     keys_destroyed: int = 0
     rows_removed: int = 0
     error: str = ""
+    bytes_held: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.access.middleware import ActorRequest
 from apps.access.selectors import anonymous
+from apps.accounts import confirming
 from apps.support import policies, selectors, services, tickets
 from apps.support.errors import NotPermittedError, RequestStateError, TicketError
 from apps.support.forms import ApprovalForm
@@ -66,6 +67,13 @@ def request_approve(request: ActorRequest, request_id: UUID) -> HttpResponse:
     form = ApprovalForm(found, request.POST)
     if not form.is_valid():
         return _page(request, found, form, status=422)
+    if form.cleaned_data.get("grants_values") and (
+        away := confirming.required(request, back_to=_detail_url(request_id))
+    ):
+        messages.warning(
+            request, "Showing data to support needs a fresh sign-in. Nothing was approved yet; approve it again here."
+        )
+        return away
     try:
         services.approve_request(
             found, minutes=form.cleaned_data["minutes"], dataset_ids=[row.pk for row in form.cleaned_data["datasets"]],

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import connection
 
 from apps.tenants.binding import unbound
+from apps.tenants.runtime_role import findings
 from apps.tenants.types import Control, ControlResult
 
 PLATFORM_TABLES = {
@@ -62,10 +63,11 @@ WRITE_ONLY = """
 SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%s)
    AND NOT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')
 """
-ROLE = """
-SELECT rolsuper, rolbypassrls, rolcreaterole, rolreplication,
-       (SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND pg_has_role(current_user, c.relowner, 'MEMBER'))
-FROM pg_roles WHERE rolname = current_user
+WRITERS = """
+SELECT c.relname FROM unnest(%s::text[]) t(name) JOIN pg_class c ON c.relnamespace = 'public'::regnamespace AND c.relname = t.name
+ WHERE has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE') AND NOT (c.relrowsecurity AND c.relforcerowsecurity
+   AND (SELECT bool_and(position(%s IN coalesce(pg_get_expr(p.polwithcheck, p.polrelid), pg_get_expr(p.polqual, p.polrelid))) > 0)
+          AND count(DISTINCT p.polcmd) = 3 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd <> 'r'))
 """
 
 
@@ -101,16 +103,19 @@ def _tied() -> ControlResult:
     return _figure(len(names), "tables whose references stay within the tenant", loose)
 
 
+def _platform() -> ControlResult:
+    """Tables of the platform are only read, or written by rules of their own."""
+    bad = [row[0] for row in _rows(WRITERS, list(PLATFORM_TABLES), CURRENT_TENANT)]
+    return _figure(len(PLATFORM_TABLES), "tables of the platform that a customer's request cannot write", bad)
+
+
 def _role() -> ControlResult:
-    found = _rows(ROLE)
-    labels = ("superuser", "bypasses row security", "creates roles", "replicates", "owns tables")
-    bad = [label for label, held in zip(labels, found[0], strict=True) if held] if found else ["unknown role"]
-    return ControlResult(
-        not bad,
-        f"the application's role {', '.join(bad)}"
-        if bad
-        else "the application's role owns nothing and bypasses nothing",
+    with connection.cursor() as cursor:
+        bad = findings(cursor)
+    text = (
+        "; ".join(bad) if bad else "owns nothing, bypasses nothing, creates nothing and calls nothing that steps around"
     )
+    return ControlResult(not bad, f"the application's role {text}")
 
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
@@ -137,6 +142,9 @@ def _empty() -> ControlResult:
 CONTROLS = (
     Control("tenants.locked", "P2", "Every table of a tenant is locked to it by the database", _locked),
     Control("tenants.tied", "P2", "No row can point into another tenant", _tied),
+    Control(
+        "tenants.platform", "P2", "No customer's request can say who a tenant is or whose a host name is", _platform
+    ),
     Control("tenants.role", "P9", "The application's own database role cannot lift those locks", _role),
     Control("tenants.unbound", "P7", "Before the tenant is known, nothing can be read", _unbound_reads_nothing),
     Control("tenants.empty", "P2", "Tables that are not locked hold nothing of a tenant", _empty),

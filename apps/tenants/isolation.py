@@ -11,6 +11,7 @@ from typing import Any
 
 from django.apps.registry import Apps
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.state import ProjectState
@@ -96,3 +97,27 @@ class Isolate(Operation):
 
     def describe(self) -> str:
         return "Lock tenant-owned tables: forced row-level security and composite keys"
+
+
+LONE_KEYS = """
+SELECT format('ALTER TABLE %I DROP CONSTRAINT %I', s.relname, f.conname) FROM pg_constraint f
+  JOIN pg_class s ON s.oid = f.conrelid AND s.relnamespace = 'public'::regnamespace
+  JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attname = 'tenant_id'
+ WHERE f.contype = 'f' AND cardinality(f.conkey) = 1 AND f.conkey[1] <> a.attnum
+   AND EXISTS (SELECT 1 FROM pg_constraint g WHERE g.contype = 'f' AND g.conrelid = f.conrelid AND g.confrelid = f.confrelid
+     AND g.conkey = ARRAY[a.attnum] || f.conkey)
+"""
+
+
+def drop_lone_keys(connection: BaseDatabaseWrapper) -> int:
+    """Drop Django's foreign keys on one column where one with the tenant stands beside it; return how many.
+
+    With both, an id that exists in another tenant breaks one key and an id that exists nowhere breaks the other: the
+    error would tell the two apart. Django makes its own at the end of each migration, hence after all of them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LONE_KEYS)
+        statements = [row[0] for row in cursor.fetchall()]
+        for statement in statements:
+            cursor.execute(statement)
+    return len(statements)

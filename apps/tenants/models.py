@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
 from apps.tenants.binding import current_tenant_id
@@ -26,6 +26,13 @@ class Tenant(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.CUSTOMER)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    session_idle_min = models.PositiveIntegerField(default=120, validators=[MinValueValidator(5)])
+    session_lifetime_min = models.PositiveIntegerField(default=720, validators=[MinValueValidator(15)])
+    token_max_days = models.PositiveIntegerField(default=366, validators=[MinValueValidator(1)])
+    confirm_within_min = models.PositiveIntegerField(default=15, validators=[MinValueValidator(1)])
+    networks_people = models.JSONField(default=list, blank=True)
+    networks_tokens = models.JSONField(default=list, blank=True)
+    networks_scim = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ("slug",)
@@ -35,6 +42,14 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SignInSettings(Tenant):
+    """The part of a tenant's row that its own administrators decide: limits of sign-in and from where one may come."""
+
+    class Meta:
+        proxy = True
+        verbose_name = verbose_name_plural = "sign-in and access"
 
 
 class TenantDomain(models.Model):

@@ -3,21 +3,29 @@
 from collections.abc import Iterator
 
 from django.db import connection
+from django.db.models import JSONField
 
+from apps.tenants.binding import bound_tenant_id
 from apps.tenants.errors import UnknownTenantError
+from apps.tenants.limits import limits_of
 from apps.tenants.models import Tenant
-from apps.tenants.types import TenantRef
+from apps.tenants.types import SignInLimits, TenantRef
 
 
 def _ref(tenant: Tenant, host: str = "") -> TenantRef:
-    return TenantRef(tenant.id, tenant.slug, tenant.name, tenant.kind == Tenant.Kind.PLATFORM, host)
+    is_platform = tenant.kind == Tenant.Kind.PLATFORM
+    return TenantRef(tenant.id, tenant.slug, tenant.name, is_platform, limits_of(tenant), host)
 
 
-HOST = """
-SELECT t.id, t.slug, t.name, t.kind FROM tenants_tenantdomain d JOIN tenants_tenant t ON t.id = d.tenant_id
+TENANT_FIELDS = tuple(field.attname for field in Tenant._meta.concrete_fields)
+TENANT = ", ".join(
+    f't."{field.column}"' + ("::json" if isinstance(field, JSONField) else "") for field in Tenant._meta.concrete_fields
+)
+HOST = f"""
+SELECT {TENANT} FROM tenants_tenantdomain d JOIN tenants_tenant t ON t.id = d.tenant_id
  WHERE d.host = %s AND t.is_active
 """
-"""by hand, as it is the first statement of every request; see ADR 14"""
+"""by hand, as it is the first statement of every request; see ADR 14. The driver reads ``json``, Django ``jsonb``"""
 
 
 def tenant_by_host(host: str) -> TenantRef:
@@ -31,7 +39,7 @@ def tenant_by_host(host: str) -> TenantRef:
         row = cursor.fetchone()
     if row is None:
         raise UnknownTenantError(host)
-    return TenantRef(row[0], row[1], row[2], row[3] == Tenant.Kind.PLATFORM, host)
+    return _ref(Tenant.from_db(connection.alias, TENANT_FIELDS, row), host)
 
 
 def tenant_by_slug(slug: str) -> TenantRef:
@@ -63,3 +71,13 @@ def active_tenants() -> Iterator[TenantRef]:
     """Yield every active tenant, the platform's too, for work that binds one at a time."""
     for tenant in Tenant.objects.filter(is_active=True).order_by("slug"):
         yield _ref(tenant)
+
+
+def bound_tenant() -> Tenant:
+    """Return the row of the bound tenant."""
+    return Tenant.objects.get(pk=bound_tenant_id())
+
+
+def bound_limits() -> SignInLimits:
+    """Return the sign-in limits of the bound tenant, for work that has no request."""
+    return limits_of(bound_tenant())

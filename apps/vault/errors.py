@@ -19,3 +19,7 @@ class ExpiredKeyError(VaultError):
 
 class NoWorkerKeyError(VaultError):
     """This process may not open credentials."""
+
+
+class RotationError(VaultError):
+    """A step of a rotation that may not be taken yet."""

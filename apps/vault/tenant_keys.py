@@ -38,7 +38,8 @@ class OpenKey:
         return HKDF(hashes.SHA256(), length=32, salt=b"omni", info=purpose.encode()).derive(self.derivation_secret)
 
 
-def _context(tenant_id: UUID, version: int) -> bytes:
+def context_of(tenant_id: UUID, version: int) -> bytes:
+    """Return what a keyset is wrapped with."""
     return f"tenant keyset {tenant_id} {version}".encode()
 
 
@@ -53,7 +54,7 @@ def create_tenant_keys(*, now: datetime) -> None:
         return
     handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
     keyset = tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN)
-    wrapped = master.wrap(keyset.encode(), context=_context(bound_tenant_id(), 1))
+    wrapped = master.wrap(keyset.encode(), context=context_of(bound_tenant_id(), 1))
     TenantKey.objects.create(version=1, wrapped=wrapped, created_at=now)
 
 
@@ -65,9 +66,31 @@ def destroy_tenant_keys(*, now: datetime) -> None:
 
 @lru_cache(maxsize=512)
 def _unwrapped(tenant_id: UUID, version: int, wrapped: bytes) -> OpenKey:
-    keyset = master.unwrap(wrapped, context=_context(tenant_id, version))
-    handle = tink.json_proto_keyset_format.parse(keyset.decode(), secret_key_access.TOKEN)
-    return OpenKey(handle.primitive(aead.Aead), hashlib.sha256(keyset).digest())
+    found = read_keyset(master.unwrap(wrapped, context=context_of(tenant_id, version)))
+    handle = tink.json_proto_keyset_format.parse(found.keyset, secret_key_access.TOKEN)
+    return OpenKey(handle.primitive(aead.Aead), found.derivation_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """What is wrapped: Tink's keyset as JSON, and the secret that hashes and masks are derived from.
+
+    The secret is kept when keys are rotated, so that pseudonyms and cached answers stay what they were.
+    """
+
+    keyset: str = field(repr=False)
+    derivation_secret: bytes = field(repr=False)
+
+    def as_bytes(self) -> bytes:
+        return json.dumps({"keyset": self.keyset, "derivation": self.derivation_secret.hex()}).encode()
+
+
+def read_keyset(opened: bytes) -> Keyset:
+    """Read an unwrapped keyset; a first one is Tink's JSON alone, and its secret is derived from that."""
+    found = json.loads(opened)
+    if "derivation" in found:
+        return Keyset(found["keyset"], bytes.fromhex(found["derivation"]))
+    return Keyset(opened.decode(), hashlib.sha256(opened).digest())
 
 
 @contextmanager
@@ -113,10 +136,23 @@ def open_sealed(ciphertext: bytes, *, table: str, row: UUID | str, column: str) 
         SealError: it was moved, changed, or is another tenant's.
         KeyDestroyedError: the tenant's key is gone.
     """
-    try:
-        return bytes(tenant_key().cipher.decrypt(bytes(ciphertext), _associated(table, row, column)))
-    except tink.TinkError:
-        raise SealError("the sealed value does not open in this place") from None
+    return open_with_tenant_key(bytes(ciphertext), _associated(table, row, column))
+
+
+def open_with_tenant_key(ciphertext: bytes, associated: bytes) -> bytes:
+    """Open what the tenant key sealed with this associated data.
+
+    A key read earlier in the transaction may be older than a rotation; then it is read again.
+
+    Raises:
+        SealError: it does not open here.
+    """
+    for read in (tenant_key, _read_key):
+        try:
+            return bytes(read().cipher.decrypt(ciphertext, associated))
+        except tink.TinkError:
+            continue
+    raise SealError("the sealed value does not open in this place")
 
 
 def keyed_hash(purpose: str, data: bytes) -> str:

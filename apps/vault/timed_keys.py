@@ -2,10 +2,9 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import tink
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
@@ -13,16 +12,18 @@ from django.conf import settings
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.errors import ExpiredKeyError, SealError
 from apps.vault.models import TimedKey
-from apps.vault.tenant_keys import tenant_key
+from apps.vault.tenant_keys import open_with_tenant_key, tenant_key
 from apps.vault.types import TimedKeyRef
 
 NONCE_BYTES = 12
 TABLE = "vault_timedkey"
 
 
-def slot_of(expires_at: datetime) -> tuple[datetime, datetime]:
-    """Return start and end of the slot that ends no earlier than ``expires_at``."""
-    length = settings.OMNI_CACHE_SLOT_S
+def slot_of(expires_at: datetime, *, now: datetime) -> tuple[datetime, datetime]:
+    """Return start and end of the slot that ends no earlier than ``expires_at``; what lives shortly has short slots."""
+    short_s = settings.OMNI_CACHE_SHORT_SLOT_S
+    is_short = expires_at - now <= timedelta(seconds=10 * short_s)
+    length = short_s if is_short else settings.OMNI_CACHE_SLOT_S
     end = -(-int(expires_at.timestamp()) // length) * length
     return datetime.fromtimestamp(end - length, UTC), datetime.fromtimestamp(end, UTC)
 
@@ -39,7 +40,7 @@ def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
     """
     if expires_at <= now:
         raise ExpiredKeyError("the data would have expired already")
-    start, end = slot_of(expires_at)
+    start, end = slot_of(expires_at, now=now)
     found = TimedKey.objects.filter(slot_end=end).only("id", "slot_end").first()
     if found is None:
         row = uuid4()
@@ -55,10 +56,7 @@ def _open_key(key_id: UUID) -> tuple[AESGCM, datetime]:
     row = TimedKey.objects.filter(pk=key_id).first()
     if row is None or not row.wrapped:
         raise ExpiredKeyError("the key of this time slot has been destroyed")
-    try:
-        key = tenant_key().cipher.decrypt(bytes(row.wrapped), _associated(bound_tenant_id(), row.pk))
-    except tink.TinkError:
-        raise SealError("the timed key does not open for this tenant") from None
+    key = open_with_tenant_key(bytes(row.wrapped), _associated(bound_tenant_id(), row.pk))
     return AESGCM(key), row.slot_end
 
 
@@ -88,6 +86,13 @@ def open_timed(ciphertext: bytes, *, key_id: UUID, context: bytes, now: datetime
         return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_context(context, key_id))
     except InvalidTag:
         raise SealError("the temporary data does not open in this place") from None
+
+
+def destroy_all_timed_keys() -> int:
+    """Destroy the bound tenant's keys of all slots: nothing that was kept can be read any more. Return how many."""
+    TimedKey.objects.update(wrapped=b"")
+    deleted, _ = TimedKey.objects.all().delete()
+    return deleted
 
 
 def destroy_expired_keys(*, now: datetime) -> int:

@@ -1,41 +1,54 @@
-"""DuckDB files below the operator's data folder: read-only, no network, no other file, no extension."""
+"""DuckDB files below the operator's data folder, each session in a process of its own that can be killed at any time."""
 
+import contextlib
+import json
 import logging
 import re
-import threading
-from collections.abc import Sequence
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import pyarrow as pa
 
-from apps.warehouses.errors import WarehouseError
+from apps.warehouses.errors import MESSAGES, WarehouseError
 from apps.warehouses.options import check_options
+from apps.warehouses.rights import Right
 from apps.warehouses.stopping import Stopper
-from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
+from apps.warehouses.targets import Allowed
+from apps.warehouses.types import (
+    CATALOG_LIMITS,
+    CHECK_LIMITS,
+    ArrowResult,
+    BatchStream,
+    Limits,
+    TableInfo,
+    Target,
+    Value,
+    collected,
+    tables_of,
+)
 
 logger = logging.getLogger(__name__)
 FILE = re.compile(r"[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*\.duckdb")
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "access_mode": "READ_ONLY",
-    "enable_external_access": "false",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "python_enable_replacements": "false",  # else a query could name a variable of this process as a table
-    "memory_limit": "512MB",
-    "temp_directory": "",  # what does not fit into memory fails; nothing is written beside the file
-    "threads": "2",
-}
 CATALOG = """
 SELECT table_schema, table_name, column_name, data_type, ordinal_position, is_nullable = 'YES'
 FROM information_schema.columns
 WHERE table_catalog = current_database() AND table_schema NOT IN ('information_schema', 'pg_catalog')
 ORDER BY 1, 2, 5
 """
-BATCH_ROWS = 8_192
-# One process shares one instance per file, and its settings: the first session locks them, the others find them locked.
-_opening = threading.Lock()
+ROOT = Path(__file__).parents[2]
+PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from apps.warehouses.duckdb_child import main; main(sys.argv[2])"
+)
+HEADER = struct.Struct("!cI")
+START_S = 20
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+SLACK_BYTES = 1024 * 1024
+"""what Arrow's format adds to an answer at most"""
 
 
 def file_of(target: Target) -> Path:
@@ -56,73 +69,177 @@ def file_of(target: Target) -> Path:
 
 
 class DuckDBWarehouse:
-    """One session on one file."""
+    """One process on one file. It has no environment, no other file and no network; whatever it does, it is killed alone."""
 
-    def __init__(self, target: Target, secret: str | None) -> None:
+    def __init__(self, target: Target, secret: str | None, *, allowed: Allowed | None = None) -> None:
         check_options(target.dialect, dict(target.options))
-        path = file_of(target)
+        self._path = file_of(target)
+        self._version = _version(self._path)
+        self._child = _start(self._path)
+        self._stopper = Stopper(self._child.kill, self._child.kill)
+        self._is_idle = False
         try:
-            self._connection = _open(path)
-        except duckdb.Error as error:
-            logger.info("duckdb did not open a file: %s", type(error).__name__)
-            raise WarehouseError("unreachable", "The file cannot be opened as a DuckDB database.") from None
-        self._stopper = Stopper(self._connection.interrupt, self._connection.interrupt)
+            with self._stopper.watched(START_S):
+                self._expect_ready()
+        except WarehouseError:
+            self.close()
+            raise
+        self._is_idle = True
+
+    def _expect_ready(self) -> None:
+        try:
+            kind, _ = self._receive()
+        except WarehouseError as error:
+            kind = b"E"
+            logger.info("duckdb did not start: %s", error.code)
+        if kind != b"R":
+            raise WarehouseError("unreachable", "The file cannot be opened as a DuckDB database.")
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        with self.stream(sql, parameters, limits) as answer:
+            return collected(answer)
+
+    @contextmanager
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> Iterator[BatchStream]:
+        with self._stopper.watched(limits.timeout_s):
+            self._is_idle = False
+            self._ask(sql, parameters, limits)
+            first = self._batch(limits)
+            if first is None:
+                raise self._broken("an answer without columns")
+            answer = BatchStream(first.schema, iter(()))
+            answer.batches = self._batches(answer, limits)
+            try:
+                yield answer
+            finally:
+                if not self._is_idle:
+                    self.close()  # the rest of the answer is nobody's
+
+    def _ask(self, sql: str, parameters: Sequence[Value], limits: Limits) -> None:
+        request = {
+            "sql": sql,
+            "parameters": list(parameters),
+            "max_rows": limits.max_rows,
+            "max_bytes": limits.max_bytes,
+        }
+        body = json.dumps(request).encode()
         try:
-            with self._stopper.watched(limits.timeout_s):
-                self._require_one_select(sql)
-                reader = self._connection.sql(sql, params=list(parameters)).to_arrow_reader(BATCH_ROWS)
-                try:
-                    return _read(reader, limits)
-                finally:
-                    reader.close()
-        except (duckdb.Error, pa.ArrowException, OSError) as error:  # an Arrow stream reports its source as OSError
-            logger.info("duckdb refused a query: %s", type(error).__name__)
-            raise WarehouseError(self._stopper.reason or "query_failed") from None
+            self._line_in.write(HEADER.pack(b"Q", len(body)) + body)
+            self._line_in.flush()
+        except (OSError, ValueError):
+            raise self._ended() from None
 
-    def _require_one_select(self, sql: str) -> None:
-        statements = self._connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise WarehouseError("query_failed")
+    def _batches(self, answer: BatchStream, limits: Limits) -> Iterator[pa.RecordBatch]:
+        size = rows = 0
+        while (batch := self._batch(limits)) is not None:
+            size += batch.nbytes
+            rows += batch.num_rows
+            if batch.schema != answer.schema or rows > limits.max_rows or size > limits.max_bytes:
+                raise self._broken("more, or other things, than were asked for")
+            yield batch
+        answer.is_truncated = self._was_cut
 
-    def catalog(self) -> list[TableInfo]:
+    def _batch(self, limits: Limits) -> pa.RecordBatch | None:
+        """Return the next batch, or None at the end of the answer."""
+        kind, body = self._receive(limits.max_bytes + SLACK_BYTES)
+        if kind == b"B":
+            return self._opened(body)
+        self._is_idle = True
+        if kind == b"D":
+            self._was_cut = body == b"1"
+            return None
+        code = body.decode("ascii", "replace")
+        logger.info("duckdb refused a query: %s", code if code in MESSAGES else "?")
+        raise WarehouseError(code if code in MESSAGES else "query_failed")
+
+    def _opened(self, body: bytes) -> pa.RecordBatch:
+        """Read a batch, believing nothing: a file can be made to make DuckDB do anything."""
+        try:
+            with pa.ipc.open_stream(body) as reader:
+                batch: pa.RecordBatch = reader.read_next_batch()
+            batch.validate(full=True)
+        except (pa.ArrowException, StopIteration, OSError):
+            raise self._broken("a batch that is none") from None
+        return batch
+
+    def _receive(self, most: int = MAX_FRAME_BYTES) -> tuple[bytes, bytes]:
+        header = self._read(HEADER.size)
+        kind, length = HEADER.unpack(header)
+        if length > min(most, MAX_FRAME_BYTES):
+            raise self._broken("too much at once")
+        return kind, self._read(length)
+
+    def _read(self, length: int) -> bytes:
+        try:
+            found: bytes = self._line_out.read(length)
+        except (OSError, ValueError):
+            found = b""
+        if len(found) < length:
+            raise self._ended()
+        return found
+
+    def _ended(self) -> WarehouseError:
+        """Say why the process is gone: it was stopped, or it fell."""
+        if not self._stopper.reason:
+            self.close()
+            logger.warning("duckdb's process ended with status %s", self._child.returncode)
+        return WarehouseError(self._stopper.reason or "crashed")
+
+    def _broken(self, what: str) -> WarehouseError:
+        logger.warning("duckdb's process sent %s", what)
+        self.close()
+        return WarehouseError("crashed")
+
+    @property
+    def _line_in(self) -> Any:
+        return self._child.stdin
+
+    @property
+    def _line_out(self) -> Any:
+        return self._child.stdout
+
+    def catalog(self) -> Iterator[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        self.execute("SELECT 1", (), CATALOG_LIMITS)
+        self.execute("SELECT 1", (), CHECK_LIMITS)
+
+    def rights(self) -> list[Right]:
+        """A file has no users, and its process can write nothing."""
+        return []
+
+    @property
+    def is_usable(self) -> bool:
+        """Say whether the process can be lent again: idle, alive, never stopped, and its file is the one that is there."""
+        is_alive = self._child.poll() is None and self._is_idle and not self._stopper.reason
+        return is_alive and _version(self._path) == self._version
 
     def cancel(self) -> None:
         self._stopper.stop()
 
     def close(self) -> None:
-        self._connection.close()
+        """End the process now, whatever it is doing."""
+        self._is_idle = False
+        self._child.kill()
+        self._child.wait()
+        for line in (self._line_in, self._line_out):
+            with contextlib.suppress(OSError):
+                line.close()
 
 
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    with _opening:
-        connection = duckdb.connect(str(path), read_only=True, config=CONFIG)
-        try:
-            row = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
-            if row is None or not row[0]:
-                connection.execute("SET GLOBAL TimeZone = 'UTC'")
-                connection.execute("SET GLOBAL lock_configuration = true")
-        except duckdb.Error:
-            connection.close()
-            raise
-        return connection
+def _start(path: Path) -> "subprocess.Popen[bytes]":
+    """Start the process with nothing of ours in it: no environment, no open file, no working directory."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", PROGRAM, str(ROOT), str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, cwd="/", close_fds=True,
+        start_new_session=True,
+    )  # fmt: skip
 
 
-def _read(reader: pa.RecordBatchReader, limits: Limits) -> ArrowResult:
-    """Read batches until a limit; never more than one batch beyond it in memory."""
-    batches, rows, size = [], 0, 0
-    for batch in reader:
-        batches.append(batch)
-        rows += batch.num_rows
-        size += batch.nbytes
-        if size > limits.max_bytes:
-            raise WarehouseError("too_large")
-        if rows > limits.max_rows:
-            break
-    table = pa.Table.from_batches(batches, reader.schema)
-    return ArrowResult(table.slice(0, limits.max_rows), rows > limits.max_rows)
+def _version(path: Path) -> tuple[int, int, int]:
+    """Tell one file from the next one of the same name; a file that is gone is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_size)

@@ -6,23 +6,37 @@ import re
 import select
 import socket
 import ssl
-import struct
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
 from pymysql import err
-from pymysql.connections import Connection
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import CLIENT, CR, ER
 from pymysql.constants.SERVER_STATUS import SERVER_STATUS_IN_TRANS
 from pymysql.cursors import SSCursor
 
+from apps.warehouses.batching import CHUNK_ROWS, stream_rows
 from apps.warehouses.errors import WarehouseError
-from apps.warehouses.mysql_arrow import CONVERTERS, arrow_result
+from apps.warehouses.mysql_arrow import CONVERTERS, fields_of
+from apps.warehouses.mysql_line import Line, deadline
 from apps.warehouses.options import check_options
+from apps.warehouses.rights import Right, rights_of
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed, Place, locate
-from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
+from apps.warehouses.types import (
+    CATALOG_LIMITS,
+    CHECK_LIMITS,
+    ArrowResult,
+    BatchStream,
+    Limits,
+    TableInfo,
+    Target,
+    Value,
+    collected,
+    tables_of,
+)
 
 logger = logging.getLogger(__name__)
 PORT = 3306
@@ -36,27 +50,44 @@ FROM information_schema.columns
 WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
 ORDER BY 1, 2, 5
 """
-QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`", re.DOTALL)
-INTO = re.compile(r"\bINTO\b|\bLOAD_FILE\b|/\*", re.IGNORECASE)
+RIGHTS = """
+WITH everywhere AS (SELECT privilege_type AS p FROM information_schema.user_privileges),
+here AS (
+    SELECT privilege_type AS p, 'this database' AS place FROM information_schema.schema_privileges WHERE table_schema = DATABASE()
+    UNION ALL SELECT privilege_type, table_name FROM information_schema.table_privileges WHERE table_schema = DATABASE()
+    UNION ALL SELECT p, 'every database' FROM everywhere
+),
+others AS (
+    SELECT table_schema AS s FROM information_schema.schema_privileges WHERE table_schema <> DATABASE()
+    UNION SELECT table_schema FROM information_schema.table_privileges WHERE table_schema <> DATABASE()
+    UNION SELECT 'every one' FROM everywhere WHERE p = 'SELECT'
+)
+SELECT 'superuser' AS code, NULL AS detail FROM everywhere WHERE p = 'SUPER'
+UNION ALL SELECT 'administers', NULL FROM everywhere WHERE p IN ('CREATE USER', 'REPLICATION SLAVE', 'SHUTDOWN', 'RELOAD')
+UNION ALL SELECT 'files', NULL FROM everywhere WHERE p = 'FILE'
+UNION ALL SELECT 'writes', GROUP_CONCAT(DISTINCT place SEPARATOR ', ') FROM here
+    WHERE p IN ('INSERT', 'UPDATE', 'DELETE', 'DROP', 'ALTER', 'EXECUTE') HAVING COUNT(*) > 0
+UNION ALL SELECT 'creates', GROUP_CONCAT(DISTINCT place SEPARATOR ', ') FROM here
+    WHERE LEFT(p, 6) = 'CREATE' HAVING COUNT(*) > 0
+UNION ALL SELECT 'elsewhere', GROUP_CONCAT(DISTINCT s SEPARATOR ', ') FROM others HAVING COUNT(*) > 0
+"""
+TOKENS = re.compile(
+    r"(?P<quoted>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`)|(?P<refused>--|#|/\*|\b(?:INTO|LOAD_FILE)\b)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""what is quoted, and what is not read: comments, which can hide a quote or run code, and ways to files"""
 READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 """how a statement begins that the server's read-only transaction holds: others may end that transaction first"""
 ZONES = re.compile(r"\bCONVERT_TZ\b", re.IGNORECASE)
 NO_ZONES = "The database has no time zones; its administrator can load them with mysql_tzinfo_to_sql."
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
-PLAIN_PASSWORD = ("mysql_clear_password", "dialog")
+CANCEL_S = 1
+REST_S = 2  # for what is on its way when a statement is stopped
 REFUSED = (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698)
 STOPPED = (ER.QUERY_INTERRUPTED, 1969, 3024)
 """killed; MariaDB's and MySQL's own time limits"""
-
-
-class _Line(Connection):  # type: ignore[misc]  # the driver has no types
-    """The driver's connection, which never sends a password in clear and never reads a file for the server."""
-
-    def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
-        if plugin_name.decode("ascii", "replace") in PLAIN_PASSWORD and not self._secure:
-            raise err.OperationalError(2059, "the server asks for the password in clear")
-        return super()._process_auth(plugin_name, auth_packet)
+UNSAFE = (CR.CR_AUTH_PLUGIN_ERR, CR.CR_NET_PACKET_TOO_LARGE)
 
 
 class MySQLWarehouse:
@@ -68,9 +99,10 @@ class MySQLWarehouse:
         self._connection = self._connect()
         self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
         try:
-            self._set_up()
-        except pymysql.MySQLError as error:
-            self._connection.close()
+            with deadline(self._connection._sock, parameters["connect_timeout"]):
+                self._set_up()
+        except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
+            self.close()
             raise WarehouseError(_connect_code(error)) from None
 
     def _set_up(self) -> None:
@@ -88,48 +120,98 @@ class MySQLWarehouse:
             return cursor.fetchall()[0][0]
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
-        if not READS.match(sql) or INTO.search(QUOTED.sub("", sql)):
+        with self.stream(sql, parameters, limits) as answer:
+            return collected(answer)
+
+    @contextmanager
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> Iterator[BatchStream]:
+        if not is_reading(sql):
             raise WarehouseError("query_failed")  # no session setting keeps SELECT … INTO OUTFILE from writing a file
         if ZONES.search(sql) and not self._has_zones:
             raise WarehouseError("query_failed", NO_ZONES)
+        ends_at = time.monotonic() + limits.timeout_s
+        with self._stopper.watched(limits.timeout_s + GRACE_S):
+            with self._in_words():
+                cursor = self._begin(sql, parameters, limits)
+            try:
+                yield stream_rows(fields_of(cursor._result.fields), self._rows(cursor, ends_at), limits)
+            finally:
+                with self._in_words():
+                    self._finish(cursor)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Turn whatever the driver raises into one of our errors."""
         try:
-            with self._stopper.watched(limits.timeout_s + GRACE_S):
-                return self._read(sql, parameters, limits)
-        except (pymysql.MySQLError, OSError, struct.error) as error:
+            yield
+        except WarehouseError:
+            raise
+        except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
             code = self._stopper.reason or _query_code(error)
             logger.info("mysql refused a query: %s (%s)", code, type(error).__name__)
             raise WarehouseError(code) from None
 
-    def _read(self, query: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
-        """Read within a transaction that can write nothing; the server takes one statement only."""
+    def _begin(self, query: str, parameters: Sequence[Value], limits: Limits) -> SSCursor:
+        """Start reading within a transaction that can write nothing; the server takes one statement only."""
         seconds = max(limits.timeout_s, 1)
         limit = f"max_statement_time = {seconds}" if self._is_mariadb else f"max_execution_time = {seconds * 1000}"
         self._tell(f"SET SESSION {limit}")
         self._tell("START TRANSACTION READ ONLY")
         cursor = self._connection.cursor(SSCursor)
         try:
-            cursor.execute(query, tuple(parameters) if parameters else None)
+            cursor.execute(query, tuple(parameters))
             if cursor.description is None:
                 raise err.ProgrammingError(ER.NOT_SUPPORTED_YET, "no rows")
-            return arrow_result(cursor._result.fields, cursor, limits)
-        finally:
+        except pymysql.MySQLError:
             self._finish(cursor)
+            raise
+        except Exception:
+            self._drop(cursor)  # what comes next on this line, nobody knows
+            raise
+        return cursor
+
+    def _rows(self, cursor: SSCursor, ends_at: float) -> Iterator[Sequence[Any]]:
+        """Hand rows on. A statement that was stopped may end like any other (``SLEEP``, ``BENCHMARK``): it is no answer."""
+        while True:
+            with self._in_words():
+                rows = cursor.fetchmany(CHUNK_ROWS)
+            if self._stopper.reason or time.monotonic() >= ends_at:
+                raise WarehouseError(self._stopper.reason or "timed_out")
+            if not rows:
+                return
+            yield from rows
 
     def _finish(self, cursor: SSCursor) -> None:
-        """Leave the session as it was found; what is left of an answer is stopped at the source, not read."""
+        """Leave the session as it was found; what is left of an answer is stopped at the source, and not kept."""
         result = cursor._result
         if result is not None and result.unbuffered_active:
             self._ask_to_cancel()
-        if self._connection.open:
-            with contextlib.suppress(pymysql.MySQLError, OSError):
-                cursor.close()
-            self._tell("ROLLBACK")
+        if not self._connection.open:
+            self._drop(cursor)
+            return
+        try:
+            with deadline(self._connection._sock, REST_S):
+                with contextlib.suppress(pymysql.OperationalError):  # the statement was killed, as we wished
+                    cursor.close()
+                self._tell("ROLLBACK")
+        except Exception as error:  # noqa: BLE001  the answer is here, whatever the server does now
+            logger.info("mysql did not end a query: %s", type(error).__name__)
+            self._drop(cursor)
 
-    def catalog(self) -> list[TableInfo]:
+    def _drop(self, cursor: SSCursor) -> None:
+        """Close the line without a word, and keep the driver from reading on when the result is collected."""
+        self._connection._force_close()
+        if cursor._result is not None:
+            cursor._result.unbuffered_active = False
+
+    def catalog(self) -> Iterator[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        self.execute("SELECT 1", (), CATALOG_LIMITS)
+        self.execute("SELECT 1", (), CHECK_LIMITS)
+
+    def rights(self) -> list[Right]:
+        return rights_of(self.execute(RIGHTS, (), CHECK_LIMITS).table.to_pylist())
 
     @property
     def is_usable(self) -> bool:
@@ -152,10 +234,15 @@ class MySQLWarehouse:
     def _ask_to_cancel(self) -> None:
         """Kill the running statement through a second session, which the server lets the same user do."""
         try:
-            other = self._connect()
+            other = self._connect(CANCEL_S)
         except WarehouseError:
             return  # a source that does not listen is cut off later
-        with contextlib.suppress(pymysql.MySQLError, OSError), contextlib.closing(other), other.cursor() as cursor:
+        with (
+            contextlib.suppress(pymysql.MySQLError, OSError),
+            contextlib.closing(other),
+            deadline(other._sock, CANCEL_S),
+            other.cursor() as cursor,
+        ):
             cursor.execute(f"KILL QUERY {int(self._connection.thread_id())}")
 
     def _cut_off(self) -> None:
@@ -164,6 +251,15 @@ class MySQLWarehouse:
         if line is not None:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
+
+
+def is_reading(statement: str) -> bool:
+    """Say whether a statement reads only, and from tables only, as far as its text tells."""
+    found = list(TOKENS.finditer(statement))
+    is_harmful = any(
+        token["refused"] or token[0][1:-1].upper() == "LOAD_FILE" for token in found
+    )  # also by a quoted name
+    return READS.match(statement) is not None and not is_harmful
 
 
 def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> tuple[dict[str, Any], Place]:
@@ -190,30 +286,29 @@ def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> 
     return parameters, place
 
 
-def _dialer(parameters: dict[str, Any], place: Place) -> Callable[[], Connection]:
+def _dialer(parameters: dict[str, Any], place: Place) -> Callable[..., Line]:
     """Return what signs in; nothing of it that is printed holds the password."""
 
-    def dial() -> Connection:
-        return _connect(parameters, place)
+    def dial(timeout_s: int | None = None) -> Line:
+        return _connect(parameters, place, timeout_s or parameters["connect_timeout"])
 
     return dial
 
 
-def _connect(parameters: dict[str, Any], place: Place) -> Connection:
+def _connect(parameters: dict[str, Any], place: Place, timeout_s: int) -> Line:
     """Sign in at the one place.
 
     Raises:
         WarehouseError: it is not reachable, or refuses the credential.
     """
     try:
-        line = _open_line(place, parameters["connect_timeout"])
-        connection = _Line(**parameters, defer_connect=True)
-        connection.connect(line)
-    except (pymysql.MySQLError, OSError) as error:
+        line = _open_line(place, timeout_s)
+        connection = Line(**parameters, defer_connect=True)
+        connection.sign_in(line, timeout_s)
+    except Exception as error:  # noqa: BLE001  a hostile server makes the driver raise anything
         code = _connect_code(error)
         logger.info("mysql did not connect: %s (%s)", code, type(error).__name__)
-        raise WarehouseError(code) from None
-    connection._sock.settimeout(None)
+        raise WarehouseError(code, hint=_hint(error)) from None
     return connection
 
 
@@ -239,16 +334,39 @@ def _open_line(place: Place, timeout_s: int) -> socket.socket:
 
 
 def _connect_code(error: Exception) -> str:
-    """Tell a refused credential from an unreachable server."""
-    is_refused = isinstance(error, pymysql.MySQLError) and bool(error.args) and error.args[0] in REFUSED
-    return "refused_credentials" if is_refused else "unreachable"
+    """Tell a refused credential, an unreachable server, and one that speaks something else."""
+    if not isinstance(error, pymysql.MySQLError | OSError):
+        return "nonsense"
+    number = error.args[0] if error.args else None
+    if number in UNSAFE:
+        return "nonsense" if number == CR.CR_NET_PACKET_TOO_LARGE else "unsafe_sign_in"
+    return "refused_credentials" if number in REFUSED else "unreachable"
+
+
+def _hint(error: Exception) -> str:
+    """Tell what kind of failure it was; the server's and the driver's words are not shown."""
+    cause = getattr(error, "original_exception", error)
+    if isinstance(cause, ssl.SSLError):
+        return "certificate"
+    number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    by_number = {
+        CR.CR_SSL_CONNECTION_ERROR: "no_tls",
+        ER.BAD_DB_ERROR: "no_database",
+        1130: "no_entry",
+        CR.CR_SERVER_LOST: "silent",
+    }
+    if isinstance(cause, ConnectionRefusedError):
+        return "refused"
+    return "silent" if isinstance(cause, TimeoutError) else by_number.get(number, "")
 
 
 def _query_code(error: Exception) -> str:
-    number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    if not isinstance(error, pymysql.MySQLError | OSError):
+        return "nonsense"
+    number = error.args[0] if error.args else None
     if number in STOPPED:
         return "timed_out"
-    is_gone = (
-        not isinstance(error, pymysql.MySQLError) or isinstance(error, err.InterfaceError) or number in (2006, 2013)
-    )
+    if number == CR.CR_NET_PACKET_TOO_LARGE or isinstance(error, err.InternalError):
+        return "nonsense"
+    is_gone = isinstance(error, OSError | err.InterfaceError) or number in (CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST)
     return "unreachable" if is_gone else "query_failed"

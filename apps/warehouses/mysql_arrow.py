@@ -1,22 +1,20 @@
 """Rows of MariaDB and MySQL → Arrow columns, typed by what the server says a column is, never by what is in it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 from pymysql import converters
 from pymysql.constants import FIELD_TYPE, FLAG
 
-from apps.warehouses.errors import WarehouseError
-from apps.warehouses.types import ArrowResult, Limits
+from apps.warehouses.batching import Field
 
 BINARY = 63
 """the "character set" of columns that hold bytes"""
 MAX_DIGITS = 38
-CHUNK_ROWS = 200  # what the driver holds before bytes are counted
 INTEGERS = {
     FIELD_TYPE.TINY: (pa.int8(), pa.uint8()), FIELD_TYPE.SHORT: (pa.int16(), pa.uint16()),
     FIELD_TYPE.INT24: (pa.int32(), pa.uint32()), FIELD_TYPE.LONG: (pa.int32(), pa.uint32()),
@@ -25,7 +23,6 @@ INTEGERS = {
 PLAIN = {
     FIELD_TYPE.FLOAT: pa.float32(), FIELD_TYPE.DOUBLE: pa.float64(), FIELD_TYPE.DATE: pa.date32(),
     FIELD_TYPE.NEWDATE: pa.date32(), FIELD_TYPE.DATETIME: pa.timestamp("us"), FIELD_TYPE.TIMESTAMP: pa.timestamp("us"),
-    FIELD_TYPE.TIME: pa.duration("us"), FIELD_TYPE.NULL: pa.null(), FIELD_TYPE.BIT: pa.binary(),
 }  # fmt: skip
 DECIMALS = (FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL)
 BYTES = (
@@ -57,27 +54,9 @@ CONVERTERS = converters.conversions | {
 }
 
 
-def arrow_result(fields: Sequence[Any], rows: Iterable[Sequence[Any]], limits: Limits) -> ArrowResult:
-    """Turn rows into a table with the columns' names, reading no more of them than the limits allow.
-
-    Raises:
-        WarehouseError: ``too_large``; at most ``CHUNK_ROWS`` rows beyond the limit were in memory.
-    """
-    kinds = [arrow_type(field) for field in fields]
-    parts: list[list[pa.Array[Any]]] = [[] for _ in fields]
-    count = size = 0
-    source = iter(rows)
-    while count <= limits.max_rows and (chunk := list(islice(source, CHUNK_ROWS))):
-        count += len(chunk)
-        for part, kind, values in zip(parts, kinds, zip(*chunk, strict=True), strict=True):
-            array = _array(kind, values)
-            size += array.nbytes
-            part.append(array)
-        if size > limits.max_bytes:
-            raise WarehouseError("too_large")
-    arrays = [pa.concat_arrays(part) if part else pa.array([], kind) for part, kind in zip(parts, kinds, strict=True)]
-    table = pa.Table.from_arrays(arrays, names=[field.name for field in fields])
-    return ArrowResult(table.slice(0, limits.max_rows), count > limits.max_rows)
+def fields_of(descriptions: Sequence[Any]) -> list[Field]:
+    """Return the columns as the server describes them."""
+    return [Field(item.name, kind := arrow_type(item), partial(_array, kind, _is_bytes(item))) for item in descriptions]
 
 
 def arrow_type(field: Any) -> pa.DataType:
@@ -88,16 +67,32 @@ def arrow_type(field: Any) -> pa.DataType:
     if code in DECIMALS:
         digits = field.length - (field.scale > 0) - (not is_unsigned)
         return pa.decimal128(max(digits, 1), field.scale) if digits <= MAX_DIGITS else pa.float64()
-    if code in BYTES and field.charsetnr == BINARY:
-        return pa.binary()
     return PLAIN.get(code, pa.string())
 
 
-def _array(kind: pa.DataType, values: Sequence[Any]) -> "pa.Array[Any]":
+def _is_bytes(field: Any) -> bool:
+    return field.type_code == FIELD_TYPE.BIT or (field.type_code in BYTES and field.charsetnr == BINARY)
+
+
+def _array(kind: pa.DataType, is_bytes: bool, values: Sequence[Any]) -> "pa.Array[Any]":
     if pa.types.is_floating(kind):
         return pa.array([float(value) if isinstance(value, Decimal) else value for value in values], kind)
+    if is_bytes:
+        return pa.array([value.hex() if isinstance(value, bytes) else value for value in values], kind)
     if pa.types.is_string(kind):
-        return pa.array(
-            [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values], kind
-        )
+        return pa.array([_text(value) for value in values], kind)
     return pa.array(values, kind)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return _clock(value) if isinstance(value, timedelta) else value
+
+
+def _clock(value: timedelta) -> str:
+    """Write MySQL's TIME, which may be negative or longer than a day: ``12:30:00``, ``-26:00:01.5``."""
+    seconds, rest = divmod(abs(value) // timedelta(microseconds=1), 1_000_000)
+    fraction = f".{rest:06}".rstrip("0") if rest else ""
+    sign = "-" if value < timedelta(0) else ""
+    return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"

@@ -2,24 +2,37 @@
 
 import logging
 import os
+import re
 import select
 import socket
 import ssl
-from collections.abc import Generator, Sequence
-from contextlib import closing
-from itertools import chain
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain, islice
 from typing import Any
 
 import psycopg
 from psycopg import Column, errors, sql
 from psycopg.pq import TransactionStatus
 
+from apps.warehouses.batching import CHUNK_ROWS, stream_rows
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.options import check_options
-from apps.warehouses.postgres_arrow import CHUNK_ROWS, arrow_result
+from apps.warehouses.postgres_arrow import LOADERS, arrow_result, fields_of
+from apps.warehouses.rights import Right, rights_of
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed, Place, locate
-from apps.warehouses.types import CATALOG_LIMITS, ArrowResult, Limits, TableInfo, Target, Value, tables_of
+from apps.warehouses.types import (
+    CATALOG_LIMITS,
+    CHECK_LIMITS,
+    ArrowResult,
+    BatchStream,
+    Limits,
+    TableInfo,
+    Target,
+    Value,
+    tables_of,
+)
 
 logger = logging.getLogger(__name__)
 SESSION = (
@@ -32,8 +45,45 @@ FROM information_schema.columns
 WHERE table_schema <> 'information_schema' AND table_schema NOT LIKE 'pg\\_%%'
 ORDER BY 1, 2, 5
 """
+RIGHTS = """
+WITH me AS (SELECT * FROM pg_roles WHERE rolname = current_user),
+tables AS (
+    SELECT c.oid::regclass::text AS name, count(*) OVER () AS number
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
+      AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+),
+others AS (
+    SELECT datname, count(*) OVER () AS number FROM pg_database
+    WHERE datallowconn AND NOT datistemplate AND datname <> current_database() AND has_database_privilege(oid, 'CONNECT')
+),
+places AS (
+    SELECT 'schema ' || nspname AS name FROM pg_namespace
+    WHERE nspname NOT LIKE 'pg\\_%%' AND nspname <> 'information_schema' AND has_schema_privilege(oid, 'CREATE')
+    UNION ALL SELECT 'this database' WHERE has_database_privilege(current_database(), 'CREATE')
+)
+SELECT 'superuser' AS code, NULL AS detail FROM me WHERE rolsuper
+UNION ALL SELECT 'administers', NULL FROM me WHERE rolcreaterole OR rolcreatedb OR rolreplication
+UNION ALL SELECT 'bypasses', NULL FROM me WHERE rolbypassrls
+UNION ALL SELECT 'files', NULL FROM me WHERE EXISTS (
+    SELECT 1 FROM pg_roles r WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+    AND pg_has_role(current_user, r.oid, 'MEMBER'))
+UNION ALL (SELECT 'writes', CASE WHEN number > 1 THEN number || ' tables, ' || name || ' among them' ELSE name END FROM tables LIMIT 1)
+UNION ALL (SELECT 'creates', string_agg(name, ', ') FROM places HAVING count(*) > 0)
+UNION ALL (SELECT 'elsewhere', string_agg(datname, ', ') FROM (SELECT datname FROM others LIMIT 5) o HAVING count(*) > 0)
+"""
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
+ODD_VALUE = "The answer has a date or time outside of the years 1 to 9999."
+REFUSED = re.compile('authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist')
+HINT_WORDS = {
+    "no_entry": re.compile("no pg_hba.conf entry"),
+    "certificate": re.compile("certificate verify failed|does not match host name|certificate"),
+    "no_tls": re.compile("does not support SSL"),
+    "no_database": re.compile('database ".*" does not exist'),
+    "refused": re.compile("Connection refused|No such file or directory"),
+    "silent": re.compile("timeout expired|timed out"),
+}
 Row = tuple[Any, ...]
 Cursor = psycopg.Cursor[Row]
 
@@ -48,20 +98,38 @@ class PostgresWarehouse:
         except psycopg.Error as error:
             code = _connect_code(error)
             logger.info("postgres did not connect: %s (%s)", code, type(error).__name__)
-            raise WarehouseError(code) from None
+            raise WarehouseError(code, hint=_hint(error)) from None
         self._connection.prepare_threshold = None
+        for name, loader in LOADERS.items():
+            self._connection.adapters.register_loader(name, loader)
         self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+        with self._reading(sql, parameters, limits) as (columns, rows), self._in_words():
+            return arrow_result(columns, rows, limits)
+
+    @contextmanager
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> Iterator[BatchStream]:
+        with self._reading(sql, parameters, limits) as (columns, rows):
+            first = list(islice(rows, CHUNK_ROWS))
+            yield stream_rows(fields_of(columns, first), chain(first, rows), limits)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Turn what the driver raises into one of our errors."""
         try:
-            with self._stopper.watched(limits.timeout_s + GRACE_S):
-                return self._read(sql, parameters, limits)
+            yield
         except psycopg.Error as error:
             code = self._stopper.reason or _query_code(error)
             logger.info("postgres refused a query: %s (%s)", code, error.sqlstate or type(error).__name__)
-            raise WarehouseError(code) from None
+            raise WarehouseError(
+                code, ODD_VALUE if isinstance(error, errors.DataError) and not error.sqlstate else ""
+            ) from None
 
-    def _read(self, query: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
+    @contextmanager
+    def _reading(
+        self, query: str, parameters: Sequence[Value], limits: Limits
+    ) -> Iterator[tuple[Sequence[Column], Iterator[Row]]]:
         """Read within a transaction that can write nothing and ends in a rollback, whatever a function did to settings.
 
         The extended protocol takes one statement only.
@@ -69,19 +137,24 @@ class PostgresWarehouse:
         begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}").format(
             sql.Literal(max(limits.timeout_s * 1000, 1))
         )
-        self._connection.execute(begin)
-        try:
-            with (
-                self._connection.cursor() as cursor,
-                closing(self._stream(cursor, query, parameters)) as rows,
-            ):
-                first = next(rows, None)
-                if first is None:
-                    return arrow_result(self._columns(query, parameters), (), limits)
-                return arrow_result(cursor.description or (), chain((first,), rows), limits)
-        finally:
-            if not self._connection.closed:
-                self._connection.execute("ROLLBACK")
+        with self._stopper.watched(limits.timeout_s + GRACE_S):
+            with self._in_words():
+                self._connection.execute(begin)
+            try:
+                with self._connection.cursor() as cursor, closing(self._stream(cursor, query, parameters)) as rows:
+                    with self._in_words():
+                        first = next(rows, None)
+                        is_empty = first is None
+                        columns = self._columns(query, parameters) if is_empty else cursor.description or ()
+                    yield columns, self._rows(rows if first is None else chain((first,), rows))
+            finally:
+                if not self._connection.closed:
+                    with self._in_words():
+                        self._connection.execute("ROLLBACK")
+
+    def _rows(self, rows: Iterator[Row]) -> Iterator[Row]:
+        with self._in_words():
+            yield from rows
 
     def _stream(self, cursor: Cursor, query: str, parameters: Sequence[Value]) -> Generator[Row]:
         yield from cursor.stream(query.encode(), tuple(parameters), binary=True, size=CHUNK_ROWS)
@@ -91,11 +164,14 @@ class PostgresWarehouse:
         text = f"SELECT * FROM ({query}\n) AS nothing LIMIT 0"
         return self._connection.execute(text.encode(), tuple(parameters), binary=True).description or ()
 
-    def catalog(self) -> list[TableInfo]:
+    def catalog(self) -> Iterator[TableInfo]:
         return tables_of(self.execute(CATALOG, (), CATALOG_LIMITS))
 
     def check(self) -> None:
-        self.execute("SELECT 1", (), CATALOG_LIMITS)
+        self.execute("SELECT 1", (), CHECK_LIMITS)
+
+    def rights(self) -> list[Right]:
+        return rights_of(self.execute(RIGHTS, (), CHECK_LIMITS).table.to_pylist())
 
     @property
     def is_usable(self) -> bool:
@@ -141,7 +217,8 @@ def connect_parameters(target: Target, secret: str | None, allowed: Allowed) -> 
         raise WarehouseError("refused_target", "A database and a user name are needed.")
     place = locate(target, allowed)
     where = {"host": place.socket_dir} if place.socket_dir else {"host": target.host, "hostaddr": place.address}
-    return where | _tls(options.get("sslmode"), place) | {
+    tls = _tls(options.get("sslmode"), place)
+    return where | tls | _sign_in(tls, place, secret) | {
         "port": place.port, "dbname": target.database, "user": target.username, "password": secret or "",
         "connect_timeout": int(options.get("connect_timeout", CONNECT_TIMEOUT_S)),
         "application_name": options.get("application_name", "omni"),
@@ -161,11 +238,37 @@ def _tls(mode: str | None, place: Place) -> dict[str, str]:
     return found
 
 
+def _sign_in(tls: dict[str, str], place: Place, secret: str | None) -> dict[str, str]:
+    """Name the ways to prove the password that the server may ask for.
+
+    SCRAM gives nothing away and proves the server too. A server whose certificate and name were verified, or one of
+    this machine, may ask for an MD5 hash or, over TLS, for the password itself: some managed ones do.
+    """
+    if not secret:
+        return {}
+    ways = ["scram-sha-256"]
+    if place.is_this_machine or tls["sslmode"] == "verify-full":
+        ways.append("md5")
+    if tls["sslmode"] == "verify-full":
+        ways.append("password")
+    return {"require_auth": ",".join(ways)}
+
+
 def _connect_code(error: psycopg.Error) -> str:
     """Tell a refused credential from an unreachable server; the driver gives connection errors no code."""
     text = str(error)
-    is_refused = any(word in text for word in ("password", "authentication", "no pg_hba.conf entry"))
-    return "refused_credentials" if is_refused or ('role "' in text and "does not exist" in text) else "unreachable"
+    if "authentication method requirement" in text:
+        return "unsafe_sign_in"
+    if "expected authentication request" in text:
+        return "nonsense"
+    return "refused_credentials" if REFUSED.search(text) else "unreachable"
+
+
+def _hint(error: psycopg.Error) -> str:
+    """Tell what kind of failure it was by the driver's words, which are not shown."""
+    if isinstance(error, errors.ConnectionTimeout):
+        return "silent"
+    return next((hint for hint, words in HINT_WORDS.items() if words.search(str(error))), "")
 
 
 def _query_code(error: psycopg.Error) -> str:

@@ -1,15 +1,22 @@
 """Rows of PostgreSQL → Arrow columns, typed by what the server says a column is, never by what is in it."""
 
 import json
+import struct
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 from psycopg import Column
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 
+from apps.warehouses.batching import CHUNK_ROWS, Field
 from apps.warehouses.errors import WarehouseError
+from apps.warehouses.intervals import interval
 from apps.warehouses.types import ArrowResult, Limits
 
 NUMERIC = 1700
@@ -19,7 +26,36 @@ ARROW: dict[int, pa.DataType] = {
     1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"),
 }  # fmt: skip
 MAX_DIGITS = 38
-CHUNK_ROWS = 200  # what the driver holds before bytes are counted
+STREAM_SCALE = 16
+"""decimals of an undeclared ``numeric`` in a stream, whose type must stand before its last row is known"""
+TOO_FINE = "A number in the answer does not fit its column; cast it to numeric(precision, scale)."
+
+
+class IntervalLoader(Loader):
+    """Months, days and microseconds, which a duration in seconds cannot hold."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        microseconds, days, months = struct.unpack("!qii", data)
+        return interval(months, days, microseconds)
+
+
+class JsonLoader(Loader):
+    """The text as it was written, with every digit."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode()
+
+
+class JsonbLoader(JsonLoader):
+    def load(self, data: Buffer) -> str:
+        return bytes(data)[1:].decode()  # a version comes first
+
+
+LOADERS: dict[str, type[Loader]] = {"interval": IntervalLoader, "json": JsonLoader, "jsonb": JsonbLoader}
 
 
 def arrow_result(columns: Sequence[Column], rows: Iterable[Sequence[Any]], limits: Limits) -> ArrowResult:
@@ -45,6 +81,41 @@ def arrow_result(columns: Sequence[Column], rows: Iterable[Sequence[Any]], limit
     arrays = [_joined(column, part) for column, part in zip(columns, parts, strict=True)]
     table = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
     return ArrowResult(table.slice(0, limits.max_rows), count > limits.max_rows)
+
+
+def fields_of(columns: Sequence[Column], first: Sequence[Sequence[Any]]) -> list[Field]:
+    """Return the columns of a stream.
+
+    A ``numeric`` without a declared scale has as many decimals as the first rows show, and at least ``STREAM_SCALE``;
+    what a later row has beyond them is rounded. It is a float when the first rows hold what no decimal holds.
+    """
+    values = list(zip(*first, strict=True)) if first else [()] * len(columns)
+    return [_field(column, found) for column, found in zip(columns, values, strict=True)]
+
+
+def _field(column: Column, first: Sequence[Any]) -> Field:
+    if column.type_code != NUMERIC:
+        kind = ARROW.get(column.type_code, pa.string())
+        return Field(column.name, kind, partial(_array, column))
+    seen = _numbers(first).type
+    kind = _number_type(column, [] if all(value is None for value in first) else [seen])
+    if pa.types.is_decimal(kind) and column.scale is None:
+        whole = seen.precision - seen.scale if first and pa.types.is_decimal(seen) else 0
+        kind = pa.decimal128(MAX_DIGITS, min(max(kind.scale, STREAM_SCALE), MAX_DIGITS - whole))
+    return Field(column.name, kind, partial(_stream_numbers, kind))
+
+
+def _stream_numbers(kind: pa.DataType, values: Sequence[Decimal | None]) -> "pa.Array[Any]":
+    if not pa.types.is_decimal(kind):
+        return pa.array([None if value is None else float(value) for value in values], kind)
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, ValueError):  # a number with more decimals than the column, or with too many digits
+        step, context = Decimal(1).scaleb(-kind.scale), Context(prec=MAX_DIGITS, rounding=ROUND_HALF_EVEN)
+    try:
+        return pa.array([None if v is None else v.quantize(step, context=context) for v in values], kind)
+    except (ArithmeticError, pa.ArrowException, ValueError):
+        raise WarehouseError("query_failed", TOO_FINE) from None
 
 
 def _array(column: Column, values: Sequence[Any]) -> "pa.Array[Any]":

@@ -2,27 +2,15 @@
 
 import ipaddress
 import os
-import re
-import socket
 from dataclasses import dataclass
 
+from apps.network.addresses import LOCAL, is_public, pinned_address, resolve
+from apps.network.errors import AddressError
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.types import Target
 
-HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
-LOCAL = "*local*"
 POSTGRES_PORT = 5432
 NAME_BYTES = 63  # PostgreSQL cuts longer names of databases and roles
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-INTERNAL = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "168.63.129.16/32",  # the metadata service of Azure, on a public address
-        "192.0.0.0/24",  # for protocols, with the metadata service of Oracle; older Pythons take most of it for public
-        "64:ff9b:1::/48",  # translated to private networks
-    )
-)
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +19,10 @@ class OwnServer:
 
     host: str
     port: int
-    databases: frozenset[str]
-    usernames: frozenset[str]
+    databases: frozenset[str] = frozenset()
+    usernames: frozenset[str] = frozenset()
+    is_whole: bool = False
+    """whatever the target names there: a Redis or a broker has nothing for anybody"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +38,6 @@ class Allowed:
     @property
     def is_local_allowed(self) -> bool:
         return LOCAL in self.sources
-
-    def allows(self, host: str, address: Address) -> bool:
-        """Say whether the operator named this host, or a network that this private address lies in."""
-        if address.is_loopback:
-            return self.is_local_allowed
-        return any(source == host.lower() or _is_in(address, source) for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,57 +68,19 @@ def locate(target: Target, allowed: Allowed, *, default_port: int = POSTGRES_POR
     if target.host.startswith("/"):
         place = Place("", _socket_dir(target.host, allowed), port)
     else:
-        place = Place(pinned_address(target.host, port, allowed), "", port)
+        place = Place(_pinned(target.host, port, allowed), "", port)
     if any(_is_ours(target, place, own) for own in allowed.forbidden):
-        raise WarehouseError("refused_target", "The application's own database cannot be a source.")
+        raise WarehouseError("refused_target", "The application's own servers cannot be a source.")
     return place
 
 
-def pinned_address(host: str, port: int, allowed: Allowed) -> str:
-    """Return the address to connect to; every address of the name must be one that may be reached."""
-    if not HOST.fullmatch(host):
-        raise WarehouseError("refused_target", "The host is not a plain host name or address.")
-    addresses = _addresses(host, port)
-    if not addresses:
-        raise WarehouseError("unreachable")
-    for address in addresses:
-        if not is_public(address) and not allowed.allows(host, address):
-            raise WarehouseError("refused_target", "Private and local addresses are not allowed by the operator.")
-    return str(addresses[0])
-
-
-def is_public(address: Address) -> bool:
-    """Say whether an address, and the one that it wraps, belongs to the public internet."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in NAT64:
-            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if wrapped := address.ipv4_mapped or address.sixtofour:
-            return is_public(wrapped)
-    is_odd = address.is_multicast or address.is_reserved or any(address in network for network in INTERNAL)
-    return address.is_global and not is_odd
-
-
-def _plain(text: str) -> Address:
-    """Read an address without its zone; an IPv4 address in IPv6's clothes is that IPv4 address."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
-
-
-def _is_in(address: Address, network: str) -> bool:
+def _pinned(host: str, port: int, allowed: Allowed) -> str:
     try:
-        return address in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
-
-
-def _addresses(host: str, port: int) -> list[Address]:
-    """Resolve once, the way the driver would: this also reads 2130706433, 0x7f.1 and 0177.0.0.1 as what they are."""
-    try:
-        found = {str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        return []
-    return [_plain(text) for text in sorted(found)]
+        return pinned_address(host, port, allowed.sources)
+    except AddressError as error:
+        if error.code == "unreachable":
+            raise WarehouseError("unreachable", hint="name") from None
+        raise WarehouseError("refused_target", error.message) from None
 
 
 def _socket_dir(host: str, allowed: Allowed) -> str:
@@ -148,6 +94,8 @@ def _socket_dir(host: str, allowed: Allowed) -> str:
 
 def _is_ours(target: Target, place: Place, own: OwnServer) -> bool:
     """Say whether a target is a database, or uses a role, of the application's own server."""
+    if own.is_whole:
+        return place.port == own.port and _is_same_host(place, own.host)
     names, roles = {_name(item) for item in own.databases}, {_name(item) for item in own.usernames}
     if _name(target.database) not in names and _name(target.username) not in roles:
         return False
@@ -159,7 +107,7 @@ def _is_same_host(place: Place, own: str) -> bool:
         return os.path.realpath(own) == place.socket_dir
     if not own or own.startswith("/"):
         return place.is_this_machine
-    found = _addresses(own, place.port)
+    found = resolve(own, place.port)
     if not found:
         return True  # our own address is not known just now: better refuse
     if any(address.is_loopback for address in found):

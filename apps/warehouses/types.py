@@ -1,14 +1,27 @@
 """The port that every adapter implements. One adapter object is one session on one source, used by one thread;
-``cancel`` may be called from another."""
+``cancel`` may be called from another.
 
-from collections.abc import Sequence
+Columns come out as Arrow integers, floats, ``decimal128``, booleans, ``date32``, ``timestamp[us]`` (with UTC where the
+source knows the zone) and text. Text is also what everything else becomes: a time ``12:30:00``, an interval in ISO 8601
+(``P1Y2M3DT4H5M6S``), a UUID, JSON (also of arrays, maps and structures), bytes in hexadecimal. NaN and infinities are
+floats.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from apps.warehouses.errors import WarehouseError
+from apps.warehouses.rights import Right
+
 Value = str | int | float | bool | None
+BATCH_ROWS = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,28 @@ class ArrowResult:
     is_truncated: bool
 
 
+@dataclass(slots=True)
+class BatchStream:
+    """An answer on its way: batches of one schema, to be read once.
+
+    ``is_truncated`` is known when the batches have come to their end. A reader that stops earlier, or that takes longer
+    than the time limit, ends the statement at the source.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch] = field(repr=False)
+    is_truncated: bool = False
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self.batches
+
+
+def collected(answer: BatchStream) -> ArrowResult:
+    """Read a whole answer into memory."""
+    table = pa.Table.from_batches(list(answer), answer.schema)
+    return ArrowResult(table.combine_chunks(), answer.is_truncated)
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:
     name: str
@@ -56,23 +91,32 @@ class TableInfo:
     columns: tuple[ColumnInfo, ...]
 
 
-CATALOG_LIMITS = Limits(max_rows=50_000, max_bytes=64 * 1024 * 1024, timeout_s=30)
+CATALOG_LIMITS = Limits(max_rows=2_000_000, max_bytes=512 * 1024 * 1024, timeout_s=120)
+CHECK_LIMITS = Limits(max_rows=1_000, max_bytes=1024 * 1024, timeout_s=30)
 MAX_NAME = 200
 
 
-def tables_of(result: ArrowResult) -> list[TableInfo]:
-    """Group rows of (schema, table, column, type, position, is nullable), sorted, by table.
+def tables_of(result: ArrowResult) -> Iterator[TableInfo]:
+    """Group rows of (schema, table, column, type, position, is nullable), sorted, by table, one table at a time.
 
     A table or column whose name is longer than any model can write is left out.
+
+    Raises:
+        WarehouseError: there are more columns than ``CATALOG_LIMITS`` lets through: half a catalogue is none.
     """
-    found: dict[tuple[str, str], list[ColumnInfo]] = {}
-    for schema, table, column, kind, position, is_nullable in zip(
-        *(values.to_pylist() for values in result.table.columns), strict=True
-    ):
-        if max(len(schema), len(table), len(column)) <= MAX_NAME:
-            info = ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))
-            found.setdefault((schema, table), []).append(info)
-    return [TableInfo(schema, table, tuple(columns)) for (schema, table), columns in found.items()]
+    if result.is_truncated:
+        raise WarehouseError("too_large", f"The database has more than {CATALOG_LIMITS.max_rows:,} columns.")
+    rows = (
+        row for batch in result.table.to_batches(BATCH_ROWS) for row in zip(*batch.to_pydict().values(), strict=True)
+    )
+    for (schema, table), group in groupby(rows, key=itemgetter(0, 1)):
+        columns = tuple(
+            ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))
+            for _, _, column, kind, position, is_nullable in group
+            if len(column) <= MAX_NAME
+        )
+        if columns and max(len(schema), len(table)) <= MAX_NAME:
+            yield TableInfo(schema, table, columns)
 
 
 class Warehouse(Protocol):
@@ -86,8 +130,22 @@ class Warehouse(Protocol):
         """
         ...
 
-    def catalog(self) -> list[TableInfo]:
-        """Return the tables and views that the session can read."""
+    def stream(self, sql: str, parameters: Sequence[Value], limits: Limits) -> AbstractContextManager[BatchStream]:
+        """Run one SELECT and hand its rows on as they come: about one batch is in memory, however long the answer is.
+
+        Rows are cut after ``max_rows``; the bytes are counted over the whole answer, and the time until its end.
+
+        Raises:
+            WarehouseError: as :meth:`execute`; when the block is entered, or while it reads.
+        """
+        ...
+
+    def catalog(self) -> Iterator[TableInfo]:
+        """Read which tables and views the session can read, then hand them on one by one."""
+        ...
+
+    def rights(self) -> list[Right]:
+        """Return what the user may do that a reader need not; an empty list is as it should be."""
         ...
 
     def check(self) -> None:

@@ -12,7 +12,25 @@ OMNI_STATE_DIR = env.state_dir()
 OMNI_BASE_DOMAIN = env.text("OMNI_BASE_DOMAIN", "localhost")
 OMNI_PUBLIC_PORT = int(env.text("OMNI_PUBLIC_PORT", "8000") or 0)
 OMNI_DATA_DIR = Path(env.text("OMNI_DATA_DIR") or OMNI_STATE_DIR / "data")  # DuckDB files that connections may name
-OMNI_ALLOWED_SOURCES: list[str] = [host for host in (env.text("OMNI_ALLOWED_SOURCES") or "").split(",") if host]
+OMNI_ALLOWED_NETWORKS: list[str] = [
+    item.strip()
+    for name in ("OMNI_ALLOWED_NETWORKS", "OMNI_ALLOWED_SOURCES")  # the second is the name that older set-ups use
+    for item in (env.text(name) or "").split(",")
+    if item.strip()
+]
+OMNI_ALLOWED_PROVIDERS: list[str] = [host for host in (env.text("OMNI_ALLOWED_PROVIDERS") or "").split(",") if host]
+OMNI_TRUSTED_PROXIES: list[str] = env.networks("OMNI_TRUSTED_PROXIES")
+OMNI_SESSION_IDLE_MAX_MIN = env.number("OMNI_SESSION_IDLE_MAX_MIN", 12 * 60)
+OMNI_SESSION_MAX_MIN = env.number("OMNI_SESSION_MAX_MIN", 7 * 24 * 60)
+OMNI_TOKEN_MAX_DAYS = env.number("OMNI_TOKEN_MAX_DAYS", 366)
+OMNI_CONFIRM_MAX_MIN = env.number("OMNI_CONFIRM_MAX_MIN", 60)
+OMNI_RATES = {
+    "sign_in": env.text("OMNI_RATE_SIGN_IN", "60/minute"),
+    "person": env.text("OMNI_RATE_PERSON", "30/minute"),
+    "failed_token": env.text("OMNI_RATE_FAILED_TOKEN", "30/minute"),
+    "api": env.text("OMNI_RATE_API", "1200/minute"),
+    "scim": env.text("OMNI_RATE_SCIM", "600/minute"),
+}
 
 DEBUG = False
 ALLOWED_HOSTS = [f".{OMNI_BASE_DOMAIN}"]
@@ -31,6 +49,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
     "apps.tenants",
     "apps.vault",
     "apps.audit",
@@ -52,13 +71,14 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.trust.middleware.ResponseHeadersMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "apps.accounts.sessions.TenantSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apps.access.middleware.BearerCsrfMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "apps.access.middleware.ActorMiddleware",
+    "apps.access.guards.GuardMiddleware",
     "apps.support.middleware.SupportSessionMiddleware",
     "apps.access.middleware.ViewAsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -92,6 +112,7 @@ DATABASES: dict[str, Any] = {
     "default": env.database(env.required("OMNI_DATABASE_URL")),
     "owner": env.database(env.text("OMNI_DATABASE_OWNER_URL") or env.required("OMNI_DATABASE_URL")),
 }
+OMNI_MASTER_KEY_PREVIOUS = env.text("OMNI_MASTER_KEY_PREVIOUS") or ""  # opens, never seals; while keys are rotated
 OMNI_RUNTIME_ROLE = DATABASES["default"]["USER"]
 OMNI_REDIS_URL = env.required("OMNI_REDIS_URL")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": OMNI_REDIS_URL}}
@@ -101,12 +122,12 @@ AUTHENTICATION_BACKENDS = ["apps.accounts.backends.IdentityBackend"]
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
 SESSION_ENGINE = "apps.accounts.sessions"
 SESSION_COOKIE_NAME = "omni_session"
-SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_NAME = "omni_csrf"
 CSRF_USE_SESSIONS = False
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie would outlive the session, and its signature knows no tenant
 LOGIN_URL = "/accounts/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 
@@ -143,11 +164,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(OMNI_STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "purge-expired": {"task": "retention.purge_expired", "schedule": crontab()},
+    "finish-rotations": {"task": "retention.finish_rotations", "schedule": crontab()},
+    "refresh-schemas": {"task": "connections.refresh_schemas", "schedule": crontab()},
 }
 
-OMNI_CACHE_MAX_AGE_S = 6 * 3600
+OMNI_CACHE_DEFAULT_AGE_S = 6 * 3600  # where no policy of the model says otherwise
+OMNI_CACHE_MAX_AGE_S = 24 * 3600  # of a tenant that has chosen no maximum
+OMNI_CACHE_CEILING_S = 30 * 24 * 3600  # of every tenant
+OMNI_HANDOVER_S = 60  # for answers that nobody keeps, until those who wait have them
 OMNI_CACHE_SLOT_S = 3600
+OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
+OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
 STATIC_URL = "/static/"
 STATIC_ROOT = OMNI_STATE_DIR / "static"
@@ -178,6 +206,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": True,
     "COLORS": {"primary": BLUE},
     "SITE_SYMBOL": "shield_person",
+    "ENVIRONMENT": "apps.access.sites.environment",
 }
 
 LOGGING = {

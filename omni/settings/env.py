@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -36,6 +37,26 @@ def required(name: str) -> str:
     if not value:
         raise SettingError(f"{name} is not set; see docs/settings.md")
     return value
+
+
+def number(name: str, default: int) -> int:
+    """Return a positive whole number or stop the start."""
+    value = text(name) or str(default)
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise SettingError(f"{name} must be a positive whole number, not {value!r}")
+    return int(value)
+
+
+def networks(name: str) -> list[str]:
+    """Return networks in CIDR notation, or ``unix`` for the server's own socket, or stop the start."""
+    found = [item.strip() for item in (text(name) or "").split(",") if item.strip()]
+    for item in found:
+        try:
+            if item != "unix":
+                ip_network(item)
+        except ValueError:
+            raise SettingError(f"{name}: {item!r} is no network; write 10.0.0.0/8, for example") from None
+    return found
 
 
 def state_dir() -> Path:

@@ -13,4 +13,5 @@ OMNI_WORKER_PUBLIC_KEY_FILE = env.text("OMNI_WORKER_PUBLIC_KEY_FILE") or str(
     env.state_dir() / "keys" / "worker_public_key"
 )
 OMNI_IS_LOCAL = True
-OMNI_ALLOWED_SOURCES = [*OMNI_ALLOWED_SOURCES, "*local*"]
+OMNI_ALLOWED_NETWORKS = [*OMNI_ALLOWED_NETWORKS, "*local*"]
+OMNI_ALLOWED_PROVIDERS = [*OMNI_ALLOWED_PROVIDERS, "*local*"]

@@ -7,6 +7,7 @@ from apps.access.sites import platform_admin_site
 
 urlpatterns = [
     path("accounts/", include("apps.accounts.urls")),
+    path("accounts/", include("apps.access.urls")),
     path("admin/", platform_admin_site.urls),
     path("support/", include("apps.support.staff_urls")),
     path("", RedirectView.as_view(url="/support/")),

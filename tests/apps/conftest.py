@@ -1,5 +1,6 @@
 """People and things with names. Every test here may use the database; commits are real, rows go afterwards."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -7,8 +8,10 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connections
+from django.test import Client
 
 from apps.accounts.models import User
+from apps.accounts.sessions import CONFIRMED_KEY
 from apps.tenants.binding import bound
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
@@ -105,3 +108,27 @@ def ann(acme: TenantRef, make_person: MakePerson) -> User:
 def bob(acme: TenantRef, make_person: MakePerson) -> User:
     """Another person of Acme."""
     return make_person("bob@acme.example")
+
+
+SignedIn = Callable[..., Client]
+
+
+def without_csrf(page: bytes) -> bytes:
+    """Return a page without the tokens that differ from one answer to the next."""
+    return re.sub(rb'(csrfmiddlewaretoken" value=|X-CSRFToken": )"[^"]*"', b"", page)
+
+
+@pytest.fixture
+def signed_in() -> SignedIn:
+    """A browser of somebody who has signed in at the bound tenant, freshly unless said otherwise."""
+
+    def browser(user: User, *, is_fresh: bool = True, host: str = "acme.localhost", **held: object) -> Client:
+        client = Client(HTTP_HOST=host)
+        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
+        session = client.session
+        session[CONFIRMED_KEY] = int(datetime.now(UTC).timestamp()) if is_fresh else 0
+        session.update(held)
+        session.save()
+        return client
+
+    return browser

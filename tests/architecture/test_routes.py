@@ -44,7 +44,7 @@ def test_a_tenants_addresses(acme: TenantRef, path: str, method: str) -> None:
     assert answer.status_code != 500
     if answer.status_code == 200:
         assert path in OPEN_TO_ALL, path
-    if path.startswith("/api/"):
+    if path.startswith(("/api/", "/scim/")):
         assert answer.status_code == 401
     if answer.status_code == 302 and not path.startswith("/accounts/"):
         assert answer["Location"].startswith("/accounts/sign-in/")
@@ -58,4 +58,4 @@ def test_the_platforms_addresses(platform: TenantRef, path: str) -> None:
 
 def test_the_map_is_not_empty() -> None:
     assert len(paths("omni.urls.tenant")) > 60
-    assert "/api/v1/query" in paths("omni.urls.tenant")
+    assert {"/api/v1/query", "/scim/v2/Users"} <= set(paths("omni.urls.tenant"))

@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+
+from django.conf import settings
 
 from apps.access.selectors import actor_for_user
 from apps.accounts.models import User
@@ -17,6 +20,7 @@ from apps.semantic.query.reading import parse_query
 from apps.semantic.verify import proof, verify
 from apps.tenants.binding import bound
 from apps.tenants.selectors import tenant_by_slug
+from tests.bench import purge
 from tests.bench.clients import Client, requests_per_second, summary, timed
 from tests.bench.installation import PERSON, SCALE, Installation, start
 from tests.bench.models import model_figures
@@ -57,12 +61,19 @@ def main() -> None:
                 )
                 for number in (1, 8)
             },
+            "purge": purge.figures(databases_url(), client, work),
             "peers_on_the_same_workload": PEERS,
         }
         print(json.dumps(figures, indent=2))
     finally:
         installation.floor.close()
         installation.processes.stop()
+
+
+def databases_url() -> str:
+    """Return the superuser's URL of the application's database on the embedded server."""
+    head, _, tail = os.environ["OMNI_DATABASE_ADMIN_URL"].partition("@/")
+    return f"{head}@/{settings.DATABASES['default']['NAME']}?{tail.partition('?')[2]}"
 
 
 def normalized(value: object) -> object:

@@ -44,7 +44,7 @@ def demo(pytestconfig: pytest.Config) -> Iterator[Path]:
                 cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
-            deadline = time.monotonic() + 240
+            deadline = time.monotonic() + 600
             while "Omni is running" not in output.read_text():
                 assert process.poll() is None, output.read_text()
                 assert time.monotonic() < deadline, output.read_text()

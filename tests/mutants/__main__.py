@@ -2,36 +2,47 @@
 
 ``make mutants`` prints each mutant that survives with its place, then the counts. A mutant takes away a predicate, a
 mask, a gate or a demand: a call that fails, a condition that refuses, an element that is added to a list of rules.
+
+It takes hours. ``MUTANTS=200`` takes that many by chance, as many of each target as its share (``MUTANTS_SEED=1`` takes
+others). What has been found out is kept in ``mutants.jsonl`` under the state directory: a run that was stopped goes on
+where it stopped. A change of a file asks again about its mutants, a change of tests about those that survived them; who
+takes tests away starts over without the file.
 """
 
 import ast
+import hashlib
 import json
 import os
+import random
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
+from tests.mutants.runner import TestRunner
+
 ROOT = Path(__file__).resolve().parents[2]
+GOVERNANCE_TESTS = ("tests/apps/governance", "tests/apps/queries")
 TARGETS = {
-    "apps/semantic/verify": ("tests/semantic/verify", "tests/semantic/features", "tests/semantic/compile"),
+    "apps/semantic/verify": ("tests/semantic/verify", "tests/semantic/compile", "tests/semantic/features"),
     "apps/semantic/compile": (
-        "tests/semantic/compile",
-        "tests/semantic/features",
-        "tests/semantic/verify",
+        "tests/semantic/compile", "tests/semantic/features", "tests/semantic/verify", "tests/semantic/golden",
         "tests/reference",
     ),
-    "apps/governance/fields.py": ("tests/apps/governance", "tests/apps/queries"),
-    "apps/governance/scopes.py": ("tests/apps/governance", "tests/apps/queries"),
-    "apps/governance/deciding.py": ("tests/apps/governance", "tests/apps/queries"),
-    "apps/governance/selectors.py": ("tests/apps/governance", "tests/apps/queries"),
-}
-TIMEOUT_S = 300
+    "apps/governance/fields.py": GOVERNANCE_TESTS,
+    "apps/governance/scopes.py": GOVERNANCE_TESTS,
+    "apps/governance/deciding.py": GOVERNANCE_TESTS,
+    "apps/governance/selectors.py": GOVERNANCE_TESTS,
+}  # fmt: skip
+# One database finds most; a mutant that it does not notice meets all of them.
+ON_ONE_DATABASE = ("-k", "not postgres and not mysql")
+OPTIONS = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
 WORKERS = int(os.environ.get("TEST_JOBS", "2"))
+LINE = 120
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,11 @@ class Mutant:
     what: str
     source: str
     tests: tuple[str, ...]
+
+    @property
+    def is_pure(self) -> bool:
+        """Say whether it is in a package that knows nothing of Django."""
+        return self.path.startswith("apps/semantic/")
 
 
 class Spoiler(ast.NodeTransformer):
@@ -153,58 +169,128 @@ def all_mutants() -> list[Mutant]:
     return found
 
 
-def survives(mutant: Mutant, copy: Path) -> bool:
+def chosen(every: list[Mutant]) -> list[Mutant]:
+    """Return the mutants whose path holds one of the arguments, or all; of these ``MUTANTS`` by chance, if that is set."""
+    wanted = [item for item in every if not sys.argv[1:] or any(text in item.path for text in sys.argv[1:])]
+    count = int(os.environ.get("MUTANTS", "0"))
+    if not 0 < count < len(wanted):
+        return wanted
+    chance = random.Random(int(os.environ.get("MUTANTS_SEED", "0")))
+    found: list[Mutant] = []
+    for tests in dict.fromkeys(item.tests for item in wanted):
+        own = [item for item in wanted if item.tests == tests]
+        found += chance.sample(own, max(1, round(count * len(own) / len(wanted))))
+    return found
+
+
+class Journal:
+    """What has been found out: one line of JSON per mutant, under the hash of its source."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        self._found: dict[str, str] = {item["key"]: item["survived"] for item in map(json.loads, lines)}
+        self._tests: dict[tuple[str, ...], str] = {}
+
+    def is_open(self, mutant: Mutant) -> bool:
+        """Say whether a mutant has to be tried: it never was, or it survived other tests than there are now."""
+        survived = self._found.get(_key(mutant))
+        return survived is None or survived not in ("", self._hash(mutant.tests))
+
+    def is_alive(self, mutant: Mutant) -> bool:
+        """Say whether a mutant survived."""
+        return self._found.get(_key(mutant)) != ""
+
+    def note(self, mutant: Mutant, *, is_alive: bool) -> None:
+        """Keep what became of a mutant: the hash of the tests that it survived, empty when it did not."""
+        survived = self._found[_key(mutant)] = self._hash(mutant.tests) if is_alive else ""
+        line = {
+            "key": _key(mutant), "survived": survived, "place": f"{mutant.path}:{mutant.line}", "what": mutant.what,
+        }  # fmt: skip
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _hash(self, tests: tuple[str, ...]) -> str:
+        if tests not in self._tests:
+            files = sorted(file for place in tests for file in (ROOT / place).rglob("*.py"))
+            self._tests[tests] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        return self._tests[tests]
+
+
+def _key(mutant: Mutant) -> str:
+    return hashlib.sha256(f"{mutant.path}\n{mutant.source}".encode()).hexdigest()
+
+
+def survives(mutant: Mutant, copy: Path, runner: TestRunner) -> bool:
     """Say whether all tests pass with the mutant in a copy of the code."""
     place = copy / mutant.path
     good = place.read_text("utf-8")
     place.write_text(mutant.source, "utf-8")
     try:
-        return passes(mutant.tests, copy)
+        return runner.passes((*OPTIONS, *ON_ONE_DATABASE, *mutant.tests)) and runner.passes((*OPTIONS, *mutant.tests))
     finally:
         place.write_text(good, "utf-8")
 
 
-def passes(tests: tuple[str, ...], copy: Path) -> bool:
-    """Say whether tests pass in a copy; a mutant that never ends does not."""
+def started(copy: Path, mutant: Mutant) -> TestRunner:
+    """Return a runner of tests in a copy of the code, after all tests have passed there unspoiled.
+
+    Raises:
+        AssertionError: they do not pass.
+    """
     environment = os.environ | {
-        "OMNI_STATE_DIR": str(copy / "state"), "PYTHONDONTWRITEBYTECODE": "1", "OMNI_FUZZ_CASES": "60", "PYTHONPATH": str(copy),
+        "OMNI_STATE_DIR": str(copy / "state"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy),
+        "OMNI_FUZZ_CASES": "100", "OMNI_FUZZ_SHRINK": "0",
     }  # fmt: skip
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *tests]
-    try:
-        found = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return found.returncode == 0
+    runner = TestRunner(copy, environment, is_pure=mutant.is_pure)
+    if not runner.passes((*OPTIONS, *mutant.tests)):
+        runner.stop()
+        raise AssertionError(f"{' '.join(mutant.tests)} fails before anything is spoiled")
+    return runner
+
+
+def run(wanted: list[Mutant], journal: Journal, copies: list[Path]) -> None:
+    """Try mutants side by side, each worker in its own copy, and tell survivors as they are found."""
+
+    def work(number: int) -> None:
+        for _, group in groupby(wanted[number :: len(copies)], key=lambda mutant: mutant.tests):
+            own = list(group)
+            runner = started(copies[number], own[0])
+            for mutant in own:
+                is_alive = survives(mutant, copies[number], runner)
+                journal.note(mutant, is_alive=is_alive)
+                if is_alive:
+                    tell(mutant)
+            runner.stop()
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        list(pool.map(work, range(len(copies))))
+
+
+def tell(mutant: Mutant) -> None:
+    """Print a mutant that survives."""
+    sys.stdout.write(f"survives  {mutant.path}:{mutant.line}: {mutant.what}\n"[: LINE * 2])
+    sys.stdout.flush()
 
 
 def main() -> int:
-    """Run the mutants whose file's path holds one of the arguments, all without arguments; each n-th with ``OMNI_MUTANTS_EVERY=n``."""
-    wanted = [item for item in all_mutants() if not sys.argv[1:] or any(text in item.path for text in sys.argv[1:])]
-    wanted = wanted[:: int(os.environ.get("OMNI_MUTANTS_EVERY", "1"))]
-    survivors: list[Mutant] = []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(WORKERS) as pool:
-        copies = [Path(folder) / str(number) for number in range(WORKERS)]
+    """Run the mutants whose file's path holds one of the arguments, all without arguments."""
+    wanted = chosen(all_mutants())
+    journal = Journal(Path(os.environ.get("OMNI_STATE_DIR", ROOT / "var")) / "mutants.jsonl")
+    open_ = [mutant for mutant in wanted if journal.is_open(mutant)]
+    for mutant in wanted:
+        if not journal.is_open(mutant) and journal.is_alive(mutant):
+            tell(mutant)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [Path(folder) / str(number) for number in range(WORKERS if open_ else 0)]
         for copy in copies:
             ignored = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache")
             shutil.copytree(ROOT, copy, ignore=ignored)
-        for tests in {mutant.tests for mutant in wanted}:
-            if not passes(tests, copies[0]):
-                sys.stderr.write(f"{' '.join(tests)} fails before anything is spoiled\n")
-                return 1
-
-        def work(number: int) -> list[Mutant]:
-            own = wanted[number::WORKERS]
-            found = []
-            for mutant in own:
-                if survives(mutant, copies[number]):
-                    found.append(mutant)
-                    sys.stdout.write(f"survives  {mutant.path}:{mutant.line}: {mutant.what}\n")
-                    sys.stdout.flush()
-            return found
-
-        for found in pool.map(work, range(WORKERS)):
-            survivors += found
-    counts = {"mutants": len(wanted), "killed": len(wanted) - len(survivors), "survived": len(survivors)}
+        if open_:
+            run(open_, journal, copies)
+    survived = sum(journal.is_alive(mutant) for mutant in wanted)
+    counts = {"mutants": len(wanted), "killed": len(wanted) - survived, "survived": survived}
     sys.stdout.write(json.dumps(counts) + "\n")
     return 0
 

@@ -15,15 +15,18 @@ from tests.reference.worlds import NAMES, World
 from tests.semantic.features.engines import Engine
 from tests.semantic.features.store import TODAY
 
-COLUMNS = ("id", "fk", "s", "n", "d")
+COLUMNS = ("id", "fk", "s", "n", "d", "m")
 
 
 def make_tables(engine: Engine) -> None:
     """Create the tables that all worlds share."""
     collation = " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if engine.dialect == "mysql" else ""
+    moment = "DATETIME" if engine.dialect == "mysql" else "TIMESTAMP"
     engine.rows("CREATE SCHEMA omni_worlds")
     for name in NAMES:
-        engine.rows(f"CREATE TABLE omni_worlds.t{name} (id INT, fk INT, s VARCHAR(10){collation}, n INT, d DATE)")
+        engine.rows(
+            f"CREATE TABLE omni_worlds.t{name} (id INT, fk INT, s VARCHAR(10){collation}, n INT, d DATE, m {moment})"
+        )
 
 
 def fill_tables(engine: Engine, world: World) -> None:

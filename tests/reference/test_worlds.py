@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from apps.semantic.errors import QueryError
 from tests.reference.asking import ask, fill_tables, make_tables
+from tests.reference.conditions import Moment
 from tests.reference.evaluator import RefusedError, answer, is_dimension
 from tests.reference.worlds import World, worlds
 from tests.semantic.features.engines import Engine, engine
 
 CASES = int(os.environ.get("OMNI_FUZZ_CASES", "200"))
+SHRINKS = os.environ.get("OMNI_FUZZ_SHRINK", "1") == "1"
 CHECKED = settings(
     max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, *((Phase.shrink,) if SHRINKS else ())),
 )  # fmt: skip
 RELATED = settings(CHECKED, max_examples=max(CASES // 4, 1))
 # MariaDB has no full outer join.
@@ -35,16 +38,30 @@ def rounded(rows: list[tuple[Any, ...]]) -> list[str]:
 
 
 def _rounded(value: Any) -> Any:
+    if isinstance(value, Moment):
+        return value.at
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     # MySQL divides to four places more than its operands have.
     return round(float(value), 3) + 0.0
 
 
+def has_percentile(world: World) -> bool:
+    """Say whether a question needs a percentile, which MariaDB cannot aggregate."""
+    top = world.question.get("top", {}).get("by", "")
+    return any(
+        name.endswith((".middle", ".upper")) for name in (*world.question["fields"], *world.question["filters"], top)
+    )
+
+
 @CHECKED
 @given(world=worlds(JOIN_TYPES))
 def test_compiled_sql_equals_the_evaluator(database: Engine, world: World) -> None:
     fill_tables(database, world)
+    if database.dialect == "mysql" and has_percentile(world):
+        with pytest.raises((QueryError, RefusedError)):
+            ask(database, world)
+        return
     try:
         expected = answer(world)
     except RefusedError:

@@ -25,6 +25,11 @@ def data_dir(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def file(data_dir: Path) -> Target:
+    return Target("duckdb", database="shop.duckdb", data_dir=data_dir)
+
+
 @pytest.fixture(scope="session")
 def database() -> Iterator[Target]:
     with reader_database(f"warehouse_source_{WORKER}") as target:
@@ -32,9 +37,9 @@ def database() -> Iterator[Target]:
 
 
 @pytest.fixture
-def shop(data_dir: Path) -> Iterator[DuckDBWarehouse]:
+def shop(file: Target) -> Iterator[DuckDBWarehouse]:
     """A session on the DuckDB file."""
-    source = DuckDBWarehouse(Target("duckdb", database="shop.duckdb", data_dir=data_dir), None)
+    source = DuckDBWarehouse(file, None)
     yield source
     source.close()
 

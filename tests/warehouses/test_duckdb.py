@@ -1,16 +1,29 @@
 """DuckDB alone: the jail, what is switched off, sessions beside each other."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from apps.warehouses import duckdb as adapter
+from apps.warehouses import duckdb_child
 from apps.warehouses.duckdb import DuckDBWarehouse, file_of
 from apps.warehouses.errors import WarehouseError
+from apps.warehouses.pool import Pool
 from apps.warehouses.types import Target
+from tests.warehouses import dialects
 from tests.warehouses.conftest import AMPLE, Rows
 from tests.warehouses.samples import make_file
+
+ENDLESS = dialects.DIALECTS["duckdb"].endless
 
 
 def target(data_dir: Path, name: str) -> Target:
@@ -124,15 +137,96 @@ def test_settings_are_capped_and_locked(shop: DuckDBWarehouse, rows: Rows) -> No
         "threads": 2,
         "TimeZone": "UTC",
     }
-    with pytest.raises(duckdb.InvalidInputException):
-        shop._connection.execute("SET memory_limit = '64GB'")
 
 
-def test_a_variable_of_this_process_is_no_table(shop: DuckDBWarehouse) -> None:
-    canary = duckdb.sql("SELECT 42 AS x").to_arrow_table()
-    assert canary.num_rows == 1
+def test_the_process_itself_cannot_change_its_settings(data_dir: Path) -> None:
+    with closing(duckdb_child.open_file(str(data_dir / "shop.duckdb"))) as connection:
+        for statement in ("SET memory_limit = '64GB'", "SET enable_external_access = true", "RESET lock_configuration"):
+            with pytest.raises(duckdb.Error):
+                connection.execute(statement)
+        canary = duckdb.sql("SELECT 42 AS x").to_arrow_table()
+        assert canary.num_rows == 1
+        with pytest.raises(duckdb.Error):
+            connection.execute("SELECT * FROM canary")  # a variable of this process is no table
+
+
+def test_the_process_has_nothing_of_ours(shop: DuckDBWarehouse, data_dir: Path) -> None:
+    place = Path("/proc") / str(shop._child.pid)
+    assert (place / "environ").read_bytes() == b""
+    assert (place / "cwd").readlink() == Path("/")
+    limits = {line[:26].strip(): line[26:].split()[0] for line in (place / "limits").read_text().splitlines()}
+    assert (limits["Max core file size"], limits["Max file size"], limits["Max open files"]) == ("0", "0", "64")
+    assert int(limits["Max address space"]) == duckdb_child.ADDRESS_SPACE
+    opened = {str(link.readlink()) for link in (place / "fd").iterdir()}
+    kinds = {name.partition(":")[0] for name in opened}
+    assert kinds <= {"pipe", "/dev/null", str(data_dir / "shop.duckdb"), "anon_inode"}
+
+
+def test_a_crash_is_said_clearly_and_hurts_nobody_else(shop: DuckDBWarehouse, file: Target, rows: Rows) -> None:
+    killer = threading.Timer(0.3, os.kill, (shop._child.pid, signal.SIGSEGV))
+    killer.start()
+    with pytest.raises(WarehouseError) as caught:
+        shop.execute(ENDLESS, (), AMPLE)
+    killer.join()
+    assert (caught.value.code, shop.is_usable) == ("crashed", False)
+    with closing(DuckDBWarehouse(file, None)) as other:
+        assert rows(other, "SELECT count(*) AS n FROM orders") == [{"n": 3}]
+
+
+def test_a_query_that_is_cancelled_has_no_process_any_more(shop: DuckDBWarehouse) -> None:
+    threading.Timer(0.3, shop.cancel).start()
     with pytest.raises(WarehouseError):
-        shop.execute("SELECT * FROM canary", (), AMPLE)
+        shop.execute(ENDLESS, (), AMPLE)
+    assert not (Path("/proc") / str(shop._child.pid) / "exe").exists()
+
+
+def test_the_process_does_not_outlive_whoever_started_it(file: Target) -> None:
+    program = (
+        "import os, sys, threading; from pathlib import Path; from apps.warehouses.duckdb import DuckDBWarehouse as D;"
+        "from apps.warehouses.types import *; d = D(Target('duckdb', database='shop.duckdb', data_dir=Path(sys.argv[1])),"
+        " None); print(d._child.pid, flush=True); threading.Timer(0.5, os._exit, (0,)).start();"
+        "d.execute(sys.argv[2], (), Limits(1, 1000, 60))"
+    )
+    command = [sys.executable, "-c", program, str(file.data_dir), ENDLESS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    child = Path("/proc") / done.stdout.strip()
+    deadline = time.monotonic() + 10
+    while child.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not child.exists()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "w(b'B', b'no arrow')", "w(b'Z', b'')", "os.write(1, struct.pack('!cI', b'B', 2**32 - 1))", "os._exit(3)",
+        "os.write(1, b'B')", "w(b'D', b'0')", "w(b'E', b'hunter2-canary')",
+    ],
+)  # fmt: skip
+def test_a_process_that_has_been_taken_over_is_not_believed(
+    file: Target, reply: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import os, struct, sys\ndef w(k, b): os.write(1, struct.pack('!cI', k, len(b)) + b)\n"
+        f"w(b'R', b'')\nos.read(0, 65536)\n{reply}\n"
+    )
+    monkeypatch.setattr(adapter, "PROGRAM", program)
+    with closing(DuckDBWarehouse(file, None)) as source, pytest.raises(WarehouseError) as caught:
+        source.execute("SELECT 1", (), AMPLE)
+    assert caught.value.code in ("crashed", "query_failed")
+    assert "canary" not in str(caught.value)
+
+
+def test_a_file_that_was_replaced_needs_another_process(file: Target, data_dir: Path) -> None:
+    pool = Pool()
+    first = pool.take("shop", lambda: DuckDBWarehouse(file, None))
+    pool.give_back("shop", first)
+    assert pool.take("shop", lambda: DuckDBWarehouse(file, None)) is first
+    pool.give_back("shop", first)
+    make_file(data_dir / "shop.duckdb")
+    second = pool.take("shop", lambda: DuckDBWarehouse(file, None))
+    assert second is not first
+    second.close()
 
 
 def test_more_than_the_memory_allows_fails_and_writes_nothing(shop: DuckDBWarehouse, data_dir: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from apps.network.addresses import is_public
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.opening import open_warehouse
-from apps.warehouses.targets import Allowed, OwnServer, is_public, locate
+from apps.warehouses.targets import Allowed, OwnServer, locate
 from apps.warehouses.types import Target
 from tests.warehouses.conftest import Rows
 from tests.warehouses.samples import LOCAL, PASSWORD, SOCKET_DIR

@@ -1,6 +1,19 @@
 """Admin pages of access, and of the apps below it that may not know it."""
 
-from apps.access.admin import audit, groups, people, platform, providers, reviews, roles
+from apps.access.admin import (
+    attributes,
+    audit,
+    groups,
+    people,
+    platform,
+    providers,
+    reviews,
+    roles,
+    scim,
+    service_accounts,
+    sign_in,
+    tokens,
+)
 from apps.access.admin.base import (
     ReadOnlyAdmin,
     ReadOnlyInline,
@@ -19,6 +32,7 @@ __all__ = [
     "TenantModelAdmin",
     "TenantModelForm",
     "actor_of",
+    "attributes",
     "audit",
     "groups",
     "people",
@@ -26,4 +40,8 @@ __all__ = [
     "providers",
     "reviews",
     "roles",
+    "scim",
+    "service_accounts",
+    "sign_in",
+    "tokens",
 ]

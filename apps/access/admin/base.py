@@ -1,17 +1,19 @@
 """Base of every admin page: permission comes from the actor, history goes to the audit log."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.access.roles import Capability
 from apps.access.types import Actor
+from apps.accounts import confirming
 from apps.audit.services import record
 
 
@@ -63,6 +65,7 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     form = TenantModelForm
     compressed_fields = True
     warn_unsaved_form = True
+    waiting_actions: frozenset[str] = frozenset()
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         self._log(request, obj, "created", message)
@@ -73,6 +76,16 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
         for obj in queryset:
             self._log(request, obj, "deleted", [])
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Run an action on the chosen rows in one transaction: what it does and what the log says of it.
+
+        Actions that wait for a worker see its word only outside of one; what they write is a service's transaction.
+        """
+        is_waiting = set(request.POST.getlist("action")) <= self.waiting_actions
+        with nullcontext() if is_waiting else transaction.atomic():
+            found: HttpResponse | None = super().response_action(request, queryset)
+        return found
 
     def _log(self, request: HttpRequest, obj: models.Model, what: str, message: Any) -> None:
         fields = sorted(
@@ -90,6 +103,27 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Show what the audit log says of the object."""
         return HttpResponseRedirect(f"{reverse('admin:audit_auditevent_changelist')}?q={object_id}")
+
+
+class ConfirmedAdmin(TenantModelAdmin):
+    """Pages on which everything that writes needs a sign-in of the last minutes."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        found: HttpResponse = self._away(request) or super().changeform_view(request, *args, **kwargs)
+        return found
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        found: HttpResponse = self._away(request) or super().delete_view(request, *args, **kwargs)
+        return found
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        away = self._away(request) if request.method == "POST" else None
+        found: HttpResponse = away or super().changelist_view(request, *args, **kwargs)
+        return found
+
+    def _away(self, request: HttpRequest) -> HttpResponse | None:
+        """Lead to the provider whoever may be here at all; everybody else meets the usual refusal."""
+        return confirming.required(request) if self._may(request) else None
 
 
 class ReadOnlyAdmin(TenantModelAdmin):

@@ -1,34 +1,70 @@
-"""Groups and attribute definitions."""
+"""Groups: their members and where each came from, what members have, and who keeps the group."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.views.decorators.http import require_http_methods
 
-from apps.access.admin.base import TenantInline, TenantModelAdmin, actor_of
+from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, actor_of
+from apps.access.admin.people import end_sessions_of_members
+from apps.access.admin.values import AttributeOnceFormSet, GroupAttributeForm, PersonOnceFormSet
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
-from apps.accounts.models import AttributeDefinition, GroupMembership, User, UserGroup
+from apps.accounts.ending import end_sessions_of
+from apps.accounts.models import GroupAttribute, GroupMembership, User, UserGroup
+from apps.accounts.scim.groups import hand_over, take_back
 
 
 class MemberInline(TenantInline):
-    """Members but oneself: nobody changes their own rights."""
+    """Members put in by hand, but oneself: nobody changes their own rights."""
 
     model = GroupMembership
-    fields = ("user", "source")
-    readonly_fields = ("source",)
+    formset = PersonOnceFormSet
+    fields = ("user",)
     autocomplete_fields = ("user",)
-    verbose_name_plural = "members (without yourself)"
+    verbose_name = "member by hand"
+    verbose_name_plural = "members by hand"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupMembership]:
         found: QuerySet[GroupMembership] = super().get_queryset(request)
-        return found.exclude(user_id=str(actor_of(request).user_id))
+        by_hand = found.filter(source=GroupMembership.Source.ADMINISTRATOR)
+        return by_hand.exclude(user_id=str(actor_of(request).user_id))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user":
-            kwargs["queryset"] = User.objects.exclude(pk=str(actor_of(request).user_id))
+            kwargs["queryset"] = User.objects.filter(removed_at=None).exclude(pk=str(actor_of(request).user_id))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class GroupAttributeInline(TenantInline):
+    """What members have; read-only to members of the group, since nobody changes their own rights."""
+
+    model = GroupAttribute
+    form = GroupAttributeForm
+    formset = AttributeOnceFormSet
+    fields = ("definition", "text", "origin", "updated_at")
+    readonly_fields = ("origin", "updated_at")
+    verbose_name = "attribute of the members"
+    verbose_name_plural = "attributes of members"
+
+    def _is_member(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is not None and obj.pk in actor_of(request).group_ids
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and not self._is_member(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not self._is_member(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not self._is_member(request, obj)
 
 
 @admin.register(UserGroup, site=tenant_admin_site)
@@ -37,37 +73,106 @@ class UserGroupAdmin(TenantModelAdmin):
 
     capability = Capability.MANAGE_PEOPLE
 
-    list_display = ("name", "description", "people")
-    search_fields = ("name",)
-    fields = ("name", "description")
-    inlines = (MemberInline,)
+    list_display = ("name", "description", "origin", "people")
+    list_filter = ("origin",)
+    search_fields = ("name", "description")
+    search_help_text = "name or description"
+    fields = ("name", "description", "claim_value", "kept_by", "all_members")
+    readonly_fields = ("kept_by", "all_members")
+    inlines = (MemberInline, GroupAttributeInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UserGroup]:
-        found: QuerySet[UserGroup] = super().get_queryset(request).annotate(number=Count("memberships"))
-        return found
+        found: QuerySet[UserGroup] = super().get_queryset(request)
+        return found.annotate(number=Count("memberships__user", distinct=True))
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [path("<uuid:key>/keeper/", wrap(keeper_page), name="group_keeper"), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: UserGroup | None = None) -> Any:
+        """Show who keeps a group once there is one; claims have no say in one that SCIM keeps."""
+        hidden = {"kept_by", "all_members"} if obj is None else {"claim_value"} if _is_scim(obj) else set()
+        return [name for name in self.fields if name not in hidden]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: UserGroup | None = None) -> Any:
+        return (*self.readonly_fields, "name") if obj is not None and _is_scim(obj) else self.readonly_fields
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Remember who has set what members have."""
+        for one in formset.forms:
+            if isinstance(one.instance, GroupAttribute) and one.has_changed():
+                one.instance.origin = actor_of(request).label
+        super().save_formset(request, form, formset, change)
+        end_sessions_of_members(request, formset)
+
+    def delete_model(self, request: HttpRequest, obj: UserGroup) -> None:
+        self._end_sessions_of(request, [obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[UserGroup]) -> None:
+        self._end_sessions_of(request, list(queryset))
+        super().delete_queryset(request, queryset)
+
+    def _end_sessions_of(self, request: HttpRequest, groups: list[UserGroup]) -> None:
+        people = GroupMembership.objects.filter(group__in=groups).values_list("user_id", flat=True)
+        end_sessions_of(people, why="group removed", by=actor_of(request), now=datetime.now(UTC))
 
     @admin.display(ordering="number")
     def people(self, group: Any) -> int:
         return int(group.number)
 
+    @admin.display(description="kept by")
+    def kept_by(self, group: UserGroup) -> str:
+        context = {"group": group, "is_scim": _is_scim(group)}
+        return render_to_string("admin/accounts/_kept_by.html", context)
 
-@admin.register(AttributeDefinition, site=tenant_admin_site)
-class AttributeDefinitionAdmin(TenantModelAdmin):
-    """Attributes have no default: a person without a value is refused where a policy asks for it."""
+    @admin.display(description="members")
+    def all_members(self, group: UserGroup) -> str:
+        counts = GroupMembership.objects.filter(group=group).values_list("source").annotate(Count("pk"))
+        sources = [(GroupMembership.Source(source).label, number) for source, number in counts.order_by("source")]
+        return render_to_string("admin/accounts/_all_members.html", {"group": group, "sources": sources})
+
+
+def _is_scim(group: UserGroup) -> bool:
+    return group.origin == UserGroup.Origin.SCIM
+
+
+@require_http_methods(["GET", "POST"])
+def keeper_page(request: HttpRequest, key: UUID) -> HttpResponse:
+    """Hand a group over to SCIM, or take it back, after saying what that does."""
+    actor = actor_of(request)
+    group = UserGroup.objects.filter(pk=key).first() if actor.manages(Capability.MANAGE_PEOPLE) else None
+    if group is None:
+        raise Http404
+    goes = GroupMembership.Source.SCIM if _is_scim(group) else GroupMembership.Source.CLAIM
+    if request.method == "POST":
+        change = take_back if _is_scim(group) else hand_over
+        change(group, by=actor, now=datetime.now(UTC))
+        messages.success(request, "Done. It holds from now on.")
+        return HttpResponseRedirect(reverse("admin:accounts_usergroup_change", args=(group.pk,)))
+    context = {
+        **tenant_admin_site.each_context(request), "opts": UserGroup._meta, "title": f"Who keeps {group}",
+        "group": group, "is_scim": _is_scim(group),
+        "leaving": GroupMembership.objects.filter(group=group, source=goes).count(),
+    }  # fmt: skip
+    return TemplateResponse(request, "admin/accounts/keeper_page.html", context)
+
+
+@admin.register(GroupMembership, site=tenant_admin_site)
+class GroupMembershipAdmin(ReadOnlyAdmin):
+    """Who is in which group, and through what; changed on the group's or the person's page."""
 
     capability = Capability.MANAGE_PEOPLE
 
-    list_display = ("name", "label", "type", "is_list", "people")
-    search_fields = ("name", "label")
-    fields = ("name", "label", "description", "type", "is_list")
+    list_display = ("user", "email", "group", "source")
+    list_filter = ("source",)
+    list_select_related = ("user", "group")
+    search_fields = ("user__email", "user__name", "group__name")
+    search_help_text = "name or e-mail of the person, or name of the group"
 
-    def get_readonly_fields(self, request: HttpRequest, obj: AttributeDefinition | None = None) -> tuple[str, ...]:
-        return ("name", "type") if obj is not None and obj.values.exists() else ()
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        return lookup == "group__id__exact" or bool(super().lookup_allowed(lookup, value, request))
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AttributeDefinition]:
-        found: QuerySet[AttributeDefinition] = super().get_queryset(request).annotate(number=Count("values"))
-        return found
-
-    @admin.display(description="people with a value", ordering="number")
-    def people(self, definition: Any) -> int:
-        return int(definition.number)
+    @admin.display(description="e-mail", ordering="user__email")
+    def email(self, membership: GroupMembership) -> str:
+        return membership.user.email

@@ -56,8 +56,9 @@ class HoldersAdmin(TenantModelAdmin):
         return known[self.model]
 
     def _may_share(self, request: HttpRequest) -> bool:
-        """Say whether the reader may say who holds the object."""
-        return actor_of(request).manages(Capability.MANAGE_PEOPLE)
+        """Say whether the reader may say who holds the object: who edits it and who opens it are two matters."""
+        actor = actor_of(request)
+        return actor.kind == "person" and actor.manages(Capability.MANAGE_PEOPLE)
 
     def is_open_to(self, request: HttpRequest) -> bool:
         """Say whether a single object opens this page to a reader without any role for it."""

@@ -1,61 +1,29 @@
-"""People, their attributes, groups and tokens."""
+"""People, their attributes and groups."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import path
 
-from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, actor_of
+from apps.access.admin.claims import claims_page
+from apps.access.admin.values import AttributeOnceFormSet, GroupOnceFormSet, UserAttributeForm
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.access.types import Actor
-from apps.accounts import services
-from apps.accounts.claims import typed_values
-from apps.accounts.errors import AttributeTypeError
-from apps.accounts.models import ApiToken, AttributeDefinition, GroupMembership, User, UserAttribute
+from apps.accounts import confirming, services
+from apps.accounts.attributes import GROUP, held_of, lines_of, standing
+from apps.accounts.ending import end_sessions_of
+from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute
 
-
-class UserAttributeForm(TenantModelForm):
-    """Values one per line, checked against the attribute's type."""
-
-    text = forms.CharField(
-        label="values", widget=forms.Textarea(attrs={"rows": 2}), help_text="one per line", required=True
-    )
-
-    class Meta:
-        model = UserAttribute
-        fields = ("definition",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.values:
-            self.fields["text"].initial = "\n".join(str(value) for value in self.instance.values)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        definition: AttributeDefinition | None = cleaned.get("definition")
-        lines = [line.strip() for line in cleaned.get("text", "").splitlines() if line.strip()]
-        if definition is not None:
-            try:
-                self.instance.values = typed_values([_parsed(line, definition) for line in lines], definition)
-            except AttributeTypeError as error:
-                self.add_error("text", str(error))
-        self.instance.source = UserAttribute.Source.ADMINISTRATOR
-        return cleaned
-
-
-def _parsed(line: str, definition: AttributeDefinition) -> str | int | float | bool:
-    if definition.type == AttributeDefinition.Type.BOOLEAN and line.lower() in ("true", "false"):
-        return line.lower() == "true"
-    if definition.type == AttributeDefinition.Type.NUMBER:
-        try:
-            return float(line) if "." in line else int(line)
-        except ValueError:
-            return line
-    return line
+ADMINISTRATORS_NEED = (
+    "Who is an administrator changes only after a fresh sign-in. Nothing was changed yet; fill in the form again."
+)
 
 
 class NotForOneself(TenantInline):
@@ -76,23 +44,39 @@ class NotForOneself(TenantInline):
 
 
 class UserAttributeInline(NotForOneself):
+    """Values set by hand; what other sources say stands in the panel above."""
+
     model = UserAttribute
     form = UserAttributeForm
-    fields = ("definition", "text", "source", "updated_at")
-    readonly_fields = ("source", "updated_at")
-    verbose_name_plural = "attributes (values from the identity provider are refreshed at each sign-in)"
+    formset = AttributeOnceFormSet
+    fields = ("definition", "text", "origin", "updated_at")
+    readonly_fields = ("origin", "updated_at")
+    verbose_name = "attribute set by hand"
+    verbose_name_plural = "attributes by hand"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UserAttribute]:
+        found: QuerySet[UserAttribute] = super().get_queryset(request)
+        return found.filter(source=UserAttribute.Source.ADMINISTRATOR)
 
 
 class MembershipInline(NotForOneself):
+    """Groups into which an administrator has put the person; others stand in the panel above."""
+
     model = GroupMembership
-    fields = ("group", "source")
-    readonly_fields = ("source",)
-    verbose_name_plural = "groups"
+    formset = GroupOnceFormSet
+    fields = ("group",)
+    autocomplete_fields = ("group",)
+    verbose_name = "group by hand"
+    verbose_name_plural = "groups by hand"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[GroupMembership]:
+        found: QuerySet[GroupMembership] = super().get_queryset(request)
+        return found.filter(source=GroupMembership.Source.ADMINISTRATOR)
 
 
 class TokenInline(ReadOnlyInline):
     model = ApiToken
-    fields = ("name", "created_at", "expires_at", "last_used_at", "revoked_at")
+    fields = ("name", "scope", "created_at", "expires_at", "last_used_at", "revoked_at")
     readonly_fields = fields
     verbose_name_plural = "API tokens"
 
@@ -107,14 +91,35 @@ class UserAdmin(TenantModelAdmin):
     list_filter = ("is_active", "is_tenant_admin", "groups")
     search_fields = ("email", "name")
     search_help_text = "name or e-mail"
-    fields = ("email", "name", "is_active", "is_tenant_admin", "timezone", "issuer", "subject", "last_login")
-    readonly_fields = ("issuer", "subject", "last_login")
+    fields = (
+        "email", "name", "is_active", "is_tenant_admin", "timezone", "issuer", "subject", "last_login", "what_holds",
+    )  # fmt: skip
+    readonly_fields = ("issuer", "subject", "last_login", "what_holds")
     inlines = (UserAttributeInline, MembershipInline, TokenInline)
     actions = ("activate", "deactivate", "end_sessions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        found: QuerySet[User] = super().get_queryset(request).prefetch_related("attribute_values__definition")
-        return found
+        """Leave out who has been removed over SCIM, of whom only the audit log speaks, and service accounts."""
+        found: QuerySet[User] = super().get_queryset(request).filter(removed_at=None, kind=User.Kind.PERSON)
+        return found.prefetch_related(
+            "attribute_values__definition", "memberships__group__attribute_values__definition"
+        )
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [path("<uuid:key>/claims/", wrap(claims_page), name="person_claims"), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        found = super().get_fields(request, obj)
+        return found if obj is not None else [name for name in found if name != "what_holds"]
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Remember who has set an attribute by hand."""
+        for one in formset.forms:
+            if isinstance(one.instance, UserAttribute) and one.has_changed():
+                one.instance.origin = actor_of(request).label
+        super().save_formset(request, form, formset, change)
+        end_sessions_of_members(request, formset)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         actor = actor_of(request)
@@ -130,10 +135,31 @@ class UserAdmin(TenantModelAdmin):
         """People are shut out, not deleted: the audit log speaks of them."""
         return False
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Ask for a fresh sign-in before somebody becomes an administrator, or no longer is one."""
+        if request.method == "POST" and self._may(request) and self._changes_administrator(request, object_id):
+            away = confirming.required(request)
+            if away is not None:
+                messages.warning(request, ADMINISTRATORS_NEED)
+                return away
+        found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return found
+
+    def _changes_administrator(self, request: HttpRequest, object_id: str | None) -> bool:
+        user = self.get_object(request, unquote(object_id)) if object_id else None
+        if "is_tenant_admin" in self.get_readonly_fields(request, user):
+            return False
+        return bool(request.POST.get("is_tenant_admin")) != bool(user and user.is_tenant_admin)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        by, now = actor_of(request), datetime.now(UTC)
         if change and "is_active" in form.changed_data:
-            services.set_active(obj, is_active=obj.is_active, by=actor_of(request), now=datetime.now(UTC))
+            services.set_active(obj, is_active=obj.is_active, by=by, now=now)
+        if "is_tenant_admin" in form.changed_data:
+            services.set_administrator(obj, is_tenant_admin=obj.is_tenant_admin, by=by, now=now)
 
     @admin.display(description="has signed in", boolean=True)
     def has_signed_in(self, user: User) -> bool:
@@ -141,8 +167,17 @@ class UserAdmin(TenantModelAdmin):
 
     @admin.display(description="attributes")
     def attributes_text(self, user: User) -> str:
-        rows = user.attribute_values.all()
-        return "; ".join(f"{row.definition.name} = {', '.join(map(str, row.values))}" for row in rows)[:120] or "–"
+        said = [held_of(row.definition, row.values, row.source) for row in user.attribute_values.all()]
+        for group in {row.group for row in user.memberships.all()}:
+            said += [held_of(row.definition, row.values, GROUP, group.name) for row in group.attribute_values.all()]
+        held = sorted(standing(said).values(), key=lambda one: one.name)
+        return "; ".join(f"{one.name} = {', '.join(map(str, one.values)) or 'unset'}" for one in held)[:120] or "–"
+
+    @admin.display(description="attributes and groups, and where each comes from")
+    def what_holds(self, user: User) -> str:
+        memberships = GroupMembership.objects.filter(user=user).select_related("group")
+        context = {"lines": lines_of(user.pk), "memberships": memberships, "user": user}
+        return render_to_string("admin/accounts/_what_holds.html", context)
 
     @admin.action(description="Admit the selected people")
     def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -154,42 +189,26 @@ class UserAdmin(TenantModelAdmin):
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
         actor = actor_of(request)
-        for user in _changeable(queryset.exclude(pk=str(actor.user_id)), actor):
+        for user in changeable(queryset.exclude(pk=str(actor.user_id)), actor):
             services.set_active(user, is_active=is_active, by=actor, now=datetime.now(UTC))
         messages.success(request, "Done. You yourself are never changed by this.")
 
     @admin.action(description="End the sessions of the selected people")
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in _changeable(queryset, actor_of(request)):
+        for user in changeable(queryset, actor_of(request)):
             services.end_sessions(user, by=actor_of(request), now=datetime.now(UTC))
 
 
-def _changeable(people: QuerySet[User], actor: Actor) -> QuerySet[User]:
+def end_sessions_of_members(request: HttpRequest, formset: Any) -> None:
+    """After memberships were saved: whoever joined or left a group signs in again, with what holds now."""
+    if formset.model is not GroupMembership:
+        return
+    touched = [*formset.new_objects, *(row for row, _ in formset.changed_objects), *formset.deleted_objects]
+    people = {row.user_id for row in touched}
+    people |= {form.initial["user"] for form in formset.initial_forms if "user" in form.changed_data}
+    end_sessions_of(people, why="groups changed", by=actor_of(request), now=datetime.now(UTC))
+
+
+def changeable(people: QuerySet[User], actor: Actor) -> QuerySet[User]:
     """Leave tenant administrators to tenant administrators."""
     return people if actor.is_tenant_admin else people.filter(is_tenant_admin=False)
-
-
-@admin.register(ApiToken, site=tenant_admin_site)
-class ApiTokenAdmin(TenantModelAdmin):
-    """Tokens can be revoked here; they are issued with ``manage.py issue_token`` and never shown again."""
-
-    capability = Capability.MANAGE_PEOPLE
-
-    list_display = ("name", "user", "created_at", "expires_at", "last_used_at", "revoked_at")
-    list_filter = ("revoked_at",)
-    search_fields = ("name", "user__email")
-    actions = ("revoke",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.action(description="Revoke the selected tokens", permissions=["view"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        for token in queryset.filter(user__in=_changeable(User.objects.all(), actor_of(request))):
-            services.revoke_token(token, by=actor_of(request), now=datetime.now(UTC))

@@ -21,7 +21,8 @@ from apps.access.models import AccessReview
 from apps.access.roles import LABELS, Capability
 from apps.access.selectors import role_capabilities
 from apps.access.sites import tenant_admin_site
-from apps.accounts.models import User, UserAttribute
+from apps.accounts.attributes import lines_of
+from apps.accounts.models import User
 
 FOUND = 20
 """subjects of each kind that a search shows"""
@@ -161,7 +162,7 @@ def _subject(request: HttpRequest, kind: str, key: UUID) -> Any:
 
 def _about(user: User) -> dict[str, Any]:
     """Return what else decides on what a person sees: attributes with where they came from, and roles."""
-    attributes = UserAttribute.objects.filter(user=user).select_related("definition").order_by("definition__name")
+    attributes = [line for line in lines_of(user.pk) if line.holds]
     held = role_capabilities(user)
     may = [text for capability, text in LABELS.items() if capability in held]
     may = ["administer everything"] if user.is_tenant_admin else may

@@ -8,10 +8,18 @@ from django.db import transaction
 from apps.audit.services import record
 from apps.audit.types import AuditActor
 from apps.connections.models import Connection
-from apps.datamodels.errors import PublishRefusedError, StaleDraftError, UnknownFileError, VersionError
+from apps.datamodels.attributes import attribute_problems
+from apps.datamodels.errors import (
+    FileRefusedError,
+    PublishRefusedError,
+    StaleDraftError,
+    UnknownFileError,
+    VersionError,
+)
 from apps.datamodels.gates import Publication, objections
 from apps.datamodels.models import DataModel, Dataset, ModelPublication, ModelVersion
 from apps.datamodels.selectors import current_version, files_of, problems_of, semantic_model
+from apps.datamodels.services.drafts import MAX_PATH, check_file
 from apps.datamodels.services.storing import digest_of, locked_draft, locked_model, store_version
 from apps.datamodels.types import Validation
 from apps.semantic.model.reading import read_model
@@ -27,8 +35,15 @@ def import_files(
     Raises:
         ModelError: the files do not make a model; nothing is stored.
         ValidationError: the model's name is malformed.
+        FileRefusedError: a file's name or content cannot be kept; nothing is stored.
+        VersionError: the model of this name is over another connection; nothing is stored.
         PublishRefusedError: a gate stands against it; nothing is stored.
     """
+    for path, content in files.items():
+        try:
+            check_file(path, content)
+        except FileRefusedError as error:
+            raise FileRefusedError(f"{path[:MAX_PATH]}: {error}") from None
     meaning = read_model(files, dialect=connection.dialect)
     data_model = DataModel.objects.filter(name=name).first()
     if data_model is None:
@@ -36,6 +51,8 @@ def import_files(
         data_model.full_clean(exclude=["tenant"])
         data_model.save()
     locked_model(data_model)
+    if data_model.connection_id != connection.pk:
+        raise VersionError(f"The model {name} is over the connection {data_model.connection}; choose another name.")
     current = current_version(data_model)
     if current is not None and current.digest == digest_of(files):
         return current
@@ -105,7 +122,8 @@ def validate_version(version: ModelVersion, *, by: AuditActor, now: datetime) ->
 
 
 def standing_against(publication: Publication) -> tuple[str, ...]:
-    """Return what stands against a publication: what all gates say, and names that another model has taken."""
+    """Return what stands against a publication: rules that no attribute can meet, names taken, what all gates say."""
+    without = tuple(str(problem) for problem in attribute_problems(publication.meaning))
     taken = Dataset.objects.filter(name__in=publication.meaning.datasets).exclude(
         data_model=publication.version.data_model
     )
@@ -113,7 +131,7 @@ def standing_against(publication: Publication) -> tuple[str, ...]:
         f"Another model has a data set “{name}” already; give this topic another name."
         for name in taken.order_by("name").values_list("name", flat=True)
     )
-    return own + objections(publication)
+    return without + own + objections(publication)
 
 
 def _publish_datasets(data_model: DataModel, meaning: SemanticModel) -> None:

@@ -103,7 +103,7 @@ def approve(request_id: UUID, *, by: Actor, now: datetime) -> ApprovalRequest:
     """Approve somebody else's request, for seven days; one to switch off takes effect at once.
 
     Raises:
-        RequestRefusedError: it is the actor's own, has been decided, has expired, or is void.
+        RequestRefusedError: it or its files are the actor's own, or it has been decided, has expired, or is void.
         UnknownRequestError: there is none, or the actor is no administrator in person.
     """
     request = _decided(request_id, State.APPROVED, by=by, now=now)
@@ -137,11 +137,19 @@ def _decided(request_id: UUID, state: ApprovalRequest.State, *, by: Actor, now: 
         raise RequestRefusedError("Somebody has decided already, or it was withdrawn.")
     if now >= request.expires_at:
         raise RequestRefusedError("The request has expired; it has to be made again.")
+    if state == State.APPROVED and _wrote(request, by):
+        raise RequestRefusedError("You wrote these files, or changed them last: another administrator has to decide.")
     if state == State.APPROVED and not is_about_today(request):
         raise RequestRefusedError("The files or the published version have changed since; it has to be asked again.")
     request.state, request.decided_by_id, request.decided_at = state, decider, now
     request.save(update_fields=["state", "decided_by", "decided_at"])
     return request
+
+
+def _wrote(request: ApprovalRequest, by: Actor) -> bool:
+    """Say whether the files that a request is about are the actor's own, whoever asked."""
+    version = request.version
+    return version is not None and (version.author_id == by.user_id or version.changed_by == by.label)
 
 
 def _locked(request_id: UUID) -> ApprovalRequest:

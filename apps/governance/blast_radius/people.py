@@ -8,7 +8,8 @@ from uuid import UUID
 
 from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
-from apps.accounts.models import GroupMembership, User, UserAttribute
+from apps.accounts.attributes import standing_by_person
+from apps.accounts.models import GroupMembership, User
 from apps.datamodels.models import DataModel, DatasetGroupPermission, DatasetUserPermission
 from apps.datamodels.rules import QUERY
 from apps.governance.blast_radius.types import PersonRef
@@ -29,7 +30,7 @@ def peers(data_model: DataModel, attributes: frozenset[str]) -> list[Peers]:
     """Group all active people of the tenant: the same permissions on the model's data sets, the same values of the
     attributes that its rules name. Whoever has no permission has no rights, whatever their attributes.
 
-    Five statements, and three per group.
+    Six statements, and three per group.
     """
     users = list(User.objects.filter(is_active=True).order_by("email"))
     by_group, by_person = _permissions(data_model)
@@ -63,11 +64,14 @@ def _pairs(rows: Iterable[tuple[UUID, UUID]]) -> Held:
 
 def _values(attributes: frozenset[str]) -> dict[UUID, frozenset[Any]]:
     """Return the values of the named attributes by person, with their types: 1, 1.0 and true are three things."""
-    rows = UserAttribute.objects.filter(definition__name__in=attributes)
-    found: dict[UUID, set[Any]] = defaultdict(set)
-    for user, name, kind, values in rows.values_list("user_id", "definition__name", "definition__type", "values"):
-        found[user].add((name, kind, tuple((type(value).__name__, value) for value in values)))
-    return {user: frozenset(items) for user, items in found.items()}
+    return {
+        user: frozenset(
+            (one.name, one.type, tuple((type(value).__name__, value) for value in one.values))
+            for one in held.values()
+            if one.values
+        )
+        for user, held in standing_by_person(attributes).items()
+    }
 
 
 def _system_values(user: User, groups: frozenset[UUID], attributes: frozenset[str]) -> tuple[Any, ...]:

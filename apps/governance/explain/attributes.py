@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from apps.access.types import Actor
-from apps.accounts.models import AttributeDefinition, ClaimMapping, GroupMembership
+from apps.accounts.models import AttributeDefinition, ClaimMapping, GroupAttribute, GroupMembership, UserAttribute
 from apps.audit.selectors import events
 from apps.governance.explain.types import AttributeUsed
 
@@ -11,7 +11,9 @@ GROUPS = "omni_user_groups"
 UNSET = "not set"
 TEXTS = {
     "claim": "from the identity provider, at the last sign-in",
+    "scim": "from the identity provider, over SCIM",
     "invitation": "set with the invitation, until the identity provider says otherwise",
+    "group": "given by a group",
     "administrator": "set by an administrator",
     "system": "kept by Omni from the account",
     "default": "the attribute’s default",
@@ -46,8 +48,10 @@ class Attributes:
     def _origin(self, name: str, source: str) -> str:
         if name == GROUPS and source == "system":
             return _of_groups(self.actor.subject_id) if self.actor.subject_id else ""
-        if source == "claim" and self.is_complete:
-            return _of_claim(name) or TEXTS[source]
+        if source == "group" and self.is_complete:
+            return _given_by(name, self.actor.subject_id)
+        if source in ("claim", "scim") and self.is_complete:
+            return _of_provider(name, source, self.actor.subject_id)
         if source in ("administrator", "invitation") and self.is_complete:
             return _with_author(TEXTS[source], source, name, self.actor.subject_id)
         return TEXTS.get(source, UNSET)
@@ -56,18 +60,36 @@ class Attributes:
 def _of_groups(person_id: UUID) -> str:
     texts = {
         GroupMembership.Source.CLAIM.value: "from the identity provider",
+        GroupMembership.Source.SCIM.value: "from the identity provider, over SCIM",
         GroupMembership.Source.ADMINISTRATOR.value: "put in by an administrator",
     }
-    rows = (
-        GroupMembership.objects.filter(user_id=person_id).order_by("group__name").values_list("group__name", "source")
-    )
-    return "; ".join(f"{name}: {texts[source]}" for name, source in rows)
+    found: dict[str, list[str]] = {}
+    rows = GroupMembership.objects.filter(user_id=person_id).order_by("group__name", "source")
+    for name, source in rows.values_list("group__name", "source"):
+        found.setdefault(name, []).append(texts[source])
+    return "; ".join(f"{name}: {', '.join(sources)}" for name, sources in found.items())
+
+
+def _of_provider(name: str, source: str, person_id: UUID | None) -> str:
+    """Say which claim of which provider, or which SCIM token, brought the value, and when."""
+    held = UserAttribute.objects.filter(user=person_id, definition__name=name, source=source).first()
+    if held is None or not held.origin:
+        return (_of_claim(name) if source == "claim" else "") or TEXTS[source]
+    return f"{held.origin}, {'at the last sign-in' if source == 'claim' else 'over SCIM'}, {held.updated_at:%Y-%m-%d}"
 
 
 def _of_claim(name: str) -> str:
+    """Name the claims that may have brought a value that does not remember which one did."""
     mappings = ClaimMapping.objects.filter(definition__name=name).select_related("provider")
     claims = [f"claim “{mapping.claim}” of {mapping.provider.name}" for mapping in mappings]
     return f"{' or '.join(claims)}, at the last sign-in" if claims else ""
+
+
+def _given_by(name: str, person_id: UUID | None) -> str:
+    """Name the groups that give the value."""
+    rows = GroupAttribute.objects.filter(definition__name=name, group__memberships__user=person_id)
+    groups = sorted(set(rows.values_list("group__name", flat=True)))
+    return f"given by group {', '.join(groups)}" if groups else TEXTS["group"]
 
 
 def _with_author(text: str, source: str, name: str, person_id: UUID | None) -> str:

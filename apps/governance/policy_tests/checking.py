@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from apps.accounts.models import AttributeDefinition
 from apps.connections.models import Connection
+from apps.datamodels.attributes import known_attributes
 from apps.datamodels.models import ModelVersion
 from apps.datamodels.selectors import files_of
 from apps.governance.blast_radius.candidates import candidate_of
@@ -31,8 +31,7 @@ def run_policy_tests(
     if not test_files(files):
         return ()
     candidate = candidate_of(model_files(files), dialect=connection.dialect, meaning=meaning)
-    attributes = AttributeDefinition.objects.values_list("name", flat=True)
-    tests = read_policy_tests(files, candidate, known_attributes=attributes)
+    tests = read_policy_tests(files, candidate, known_attributes=known_attributes())
     return Runner(candidate, connection, now=now, reader=reader).run(tests)
 
 

@@ -8,10 +8,6 @@ from apps.governance.explain.fields import asked_fields
 from apps.semantic.model.types import CompositeTopic, SemanticModel
 from apps.semantic.query.types import SemanticQuery
 
-SYSTEM_ATTRIBUTES = frozenset((
-    "omni_user_id", "omni_user_name", "omni_user_email", "omni_is_org_admin", "omni_user_timezone",
-))  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
@@ -34,7 +30,7 @@ def known_names(candidate: Candidate, attributes: Iterable[str]) -> KnownNames:
     return KnownNames(
         {name: dataset.fields for name, dataset in model.datasets.items()},
         {name: frozenset(_dimensions(model, name)) for name in model.datasets},
-        attributes_of(candidate) | frozenset(attributes) | SYSTEM_ATTRIBUTES,
+        attributes_of(candidate) | frozenset(attributes),
     )
 
 

@@ -200,6 +200,8 @@ class _Reader:
         sets = {name: self._fields(value, name, known, dataset) for name, value in parts.items() if name in NAMES_KEYS}
         if not sets or ("exactly" in sets and len(sets) > 1):
             self._fault(node, f"“{what}” has either “exactly”, or “includes” and “excludes”")
+        if "exactly" not in sets and sets and not any(sets.values()):
+            self._fault(node, f"“{what}” includes and excludes nothing, so it would always hold")
         return Names(
             node.source, sets.get("exactly"), sets.get("includes", frozenset()), sets.get("excludes", frozenset())
         )

@@ -104,7 +104,10 @@ class Runner:
     ) -> Iterator[Failure]:
         """Compare what governs the question with the values that may occur."""
         wanted = _wanted(rule)
-        for part, policies in governing(rule.field, test.dataset, self.candidate.model, scope, compiled):
+        parts = tuple(governing(rule.field, test.dataset, self.candidate.model, scope, compiled))
+        if not parts:
+            yield Failure(rule_name(rule), wanted, "nobody can tell which tables this question reads", rule.source)
+        for part, policies in parts:
             of_part = f" in {part}" if part != test.dataset else ""
             if not policies:
                 yield Failure(

@@ -1,6 +1,6 @@
 """What a statement reads: each view in a subquery of its own, with row policies, and masks in the place of values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlglot import exp
 
@@ -12,10 +12,11 @@ from apps.semantic.compile.plan import Plan, PolicyUse
 from apps.semantic.compile.reads import MASK_PREFIX, Reads
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import View
+from apps.semantic.model.types import Dimension, View
 
 BuildQuery = Callable[[Plan, View, Values], exp.Query]
 SOURCE = "view query"
+TABLE = "physical table"
 
 
 def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery:
@@ -34,7 +35,7 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     policies = all_hold([policy(use, reads.inside(use.dimension), reads) for use in uses])
     select = exp.Select(
         expressions=columns + masks or [nothing],
-        from_=exp.From(this=_from(view, reads, build_query)),
+        from_=exp.From(this=_from(view, reads, build_query, _named(read.columns, read.masks.values(), uses))),
         where=exp.Where(this=policies) if policies is not None else None,
     )
     return exp.Subquery(this=select, alias=exp.TableAlias(this=name(view_name)))
@@ -50,19 +51,31 @@ def policy(use: PolicyUse, node: exp.Expr, reads: Reads) -> exp.Expr:
     return exp.In(this=subject, expressions=[reads.values.bind(value) for value in wanted])
 
 
-def physical(view: View, plan: Plan) -> exp.Table:
-    """Return a view's table by its full name."""
+def physical(view: View, plan: Plan, columns: Iterable[str]) -> exp.Table:
+    """Return a view's table by its full name.
+
+    A column of the table's own name means the whole row to PostgreSQL and DuckDB once the column is gone. Where one of
+    ``columns`` has it, the table goes by another name, so that the statement fails instead.
+    """
     schema = schema_of(view, plan.scope)
+    is_ambiguous = any(text.lower() == view.table_name.lower() for text in columns)
     return exp.Table(
         this=name(view.table_name),
         db=name(schema) if schema else None,
         catalog=name(view.catalog) if view.catalog else None,
+        alias=exp.TableAlias(this=name(TABLE)) if is_ambiguous else None,
     )
 
 
-def _from(view: View, reads: Reads, build_query: BuildQuery) -> exp.Expr:
+def _named(columns: Iterable[str], masks: Iterable[Dimension], uses: Iterable[PolicyUse]) -> set[str]:
+    """Return the columns that a subquery may name, by their names in the model."""
+    ruled = [*masks, *(use.dimension for use in uses)]
+    return {*columns, *(node.name for item in ruled for node in item.sql.find_all(exp.Column))}
+
+
+def _from(view: View, reads: Reads, build_query: BuildQuery, columns: Iterable[str]) -> exp.Expr:
     if not view.is_derived:
-        return physical(view, reads.plan)
+        return physical(view, reads.plan, columns)
     if view.alias_of is not None and reads.plan.model.views.get(view.alias_of) is None:
         raise UnprovenSqlError(f"{view.name} is another name of a view that is not there.")
     query = build_query(reads.plan, view, reads.values)

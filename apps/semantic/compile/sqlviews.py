@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from apps.semantic.compile.conditions import Conditions
+from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
-from apps.semantic.compile.plan import Plan
+from apps.semantic.compile.plan import Plan, PolicyUse
 from apps.semantic.compile.reads import Reads, physical_name
 from apps.semantic.compile.rows import policies_of
 from apps.semantic.compile.sources import physical, policy
@@ -66,7 +67,23 @@ def readable_columns(view: View, plan: Plan) -> Mapping[str, Dimension | None]:
             found[columns[0]] = dimension
         else:
             closed.update(columns)
-    return {text: mask for text, mask in found.items() if text not in closed}
+    covered = {_sameness(text, plan) for text, mask in found.items() if mask is not None}
+    hidden = {_sameness(text, plan) for text in closed}
+    return {
+        text: mask
+        for text, mask in found.items()
+        if _sameness(text, plan) not in hidden and (mask is not None or _sameness(text, plan) not in covered)
+    }
+
+
+def _sameness(text: str, plan: Plan) -> str:
+    """Return a column's name such that names of one column are equal: some databases do not tell letters' cases apart."""
+    return text.lower() if traits_of(plan.dialect).folding == "none" else text
+
+
+def _named(outputs: list[exp.Expr], uses: tuple[PolicyUse, ...]) -> set[str]:
+    trees = [*outputs, *(use.dimension.sql for use in uses)]
+    return {node.name for tree in trees for node in tree.find_all(exp.Column)}
 
 
 def _governed(view: View, alias: str, used: set[str], reads: Reads) -> exp.Subquery:
@@ -81,7 +98,7 @@ def _governed(view: View, alias: str, used: set[str], reads: Reads) -> exp.Subqu
     rules = all_hold([policy(use, reads.inside(use.dimension), reads) for use in policies_of(view.name, plan)])
     select = exp.Select(
         expressions=outputs or [exp.Alias(this=literal_number(1), alias=name("row"))],
-        from_=exp.From(this=physical(view, plan)),
+        from_=exp.From(this=physical(view, plan, _named(outputs, policies_of(view.name, plan)))),
         where=exp.Where(this=rules) if rules is not None else None,
     )
     return exp.Subquery(this=select, alias=exp.TableAlias(this=name(alias)))

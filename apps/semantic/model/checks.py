@@ -9,6 +9,7 @@ from apps.semantic.model.grants import grant_names
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
     AccessFilter,
+    CompositeTopic,
     Dimension,
     FieldFilter,
     GrantRule,
@@ -21,32 +22,37 @@ from apps.semantic.model.types import (
 )
 from apps.semantic.model.views import all_fields
 
+MAX_DEPTH = 64
+"""fields that rest on one another, end to end"""
 
-def check_model(model: SemanticModel) -> list[Problem]:
-    """Return what does not fit together."""
+
+def check_model(model: SemanticModel) -> Iterator[Problem]:
+    """Yield what does not fit together."""
     known = all_fields(dict(model.views))
-    problems = [problem for field in _fields(model) for problem in _field(field, model, known)]
+    for field in _fields(model):
+        yield from _field(field, model, known)
     for own in model.topic_models.values():
         changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
         inner = all_fields(dict(own.views))
         for view in changed:
             fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
             for field in fields:
-                problems += _field(field, own, inner)
+                yield from _field(field, own, inner)
     for rule in _rules(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
-            problems.append(
-                _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
-            )
+            yield _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
     for view in model.views.values():
         for policy in view.access_filters:
-            problems += _policy(policy, model, (view.name,), known)
+            yield from _policy(policy, model, (view.name,), known)
     for topic in model.topics.values():
         own = model.of_topic(topic.name)
-        problems += _topic(topic, own, all_fields(dict(own.views)) if own is not model else known)
+        yield from _topic(topic, own, all_fields(dict(own.views)) if own is not model else known)
     for view in model.views.values():
-        problems += _sources(view, model, known)
-    return problems + _cycles(model) + source_cycles(model)
+        yield from _sources(view, model, known)
+    for composite in model.composites.values():
+        yield from _composite(composite, model)
+    yield from _cycles(model)
+    yield from source_cycles(model)
 
 
 def _at(source: Source, message: str) -> Problem:
@@ -159,12 +165,37 @@ def _sources(view: View, model: SemanticModel, known: set[str]) -> Iterator[Prob
         for name in (name.partition("[")[0] for name, _ in source.columns if topic is not None):
             if topic is not None and name not in topic.fields:
                 yield _at(view.source, f"“{name}” is no field of its query's topic.{did_you_mean(name, topic.fields)}")
+        named = {column for _, column in source.columns} | {column for column, _ in source.calculations}
+        asked = {name for name, _ in source.columns}
+        for name, _ in source.sorts:
+            if name not in asked and name.rpartition(".")[2] not in named:
+                yield _at(
+                    view.source,
+                    f"the query is sorted by “{name}”, which it does not ask for.{did_you_mean(name, asked)}",
+                )
         for rule in source.filters:
             if rule.field.partition("[")[0] not in known:
                 yield _at(view.source, f"the filter's “{rule.field}” is no field.{did_you_mean(rule.field, known)}")
     if view.rollup is not None and view.rollup.base_view not in model.views:
         base = view.rollup.base_view
         yield _at(view.source, f"there is no view “{base}”.{did_you_mean(base, model.views)}")
+    elif view.rollup is not None:
+        for name in (name.partition("[")[0] for name, _ in view.rollup.columns):
+            if name not in known:
+                yield _at(
+                    view.source, f"materialized_query holds “{name}”, which is no field.{did_you_mean(name, known)}"
+                )
+
+
+def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
+    for shared in item.shared_dimensions.values():
+        for topic, mapped in shared.mappings.items():
+            name, _, frame = mapped.partition("[")
+            dimension = model.of_topic(topic).dimension(name)
+            if dimension is None:
+                yield _at(shared.source, f"“{shared.name}” is mapped to “{name}” of “{topic}”, which is no dimension")
+            elif frame and frame.removesuffix("]") not in dimension.timeframes:
+                yield _at(shared.source, f"“{name}” has no timeframe “{frame.removesuffix(']')}”")
 
 
 def source_cycles(model: SemanticModel) -> list[Problem]:
@@ -199,10 +230,15 @@ def _cycles(model: SemanticModel) -> list[Problem]:
             chain = " → ".join((*path[path.index(name) :], name))
             found.setdefault(name, _at(field.source, f"a field rests on itself: {chain}"))
             return
+        if len(path) >= MAX_DEPTH:
+            found.setdefault("", _at(field.source, f"more than {MAX_DEPTH} fields rest on one another here"))
+            return
         for reference in sorted(field.references):
             visit(reference, (*path, name))
-        done.add(name)
+        if "" not in found:
+            done.add(name)
 
     for field in _fields(model):
-        visit(field.id, ())
+        if "" not in found:
+            visit(field.id, ())
     return list(found.values())

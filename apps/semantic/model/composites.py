@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
-from apps.semantic.model.parameters import check_parameters, decoration, flag, text, texts
+from apps.semantic.model.parameters import check_parameters, decoration, flag, submap, text, texts
 from apps.semantic.model.rules import read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import CompositeTopic, SharedDimension, Topic
@@ -44,8 +44,7 @@ def read_composite(name: str, node: Node, topics: Mapping[str, Topic], context: 
 
 def _shared(node: Node, parts: list[str], topics: Mapping[str, Topic], context: Context) -> dict[str, SharedDimension]:
     found: dict[str, SharedDimension] = {}
-    section = node.map().get("shared_dimensions", Node({}, node.file, node.line, node.column))
-    for name, item in section.map().items():
+    for name, item in submap(node, "shared_dimensions", context.problems).items():
         mappings = {
             key: str(value.value) for key, value in item.map().get("mappings", item).map().items() if key in parts
         }

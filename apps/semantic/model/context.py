@@ -20,6 +20,8 @@ class Context:
     constants: dict[str, exp.Expression] = field(default_factory=dict)
     fiscal_month_offset: int | None = None
     default_timeframes: tuple[str, ...] = ()
+    extended: dict[tuple[int, str], Node] = field(default_factory=dict)
+    """by identity of the files and name: what ``extends`` has come to, worked out once"""
     dynamic_schemas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """schema as written → (schema that the model was made from, user attribute that names the real one)"""
 

@@ -25,6 +25,7 @@ from apps.semantic.model.yaml_nodes import Node
 
 CLASSIFICATIONS: tuple[str, ...] = tuple(name for name in get_args(Classification) if name)
 FISCAL = ("fiscal_quarter", "fiscal_year")
+USUAL = ("raw", "date", "week", "month", "quarter", "year")
 STRATEGIES = ("fixed", "include", "exclude")
 LOD_AGGREGATES = ("count", "count_distinct", "sum", "average", "min", "max", "median")
 MASK_ARGUMENTS = {"keep_last": int, "truncate_date": str, "bucket": (int, float)}
@@ -49,7 +50,7 @@ def read_dimension(view: str, name: str, item: Node, context: Context) -> Dimens
         parsed = lower_groups(item, parsed, context)
     elif "bin_boundaries" in item.map():
         parsed = lower_bins(item, parsed, context)
-    timeframes = _timeframes(item, context, is_duration=duration is not None)
+    timeframes = _timeframes(item, parsed, duration, context)
     found = Dimension(
         name=name,
         view=view,
@@ -106,14 +107,21 @@ def _type(name: str, parsed: ParsedExpression, timeframes: tuple[str, ...]) -> F
     return "date" if name.lower().endswith("date") else "timestamp"
 
 
-def _timeframes(item: Node, context: Context, *, is_duration: bool) -> tuple[str, ...]:
-    node = item.map().get("timeframes")
-    if is_duration:
+def _timeframes(item: Node, parsed: ParsedExpression, duration: Duration | None, context: Context) -> tuple[str, ...]:
+    """Return what was chosen; a date or a moment for which nothing was has the model's, or the usual ones."""
+    if duration is not None:
         intervals = item.map()["duration"].map().get("intervals")
         asked = [str(item.value) for item in intervals.value] if intervals and isinstance(intervals.value, list) else []
         return tuple(name for name in (_interval(name, item, context) for name in asked or INTERVALS) if name)
-    found = []
-    for name in texts(item, "timeframes", context.problems):
+    if "timeframes" not in item.map() and inferred_type(parsed.tree) in ("date", "timestamp"):
+        return context.default_timeframes or USUAL
+    return read_timeframes(item, "timeframes", context)
+
+
+def read_timeframes(item: Node, parameter: str, context: Context) -> tuple[str, ...]:
+    """Return a parameter that lists timeframes."""
+    node, found = item.map().get(parameter), []
+    for name in texts(item, parameter, context.problems):
         if name not in TIMEFRAMES:
             context.fault(node or item, f"there is no timeframe “{name}”.{did_you_mean(name, TIMEFRAMES)}")
         elif name in FISCAL and context.fiscal_month_offset is None:

@@ -33,6 +33,7 @@ FILTER_VALUE = re.compile(r"\s*filters\.([A-Za-z_]\w*\.[A-Za-z_]\w*\.(?:value|ra
 FILTER_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 TEMPLATE = re.compile(r"\{\{|\{%|@\{|\$\{|\{#")
 MAX_TEXT = 20_000
+MAX_SECTIONS = 50
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike,
                exp.And, exp.Or, exp.Not, exp.Boolean)  # fmt: skip
 NUMBERS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Abs, exp.Round, exp.Floor, exp.Ceil,
@@ -124,6 +125,8 @@ def _read(text: str, view: str, dialect: str, constants: Constants) -> tuple[exp
 
     plain = QUOTED_ATTRIBUTE.sub(r"\1", text)
     sections = plain.count("{{#")
+    if sections > MAX_SECTIONS or plain.count("@{") > MAX_SECTIONS:
+        raise ExpressionError(f"more than {MAX_SECTIONS} templated filters or constants stand in one expression")
     plain, found = SECTION.subn(wrap, plain)
     if found != sections:
         raise ExpressionError("a templated filter is not closed, or stands inside another of its name")

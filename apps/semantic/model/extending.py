@@ -12,6 +12,13 @@ MAX_DEPTH = 16
 
 def extended(name: str, nodes: Mapping[str, Node], context: Context, path: tuple[str, ...] = ()) -> Node:
     """Return a file's content over that of the files which it extends; later ones win over earlier, its own over all."""
+    key = (id(nodes), name)
+    if key not in context.extended:
+        context.extended[key] = _extended(name, nodes, context, path)
+    return context.extended[key]
+
+
+def _extended(name: str, nodes: Mapping[str, Node], context: Context, path: tuple[str, ...]) -> Node:
     node = nodes[name]
     parents = texts(node, "extends", context.problems)
     if not parents:

@@ -6,6 +6,8 @@ from apps.semantic.model.types import GrantRule, Source
 
 TOKEN = re.compile(r"\s*([|&()]|[^|&()\s]+)")
 MAX_ALTERNATIVES = 64
+MAX_TEXT = 1_000
+MAX_DEPTH = 32
 Alternatives = tuple[tuple[str, ...], ...]
 
 
@@ -36,7 +38,10 @@ class _Reader:
     """Recursive descent: alternatives of groups of names."""
 
     def __init__(self, text: str) -> None:
+        if len(text) > MAX_TEXT:
+            raise GrantSyntaxError(f"a grant expression has at most {MAX_TEXT} letters")
         self.text = text
+        self.depth = 0
         self.tokens = [token for token in TOKEN.findall(text) if token]
         self.at = 0
 
@@ -68,7 +73,11 @@ class _Reader:
         token = self._peek()
         self.at += 1
         if token == "(":
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise GrantSyntaxError(f"more than {MAX_DEPTH} parentheses stand inside one another")
             found = self._either()
+            self.depth -= 1
             if self._peek() != ")":
                 raise GrantSyntaxError(f"a parenthesis is not closed in “{self.text}”")
             self.at += 1

@@ -73,10 +73,13 @@ def _holds(condition: Condition, tree: exp.Expression) -> exp.Expression:
         children = [_holds(child, tree) for child in condition.children]
         return exp.Paren(this=(exp.and_ if operator == "and" else exp.or_)(*children))
     if operator == "not" or operator.startswith("not_"):
-        positive = Condition(operator[4:] or "is", values, condition.children)
+        positive = Condition(operator[4:] or "is", values, condition.children, condition.is_case_insensitive)
         inner = exp.Coalesce(this=_holds(positive, tree), expressions=[exp.false()])
         return exp.Not(this=inner)
-    subject = exp.Paren(this=tree.copy())
+    subject: exp.Expression = exp.Paren(this=tree.copy())
+    if condition.is_case_insensitive:
+        subject = exp.Lower(this=subject)
+        values = tuple(value.lower() if isinstance(value, str) else value for value in values)
     if operator == "is":
         return _is_any(subject, values)
     if operator in COMPARISONS:

@@ -14,12 +14,12 @@ READ: dict[str, frozenset[str]] = {
         "access_grants", "default_topic_access_filters", "default_topic_required_access_grants", "week_start_day",
         "default_row_limit", "constants", "cache_policies", "default_cache_policy", "fiscal_month_offset",
         "query_timezone", "default_timeframes", "dynamic_schemas", "sets", "ignored_views", "included_views",
-        "ignored_schemas", "included_schemas",
+        "ignored_schemas", "included_schemas", "topics",
     )),
     "view": frozenset((
         "schema", "catalog", "table_name", "label", "description", "dimensions", "measures", "filters",
         "required_access_grants", "access_filters", "hidden", "name", "sql", "query", "materialized_query", "tags",
-        "custom_compound_primary_key_sql", "primary_key_sql", "extends", "template", "ignored", "aliases",
+        "custom_compound_primary_key_sql", "primary_key_sql", "extends", "template", "ignored",
         "uploaded_table_name", "classification",
     )),
     "dimension": frozenset((
@@ -34,7 +34,7 @@ READ: dict[str, frozenset[str]] = {
         "ignored", "aliases", "extends", "ignore_from_extended",
     )),
     "filter": frozenset((
-        "type", "default_filter", "label", "description", "hidden", "required_access_grants", "aliases",
+        "type", "default_filter", "label", "description", "hidden", "required_access_grants",
     )),
     "topic": frozenset((
         "base_view", "label", "description", "joins", "fields", "required_access_grants", "access_filters",
@@ -52,12 +52,13 @@ READ: dict[str, frozenset[str]] = {
     )),
     "query": frozenset((
         "base_view", "topic", "fields", "filters", "sorts", "limit", "calculations", "bind", "bind_all_filters",
+        "default_group_by",
     )),
 }  # fmt: skip
 DECORATION = frozenset((
     "ai_context", "ai_fields", "ai_settings", "ai_chat_topics", "all_values", "auto_run", "base_view_label",
     "calcs_default_pushdown", "colors", "custom_formats", "dbt", "default_drill_fields", "default_drill_query",
-    "default_group_by", "default_numeric_locale", "display_order", "drill_fields", "drill_queries",
+    "default_numeric_locale", "display_order", "drill_fields", "drill_queries",
     "facet_workbook_filters", "faceting", "fill_fields", "filter_single_select_only", "folder", "group_label",
     "join_from_view_as_label", "join_to_view_as_label", "label", "links", "markdown", "owners", "parent_field",
     "sample_queries", "sample_values", "schema_label", "skills", "skip_parent_label", "suggest_from_field",
@@ -67,10 +68,24 @@ DECORATION = frozenset((
     "ignored", "name", "prompt",
 ))  # fmt: skip
 REFUSED = frozenset((
-    "compute_routing", "dynamic_shared_extensions", "nested_on_field", "sql_preamble", "topics", "shared_measures",
+    "compute_routing", "dynamic_shared_extensions", "nested_on_field", "sql_preamble", "shared_measures",
     "shared_views", "bind_outer_context", "code",
 ))  # fmt: skip
 """Parameters that would change an answer in a way that cannot be governed; leaving them out would give wrong numbers."""
+ELSEWHERE = {
+    ("model", "extends"): "a model is the files of one folder; put those that it extends into it",
+    ("query", "join_via_map"): "name a topic, whose joins say the way",
+    ("query", "fill_fields"): "dates without rows are not made up",
+    ("view", "aliases"): "dashboards name views as they are called now; fields may have other names",
+    ("filter", "aliases"): "templated filters name a filter as it is called now",
+}
+"""(kind, parameter) → what to do instead, for parameters that would change which rows or names there are"""
+MAX_PROBLEMS = 200
+"""faults that are told at once; warnings are not counted"""
+
+
+class TooManyProblemsError(Exception):
+    """There are more problems than anybody would read."""
 
 
 def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
@@ -82,6 +97,9 @@ def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
             add(problems, value, "Invalid property “type”: a dimension's type follows from its SQL; cast to change it")
         elif name in REFUSED:
             add(problems, value, f"“{name}” is not supported: what it does cannot be governed")
+        elif (hint := ELSEWHERE.get((kind, name))) is not None:
+            if value.value not in (None, {}, []):
+                add(problems, value, f"“{name}” is not supported: {hint}")
         elif name not in DECORATION:
             hint = did_you_mean(name, READ[kind])
             add(problems, value, f"“{name}” is not a parameter of a {kind}; it is ignored.{hint}", is_warning=True)
@@ -93,7 +111,13 @@ def decoration(node: Node, kind: str) -> dict[str, Any]:
 
 
 def add(problems: list[Problem], node: Node, message: str, *, is_warning: bool = False) -> None:
-    """Note a problem where a node stands."""
+    """Note a problem where a node stands.
+
+    Raises:
+        TooManyProblemsError: nobody reads more faults; the caller tells those that were found.
+    """
+    if not is_warning and sum(not item.is_warning for item in problems) >= MAX_PROBLEMS:
+        raise TooManyProblemsError
     problems.append(Problem(node.file, node.line, node.column, message, is_warning))
 
 
@@ -105,7 +129,7 @@ def text(node: Node, name: str, problems: list[Problem], default: str = "") -> s
     if not isinstance(value.value, str | int | float):
         add(problems, value, f"“{name}” must be a text")
         return default
-    return str(value.value)
+    return value.text or str(value.value)
 
 
 def flag(node: Node, name: str, problems: list[Problem], *, default: bool = False) -> bool:
@@ -125,11 +149,22 @@ def texts(node: Node, name: str, problems: list[Problem]) -> list[str]:
     if value is None or value.value is None:
         return []
     items = value.value if isinstance(value.value, list) else [value]
-    plain = [item.value for item in items if isinstance(item, Node)]
-    if not all(isinstance(item, str | int | float) for item in plain):
+    nodes = [item for item in items if isinstance(item, Node)]
+    if not all(isinstance(item.value, str | int | float) for item in nodes):
         add(problems, value, f"“{name}” must be a list of texts")
         return []
-    return [str(item) for item in plain]
+    return [item.text or str(item.value) for item in nodes]
+
+
+def submap(node: Node, name: str, problems: list[Problem]) -> dict[str, Node]:
+    """Return a parameter that is a map of names; absent or empty is an empty one."""
+    value = node.map().get(name)
+    if value is None or value.value is None:
+        return {}
+    if not isinstance(value.value, dict):
+        add(problems, value, f"“{name}” must be a map of names")
+        return {}
+    return value.value
 
 
 def number(node: Node, name: str, problems: list[Problem]) -> int | None:

@@ -4,13 +4,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.checks import check_model
 from apps.semantic.model.composites import read_composite
 from apps.semantic.model.context import Context
+from apps.semantic.model.dimensions import read_timeframes
 from apps.semantic.model.extending import extended, laid_over
-from apps.semantic.model.parameters import check_parameters, flag, text
+from apps.semantic.model.parameters import (
+    MAX_PROBLEMS,
+    TooManyProblemsError,
+    check_parameters,
+    flag,
+    number,
+    submap,
+    text,
+)
 from apps.semantic.model.relationships import read_relationships
 from apps.semantic.model.rules import read_grants, read_policies, read_rule
 from apps.semantic.model.security import check_security
@@ -20,6 +30,7 @@ from apps.semantic.model.settings import (
     read_calendar,
     read_constants,
     read_schemas,
+    schema_filter,
 )
 from apps.semantic.model.settling import settled
 from apps.semantic.model.topics import as_topic_sees, implicit_topics, read_topic, topic_name
@@ -27,7 +38,7 @@ from apps.semantic.model.types import CompositeTopic, Relationship, SemanticMode
 from apps.semantic.model.views import read_view, view_name
 from apps.semantic.model.yaml_nodes import FileProblemError, Node, read_yaml
 
-MAX_TOTAL_BYTES = 20_000_000
+MAX_TOTAL_BYTES = 10_000_000
 SAFE_PATH = re.compile(r"[A-Za-z0-9_.\- ]+(/[A-Za-z0-9_.\- ]+)*")
 SINGLE = ("model", "relationships")
 VIEWS, TOPICS, COMPOSITES, TESTS = (".view",), (".topic",), (".composite_topic",), (".access_test",)
@@ -48,26 +59,25 @@ def read_model(
     files: Mapping[str, str],
     *,
     dialect: str,
-    known_attributes: frozenset[str] | None = None,
-    defaulted_attributes: frozenset[str] = frozenset(),
 ) -> SemanticModel:
     """Read and check the files of a model; paths use ``/``.
 
     Args:
         files: content by path; policy tests (``*.access_test``) are known and left alone.
         dialect: of the connection.
-        known_attributes: names of the tenant's user attributes, if rules are to be checked against them.
-        defaulted_attributes: those with a default value, about which a rule that uses one is warned.
 
     Raises:
         ModelError: with every problem found, each with file, line and column.
     """
     context = Context(dialect, [])
-    folder = _folder(files, context)
-    model = _model(folder, context)
     problems = context.problems
-    problems += check_model(model)
-    problems += check_security(model, known_attributes, defaulted_attributes)
+    try:
+        model = _model(_folder(files, context), context)
+        problems += islice(check_model(model), MAX_PROBLEMS)
+        problems += islice(check_security(model), MAX_PROBLEMS)
+    except TooManyProblemsError:
+        problems.append(Problem("model", 1, 1, f"there are more than {MAX_PROBLEMS} problems; these are the first"))
+        raise ModelError(tuple(sorted({item for item in problems if not item.is_warning}, key=_order))) from None
     faults = tuple(sorted({item for item in problems if not item.is_warning}, key=_order))
     if faults:
         raise ModelError(faults)
@@ -85,11 +95,13 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     read_constants(header, context)
     week_start, zone = read_calendar(header, context)
     context.dynamic_schemas = read_schemas(header, context)
+    context.default_timeframes = read_timeframes(header, "default_timeframes", context)
     views = _views(folder, context)
     relationships = [item for node in folder.relationships for item in read_relationships(node, views, context)]
     views, relationships = settled(views, relationships, context)
     grants = read_grants(header, problems)
-    read_rule(header, "default_topic_required_access_grants", problems)
+    read_rule(header, "default_topic_required_access_grants", problems, may_be_empty=True)
+    number(header, "default_row_limit", problems)
     read_policies(header, "default_topic_access_filters", problems)
     topics, own_views = _topics(folder, views, relationships, context)
     topics |= implicit_topics(views, relationships, topics, context)
@@ -128,6 +140,8 @@ def _folder(files: Mapping[str, str], context: Context) -> _Folder:
                 _place(folder, path, files[path], read_yaml(path, files[path]), context)
             except FileProblemError as error:
                 context.problems.append(error.problem)
+    for name, node in submap(folder.header, "topics", context.problems).items():
+        _add(folder.topics, name, node, "topics", context)
     return folder
 
 
@@ -161,6 +175,7 @@ def _add(nodes: dict[str, Node], name: str, node: Node, kind: str, context: Cont
 
 def _views(folder: _Folder, context: Context) -> dict[str, View]:
     ignored, included = hidden_by_lists(folder.header, context)
+    is_listed = schema_filter(folder.header, context)
     views: dict[str, View] = {}
     for name in folder.views:
         node = extended(name, folder.views, context)
@@ -168,7 +183,8 @@ def _views(folder: _Folder, context: Context) -> dict[str, View]:
         is_left_out |= bool(included) and not any(fnmatchcase(name, item) for item in included)
         is_left_out |= flag(node, "ignored", context.problems) or flag(node, "template", context.problems)
         if not is_left_out:
-            views[name] = read_view(name, node, context)
+            view = read_view(name, node, context)
+            views[name] = view if is_listed(view.schema) else replace(view, is_hidden=True)
     return views
 
 
@@ -205,7 +221,7 @@ def _topics(
 
 def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]:
     found: dict[str, View] = {}
-    for name, item in node.map().get("views", Node({}, node.file, 1, 1)).map().items():
+    for name, item in submap(node, "views", context.problems).items():
         below = (
             extended(name, folder.views, context)
             if name in folder.views

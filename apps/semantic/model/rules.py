@@ -3,16 +3,24 @@
 from apps.semantic.errors import MalformedQueryError, Problem
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.grants import GrantSyntaxError, parse_grant_rule
-from apps.semantic.model.parameters import add, flag, text, texts
+from apps.semantic.model.parameters import add, flag, submap, text, texts
 from apps.semantic.model.types import AccessFilter, AccessGrant, FieldFilter, GrantRule
 from apps.semantic.model.yaml_nodes import Node
 
 
-def read_rule(node: Node, name: str, problems: list[Problem]) -> GrantRule | None:
-    """Return ``required_access_grants`` or ``mask_unless_access_grants``; an unreadable one is a problem, never no rule."""
+def read_rule(node: Node, name: str, problems: list[Problem], *, may_be_empty: bool = False) -> GrantRule | None:
+    """Return ``required_access_grants`` or ``mask_unless_access_grants``; an unreadable one is a problem, never no rule.
+
+    An empty one closes nothing, so it is a problem too but where it stands against a default on purpose.
+    """
     value = node.map().get(name)
+    if value is None:
+        return None
     items = texts(node, name, problems)
-    if value is None or not items:
+    if not items:
+        is_list = isinstance(value.value, list) and not value.value
+        if (value.value is None or is_list) and not (may_be_empty and is_list):
+            add(problems, value, f"“{name}” names no grant, so it would close nothing: name one, or leave it out")
         return None
     try:
         return parse_grant_rule(items, source=value.source)
@@ -24,7 +32,7 @@ def read_rule(node: Node, name: str, problems: list[Problem]) -> GrantRule | Non
 def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
     """Return ``access_grants``."""
     found: dict[str, AccessGrant] = {}
-    for name, item in node.map().get("access_grants", Node({}, node.file, 1, 1)).map().items():
+    for name, item in submap(node, "access_grants", problems).items():
         attribute, allowed = _attribute(item, problems), texts(item, "allowed_values", problems)
         if not attribute.isidentifier():
             add(problems, item, f"the grant “{name}” needs a user_attribute")
@@ -49,10 +57,11 @@ def _attribute(item: Node, problems: list[Problem]) -> str:
 def read_policies(node: Node, name: str, problems: list[Problem], *, view: str = "") -> tuple[AccessFilter, ...]:
     """Return ``access_filters``; in a view a field may be named without the view."""
     value = node.map().get(name)
-    if value is None or value.value is None:
+    if value is None:
         return ()
     if not isinstance(value.value, list):
-        add(problems, value, f"“{name}” must be a list")
+        fault = "is empty: list its filters, or leave it out" if value.value is None else "must be a list"
+        add(problems, value, f"“{name}” {fault}")
         return ()
     return tuple(found for item in value.value if (found := _policy(item, view, problems)) is not None)
 

@@ -1,6 +1,7 @@
-"""Checks of the rules that decide who sees what: attributes that exist, defaults that open, rules nobody can meet."""
+"""Checks of the rules that decide who sees what: attributes that exist, and rules that nobody can meet."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
@@ -20,24 +21,64 @@ from apps.semantic.model.types import (
 )
 
 ATTRIBUTE = "omni_attributes."
+FORMS = {
+    "number": re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?", re.ASCII),
+    "boolean": re.compile(r"true|false"),
+    "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII),
+}
+"""how values of an attribute's type are written in rules; texts are written in any way"""
+MEETS = {
+    "string": ("string",), "number": ("number",), "boolean": ("boolean",), "date": ("date",),
+    "timestamp": ("date",),
+}  # fmt: skip
+"""by type of a field, the types of attributes that can equal it"""
 
 
-def check_security(model: SemanticModel, known: frozenset[str] | None, defaulted: frozenset[str]) -> Iterator[Problem]:
-    """Yield problems and warnings about rules of access."""
-    for name, source in _attributes(model):
-        if known is not None and name not in known:
-            yield _at(source, f"there is no user attribute “{name}”.{did_you_mean(name, known)}")
-        elif name in defaulted:
-            message = (
-                f"“{name}” has a default value: whoever has no value of their own passes this rule with the default. "
-                "Remove the default, so that nobody is let in by it"
-            )
-            yield _at(source, message, is_warning=True)
+def check_security(model: SemanticModel) -> Iterator[Problem]:
+    """Yield problems and warnings about rules of access, whatever attributes there are."""
     for rule in _rules(model):
         if len(rule.all_of) > 1:
             yield _at(rule.source, "all of these must hold; write “a|b” where one is enough", is_warning=True)
     for policy in _policies(model):
         yield from _pointless(policy, model)
+
+
+def check_attributes(model: SemanticModel, known: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each rule that no attribute can meet.
+
+    Args:
+        known: type of each user attribute by its name: string, number, boolean or date.
+    """
+    for name, source in _attributes(model):
+        if name not in known:
+            yield _at(source, f"there is no user attribute “{name}”.{did_you_mean(name, known)}")
+    for grant in model.access_grants.values():
+        yield from _impossible(grant.user_attribute, grant.allowed_values, grant.source, known)
+    for policy in _policies(model):
+        yield from _impossible(policy.user_attribute, policy.values_for_unfiltered, policy.source, known)
+        yield from _mistyped(policy, model, known)
+
+
+def _impossible(attribute: str, values: tuple[str, ...], source: Source, known: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each value that an attribute of this type never has."""
+    form = FORMS.get(known.get(attribute, ""))
+    for value in values:
+        if form is not None and not form.fullmatch(value):
+            yield _at(source, f"“{attribute}” is a {known[attribute]}, so it is never “{value}”")
+
+
+def _mistyped(policy: AccessFilter, model: SemanticModel, known: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem where a field and an attribute have types that never meet: no query would get a row."""
+    dimension = model.dimension(policy.field)
+    field_type, attribute_type = (
+        dimension.type if dimension is not None else "unknown",
+        known.get(policy.user_attribute),
+    )
+    if attribute_type is not None and attribute_type not in MEETS.get(field_type, (attribute_type,)):
+        yield _at(
+            policy.source,
+            f"“{policy.field}” is a {field_type} and “{policy.user_attribute}” a {attribute_type}: no row could match",
+        )
 
 
 def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:

@@ -1,14 +1,17 @@
 """What can only be said when all views are known: columns that are implied, types of references, tables of SQL views."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from difflib import get_close_matches
 
 from sqlglot import exp
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
+from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.sources import govern_tables
+from apps.semantic.model.suggestions import closest
 from apps.semantic.model.types import (
     INTERVALS,
     Dimension,
@@ -27,6 +30,9 @@ MAX_DEPTH = 32
 IMPLIED = {"is_implied": True}
 """marks a column that other fields rest on and that nobody may ask for"""
 ALIKE = 0.8
+DIGITS = re.compile(r"[0-9]+")
+MAX_IMPLIED = 300
+"""columns of one view"""
 
 
 def settled(
@@ -46,6 +52,9 @@ def _with_implied(views: dict[str, View], relationships: list[Relationship], con
     Such files rest on what the database says. A name that is nearly one that is described is a mistake, not a column.
     """
     found = dict(views)
+    described = {name: {item.lower() for item in (*view.dimensions, *view.measures)} for name, view in views.items()}
+    implied: Counter[str] = Counter()
+    mistyped = 0
     for name, source in _named(views, relationships):
         view_name, _, field = name.partition(".")
         view = found.get(view_name)
@@ -57,19 +66,33 @@ def _with_implied(views: dict[str, View], relationships: list[Relationship], con
             or field in view.filters
         ):
             continue
-        described = {item.lower() for item in (*view.dimensions, *view.measures)}
-        if get_close_matches(field.lower(), described, n=1, cutoff=ALIKE) and field.lower() not in described:
+        if _is_mistyped(field.lower(), described[view_name]):
+            mistyped += 1
+            if mistyped > MAX_PROBLEMS:
+                break
             continue
         at = Node({}, source.file, source.line, source.column)
+        implied[view_name] += 1
+        if implied[view_name] > MAX_IMPLIED:
+            context.fault(at, f"more than {MAX_IMPLIED} columns of “{view_name}” are named and not described")
+            break
         context.warn(at, f"“{name}” is not described; it is taken to be a column of the table, hidden")
         column = context.parsed(field, view_name, at)
         if column is not None:
-            implied = Dimension(
+            dimension = Dimension(
                 field, view_name, readable(field), column.tree, "unknown", view.source, is_hidden=True,
                 decoration=IMPLIED,
             )  # fmt: skip
-            found[view_name] = replace(view, dimensions={**view.dimensions, field: implied})
+            found[view_name] = replace(view, dimensions={**view.dimensions, field: dimension})
     return found
+
+
+def _is_mistyped(name: str, described: set[str]) -> bool:
+    """Say whether a name is nearly one that is described; “line_1” and “line_2” are two columns all the same."""
+    if name in described:
+        return False
+    near = closest(name, described, cutoff=ALIKE)
+    return near is not None and DIGITS.sub("", near) != DIGITS.sub("", name)
 
 
 def _named(views: dict[str, View], relationships: list[Relationship]) -> Iterator[tuple[str, Source]]:

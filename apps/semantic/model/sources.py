@@ -92,6 +92,8 @@ def read_query_source(node: Node, view: str, context: Context) -> QuerySource | 
     if not (base or topic) or fields is None or not isinstance(fields.value, dict | list) or not fields.value:
         context.fault(query, "a query view needs a base_view or a topic, and fields")
         return None
+    if not flag(query, "default_group_by", context.problems, default=True):
+        context.fault(query.map()["default_group_by"], "the rows of a query view are always grouped by its dimensions")
     columns = _columns(fields, context)
     calculations = query.map().get("calculations")
     return QuerySource(

@@ -8,6 +8,7 @@ from sqlglot import exp
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
 from apps.semantic.model.expressions import ParsedExpression
+from apps.semantic.model.other_names import offered_with_names
 from apps.semantic.model.parameters import check_parameters, decoration, flag, number, text, texts
 from apps.semantic.model.relationships import ambiguous, joins_to, oriented
 from apps.semantic.model.rules import read_filters, read_policies, read_rule
@@ -71,9 +72,12 @@ def read_topic(
 
 
 def _grants(node: Node, defaults: Node, context: Context) -> GrantRule | None:
-    if "required_access_grants" in node.map():
-        return read_rule(node, "required_access_grants", context.problems)
-    return read_rule(defaults, "default_topic_required_access_grants", [])
+    own, default = node.map().get("required_access_grants"), "default_topic_required_access_grants"
+    if own is not None:
+        if not own.value and defaults.map().get(default):
+            context.warn(own, f"this topic opens what {default} closes")
+        return read_rule(node, "required_access_grants", context.problems, may_be_empty=True)
+    return read_rule(defaults, default, [], may_be_empty=True)
 
 
 def _policies(
@@ -90,7 +94,12 @@ def _policies(
             found.append(rule)
             continue
         holders = [view.name for view in joined.values() if rule.field in view.dimensions]
-        if holders:
+        if len(holders) > 1 and holders[0] != base:
+            names = ", ".join(holders)
+            context.fault(
+                node, f"several views here have the field “{rule.field}” of default_topic_access_filters: {names}"
+            )
+        elif holders:
             found.append(replace(rule, field=f"{holders[0]}.{rule.field}"))
         else:
             context.fault(node, f"no view here has the field “{rule.field}” of default_topic_access_filters")
@@ -119,6 +128,8 @@ def _joins(
     seen = {base}
 
     def walk(parent: str, tree: Node) -> None:
+        if tree.value is not None and not isinstance(tree.value, dict):
+            context.fault(tree, "“joins” is a map of views, such as {customers: {countries: {}}}")
         for view, below in tree.map().items():
             relationship = oriented(relationships, parent, view)
             if view not in views:
@@ -133,6 +144,15 @@ def _joins(
                     context.fault(below, f"several relationships lead from “{parent}” to “{view}”")
                 if relationship.relationship_type in ("one_to_many", "many_to_many") and not views[parent].primary_key:
                     context.warn(below, f"this join repeats rows of “{parent}”, and no primary key tells them apart")
+                elif (
+                    relationship.relationship_type in ("many_to_one", "assumed_many_to_one", "many_to_many")
+                    and not views[view].primary_key
+                    and views[view].measures
+                ):
+                    text_ = (
+                        f"this join repeats rows of “{view}”, which has measures and no primary key: those are refused"
+                    )
+                    context.warn(below, text_)
                 found.append(TopicJoin(view, parent, relationship))
                 walk(view, below)
 
@@ -144,6 +164,9 @@ def _offered(node: Node, joined: dict[str, View], context: Context) -> frozenset
     """Apply the ``fields`` rules: all_views.*, then view.*, then tags, then single fields; a minus takes away."""
     everything = {name for name in all_fields(joined) if not _is_ignored(name, joined)}
     items = texts(node, "fields", context.problems)
+    given = node.map().get("fields")
+    if given is not None and not given.value:
+        context.fault(given, "“fields” names no field: leave it out to offer all of them")
     offered = set() if any(not item.startswith("-") for item in items) else set(everything)
     for width in (0, 1, 2, 3):
         for item in items:
@@ -151,10 +174,21 @@ def _offered(node: Node, joined: dict[str, View], context: Context) -> frozenset
             if _width(name) != width:
                 continue
             matched = _matched(name, joined, everything)
-            if not matched and width != 2:
-                context.fault(node.map()["fields"], f"“{item}” matches no field here.{did_you_mean(name, everything)}")
+            if not matched:
+                _nothing_matched(item, name, node.map()["fields"], joined, everything, context)
             offered = offered - matched if item.startswith("-") else offered | matched
-    return frozenset(offered)
+    return frozenset(offered_with_names(offered, joined))
+
+
+def _nothing_matched(
+    item: str, name: str, at: Node, joined: dict[str, View], everything: set[str], context: Context
+) -> None:
+    """Say that a rule of ``fields`` does nothing. A tag may be on no field yet; any other name must be one."""
+    if name.startswith("tag:"):
+        tags = {tag for field in everything for tag in _tags(field, joined)}
+        context.warn(at, f"“{item}” matches no field here: none has this tag.{did_you_mean(name[4:], tags)}")
+    else:
+        context.fault(at, f"“{item}” matches no field here.{did_you_mean(name, everything)}")
 
 
 def _is_ignored(name: str, joined: Mapping[str, View]) -> bool:

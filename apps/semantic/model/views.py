@@ -11,6 +11,7 @@ from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import read_dimension, readable
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.measures import read_measure
+from apps.semantic.model.other_names import with_other_names
 from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_policies, read_rule
 from apps.semantic.model.sources import read_query_source, read_rollup, read_sql_source
@@ -25,7 +26,7 @@ SUFFIXES = (".query.view", ".view")
 
 def view_name(path: str, content: str) -> str:
     """Return how the view is referred to: by its first line, else by its file's name."""
-    if found := REFERENCE_LINE.match(content):
+    if found := REFERENCE_LINE.match(content.removeprefix("\ufeff")):
         return found.group(1)
     name = path.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
     for suffix in SUFFIXES:
@@ -74,7 +75,7 @@ def read_view(name: str, node: Node, context: Context) -> View:
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "view"),
     )
-    return _with_source(found, node, context)
+    return with_other_names(_with_source(found, node, context), node, context)
 
 
 def _with_source(view: View, node: Node, context: Context) -> View:
@@ -128,8 +129,10 @@ def _fields(node: Node, name: str, context: Context) -> list[tuple[str, Node]]:
     for field, item in value.value.items():
         if not IDENTIFIER.fullmatch(field):
             context.fault(item, f"“{field}” cannot be a name: letters, digits and underscores")
+        elif item.value is not None and not isinstance(item.value, dict):
+            context.fault(item, f"“{field}” must be a map of parameters, such as {{sql: …}}")
         else:
-            found.append((field, item if isinstance(item.value, dict) else Node({}, item.file, item.line, item.column)))
+            found.append((field, item if item.value else Node({}, item.file, item.line, item.column)))
     return found
 
 

@@ -1,5 +1,11 @@
-"""YAML text → values that know their place. Nothing is constructed but texts, numbers, booleans, lists and maps."""
+"""YAML text → values that know their place. Nothing is constructed but texts, numbers, booleans, lists and maps.
 
+Words mean what they mean in YAML 1.2: ``NO``, ``on``, ``12:30`` and ``010`` are texts, so that a country, an hour or a
+postal code stays what its author wrote.
+"""
+
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +17,25 @@ from apps.semantic.model.types import Scalar, Source
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_NODES = 200_000
-_constructor = yaml.constructor.SafeConstructor()
+MAX_NAME = 500
+"""letters of a name in a map"""
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_WHOLE, _POWER = "(?:0|[1-9][0-9]*)", "(?:[eE][-+]?[0-9]+)"
+KINDS = (
+    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF"),
+    ("null", re.compile(r"~|null|Null|NULL|"), ("~", "n", "N", "")),
+    ("int", re.compile(rf"[-+]?{_WHOLE}"), "-+0123456789"),
+    ("float", re.compile(rf"[-+]?(?:{_WHOLE}\.[0-9]*|\.[0-9]+)(?:{_POWER})?|[-+]?{_WHOLE}{_POWER}"), "-+.0123456789"),
+)
+
+
+class _Loader(yaml.CSafeLoader):
+    """Tells plain words apart as YAML 1.2 does."""
+
+
+_Loader.yaml_implicit_resolvers = {}  # of its own: those of older YAML stay with the class above
+for _kind, _pattern, _first in KINDS:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern.pattern})\Z"), list(_first))
 
 
 class FileProblemError(Exception):
@@ -30,6 +54,8 @@ class Node:
     file: str
     line: int
     column: int
+    text: str = ""
+    """of a scalar: as it was written, whatever it means"""
 
     @property
     def source(self) -> Source:
@@ -61,7 +87,7 @@ def read_yaml(file: str, text: str) -> Node:
         raise _fail(file, 1, 1, f"the file is larger than {MAX_BYTES} bytes")
     try:
         _check_events(file, text)
-        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -93,7 +119,7 @@ def _check_events(file: str, text: str) -> None:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+    yield from yaml.parse(text, Loader=_Loader)
 
 
 def _is_implicit(event: yaml.Event) -> bool:
@@ -107,7 +133,9 @@ def _node(file: str, node: yaml.Node) -> Node:
         return Node([_node(file, item) for item in node.value], file, line, column)
     if isinstance(node, yaml.MappingNode):
         return Node(_mapping(file, node), file, line, column)
-    return Node(_scalar(file, node, line, column), file, line, column)
+    if CONTROL.search(node.value):
+        raise _fail(file, line, column, "a control character cannot stand here")
+    return Node(_scalar(file, node, line, column), file, line, column, node.value)
 
 
 def _mapping(file: str, node: yaml.MappingNode) -> dict[str, Node]:
@@ -116,6 +144,8 @@ def _mapping(file: str, node: yaml.MappingNode) -> dict[str, Node]:
         line, column = key.start_mark.line + 1, key.start_mark.column + 1
         if not isinstance(key, yaml.ScalarNode):
             raise _fail(file, line, column, "a name must be a plain text")
+        if len(key.value) > MAX_NAME or CONTROL.search(key.value):
+            raise _fail(file, line, column, f"a name has at most {MAX_NAME} letters, and none that cannot be seen")
         if key.value in found:
             raise _fail(file, line, column, f"“{key.value}” is given twice")
         found[key.value] = _at_key(_node(file, value), line, column)
@@ -128,11 +158,18 @@ def _at_key(node: Node, line: int, column: int) -> Node:
 
 
 def _scalar(file: str, node: yaml.Node, line: int, column: int) -> Scalar:
-    kind = node.tag.rpartition(":")[2]
-    if kind in ("int", "float", "bool", "null"):
-        try:
-            value: Scalar = _constructor.construct_object(node)
-        except (ValueError, OverflowError):
-            raise _fail(file, line, column, "this number cannot be read") from None
-        return value
-    return str(node.value)
+    kind, written = node.tag.rpartition(":")[2], str(node.value)
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return written.lower() == "true"
+    if kind not in ("int", "float"):
+        return written
+    try:
+        number = int(written) if kind == "int" else float(written)
+        is_usable = math.isfinite(number)
+    except (ValueError, OverflowError):
+        is_usable = False
+    if not is_usable:
+        raise _fail(file, line, column, "this number is too large")
+    return number

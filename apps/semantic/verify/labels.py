@@ -16,28 +16,41 @@ class Label(IntEnum):
     RULE = 3
 
 
+TELLING = frozenset(
+    (exp.GroupConcat, exp.Min, exp.Max, exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile)
+)
+"""aggregates whose result is, or holds, single values of what they aggregate"""
+Telling = frozenset[type[exp.Expr]]
 Columns = Mapping[str, Label]
 Sources = Mapping[str, Columns]
 
 
-def is_aggregated(node: exp.Expr) -> bool:
-    """Say whether a column stands inside an aggregate of its own SELECT, a window aside."""
+def aggregate_of(node: exp.Expr) -> exp.Expr | None:
+    """Return the aggregate of its own SELECT in which a column stands; None in a window."""
     parent = node.parent
     while parent is not None and not isinstance(parent, exp.Select):
         if isinstance(parent, exp.Window):
-            return False
+            return None
         if isinstance(parent, exp.AggFunc | exp.Filter | exp.WithinGroup):
-            return not isinstance(parent.parent, exp.Window)
+            if isinstance(parent.parent, exp.Window):
+                return None
+            return parent if isinstance(parent, exp.AggFunc) else parent.this
         parent = parent.parent
-    return False
+    return None
 
 
-def label_of(node: exp.Column, sources: Sources) -> Label | None:
-    """Return how far a column may go where it stands; None when no source gives it."""
+def label_of(node: exp.Column, sources: Sources, telling: Telling) -> Label | None:
+    """Return how far a column may go where it stands; None when no source gives it.
+
+    Args:
+        telling: aggregates that give single values away and that a permitted measure is made with.
+    """
     columns = sources.get(node.table) if not node.args.get("db") else None
     label = columns.get(node.name) if columns is not None else None
-    if label is Label.COUNTED and is_aggregated(node):
-        return Label.OPEN
+    if label is Label.COUNTED:
+        aggregate = aggregate_of(node)
+        is_known = type(aggregate) not in TELLING or type(aggregate) in telling
+        return Label.OPEN if aggregate is not None and is_known else label
     if label is Label.KEY:
         return _key_label(node)
     return label
@@ -48,7 +61,7 @@ def _key_label(node: exp.Expr) -> Label:
     if isinstance(node.parent, exp.Is) and isinstance(node.parent.expression, exp.Null):
         return Label.OPEN
     parent = node.parent
-    while parent is not None and not isinstance(parent, exp.Select):
+    while parent is not None and not isinstance(parent, exp.Select | exp.Predicate):
         if isinstance(parent, exp.Window) and isinstance(parent.this, exp.RowNumber):
             return Label.COUNTED
         if isinstance(parent, exp.Count):

@@ -19,10 +19,18 @@ def prove_mask(node: exp.Expr, masks: list[exp.Expr], ledger: Ledger) -> None:
 def prove_physical(table: exp.Expr, expected: tuple[str, str, str]) -> None:
     """Prove that a table is the expected one, by its full and quoted name."""
     demand(type(table) is exp.Table and isinstance(table.this, exp.Identifier), "A subquery reads no plain table.")
-    demand(given(table) <= {"this", "db", "catalog"}, "A table has options.")
+    demand(given(table) <= {"this", "db", "catalog", "alias"}, "A table has options.")
+    demand(not table.alias or " " in table.alias, "A table goes by a name that a column may have.")
+    demand(not given(table.args.get("alias") or exp.Null()) - {"this"}, "A table renames its columns.")
     demand((table.text("catalog"), table.text("db"), table.name) == expected, "A table is not its view's.")
     quoted = (table.args.get(key) for key in ("this", "db", "catalog"))
     demand(all(item.args.get("quoted") for item in quoted if item), "A table's name is not quoted.")
+
+
+def prove_columns(inner: exp.Select, table: exp.Expr) -> None:
+    """Prove that no column may be taken for the whole row, which goes by the name of its table."""
+    names = {node.name.lower() for node in inner.find_all(exp.Column)}
+    demand(bool(table.alias) or table.name.lower() not in names, "A column has the name of its table.")
 
 
 def prove_policies(inner: exp.Select, expected: list[tuple[exp.Expr, RowPolicy]], ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin
 from apps.semantic.scope import AccessScope, RowPolicy, rights_key
 from apps.semantic.verify.labels import Label
+from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, schema_of
 
 KEPT = 512
@@ -25,6 +26,7 @@ class Permit:
 
     Attributes:
         offered: ids of the fields that may be asked for.
+        telling: aggregates that give single values away and that an offered measure is made with.
         labels: by view, how far each column that may leave its table may go.
         policies: by view, the trees and values that its subquery's WHERE consists of.
         topic_policies: the trees and values that the outer WHERE holds.
@@ -118,6 +120,7 @@ class Permit:
         ranked = [self.model.measure(field.top_n.by) for field in plain if field.top_n is not None]
         measures += [item for item in ranked if item is not None]
         counted = self._columns([*measures, *details])
+        self.telling = telling_of([*measures, *details], self.model)
         grains = [
             self._dimension(name)
             for field in (*details, *measures)

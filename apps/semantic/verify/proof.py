@@ -8,6 +8,7 @@ from threading import Lock
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
 
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import UnprovenSqlError
@@ -15,7 +16,7 @@ from apps.semantic.model.rollups import rolled_up
 from apps.semantic.model.types import Scalar, SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.allowed import ALLOWED, check_node
-from apps.semantic.verify.demands import Ledger, Proof, demand
+from apps.semantic.verify.demands import Ledger, Proof, demand, given
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.permits import permit_of, scope_key
 from apps.semantic.verify.selects import Prover, TopicProver
@@ -25,6 +26,7 @@ from apps.semantic.verify.trees import in_text_order
 KEPT = 4096
 KEPT_MODELS = 64
 PERCENT = re.compile(r"%(.?)", re.DOTALL)
+COMMENTS = ("--", "/*", "#", "{")
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 DIALECTS = frozenset(("postgres", "duckdb", "mysql"))
 PERCENT_DIALECTS = frozenset(("postgres", "mysql"))
@@ -63,6 +65,8 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
             raise UnprovenSqlError("A row policy is bound to another value than the scope's.")
     if any(compiled.parameters[position] != scope.mask_key or not scope.mask_key for position in proof.mask_keys):
         raise UnprovenSqlError("A mask is bound to another key than the scope's.")
+    if scope.mask_key and compiled.parameters.count(scope.mask_key) != len(proof.mask_keys):
+        raise UnprovenSqlError("The key of masks stands elsewhere than in a mask.")
 
 
 _rolled: OrderedDict[tuple[int, str], tuple[SemanticModel, SemanticModel]] = OrderedDict()
@@ -130,16 +134,31 @@ def _prove(sql: str, model: SemanticModel, scope: AccessScope, dialect: str) -> 
 
 
 def _parsed(text: str, dialect: str) -> exp.Select:
+    known = Dialect.get_or_raise(dialect)
     try:
-        statements = Dialect.get_or_raise(dialect).parse(text)
+        tokens = known.tokenize(text)
+        statements = known.parser().parse(tokens, text)
     except (SqlglotError, RecursionError):
         raise UnprovenSqlError("The text cannot be read.") from None
     demand(len(statements) == 1 and type(statements[0]) is exp.Select, "The text is not one SELECT.")
     select = statements[0]
     assert isinstance(select, exp.Select)  # noqa: S101 (for the type checker; demanded above)
-    if "--" in text or "/*" in text or "#" in text:
-        demand(select.sql(dialect) == text, "The text holds something that is not part of the query.")
+    if any(mark in text for mark in COMMENTS):
+        demand(not any(token.comments for token in tokens), "The text holds something that is not part of the query.")
+    if dialect == "mysql":
+        _demand_ansi(text, tokens)
     return select
+
+
+def _demand_ansi(text: str, tokens: list[Token]) -> None:
+    """Demand what means the same to MySQL's usual mode, which the parser knows, and to the mode of our sessions.
+
+    In ours, double quotes hold a name and bars put texts together; the parser takes them for a text and for OR.
+    """
+    for token in tokens:
+        is_text = token.token_type is TokenType.STRING
+        demand(not is_text or text[token.start] == "'", "A text stands in double quotes.")
+        demand(token.token_type is not TokenType.DPIPE, "Two bars mean one thing or another.")
 
 
 def _numbered(select: exp.Select, ledger: Ledger) -> set[int]:
@@ -160,6 +179,7 @@ def _numbered(select: exp.Select, ledger: Ledger) -> set[int]:
 def _limit(select: exp.Select, scope: AccessScope) -> int:
     limit = select.args.get("limit")
     number = limit.expression if type(limit) is exp.Limit else None
+    demand(limit is not None and given(limit) == {"expression"}, "There is no plain LIMIT.")
     is_number = type(number) is exp.Literal and not number.is_string and number.name.isdecimal()
     demand(is_number, "There is no plain LIMIT.")
     found = int(number.name) if number is not None else 0

@@ -213,13 +213,13 @@ class _SelectProver:
         """Check what an answer is ordered by; a bare name is one of its own columns."""
         order = self.select.args.get("order")
         for node in order.find_all(exp.Column) if order is not None else ():
-            label = label_of(node, self.sources) if node.table else outputs.get(node.name)
+            label = label_of(node, self.sources, self.permit.telling) if node.table else outputs.get(node.name)
             demand(label is Label.OPEN, "An answer is ordered by what it does not show.")
 
     def _label(self, root: exp.Expr) -> Label:
         worst = Label.OPEN
         for node in root.find_all(exp.Column):
-            label = label_of(node, self.sources)
+            label = label_of(node, self.sources, self.permit.telling)
             if label is None:
                 raise UnprovenSqlError("A column is read that no table gives.")
             worst = max(worst, label)
@@ -228,7 +228,7 @@ class _SelectProver:
 
     def _check(self, root: exp.Expr | None, most: Label) -> None:
         for node in root.find_all(exp.Column) if root is not None else ():
-            label = label_of(node, self.sources)
+            label = label_of(node, self.sources, self.permit.telling)
             if label is None:
                 raise UnprovenSqlError("A column is read that no table gives.")
             demand(label <= most, "A column is used in a way that no permitted field uses it.")

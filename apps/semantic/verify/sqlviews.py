@@ -5,11 +5,12 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Scalar, View
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.parts import placeholders, prove_mask, prove_physical, prove_policies
+from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.trees import ATTRIBUTE, FOLDED, bare, folded, in_text_order
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
+CASELESS = frozenset(("duckdb", "mysql"))
 STAND_IN = "omni stand in"
 
 
@@ -49,6 +50,7 @@ def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledg
     inner = subquery.this
     demand(given(subquery) == {"this", "alias"} and given(inner) <= INNER_PARTS, "A subquery has more parts.")
     prove_physical(inner.args["from_"].this, permit.table(view_name))
+    prove_columns(inner, inner.args["from_"].this)
     prove_policies(inner, permit.policies_of(view_name), ledger)
     open_, masked = _columns(view, permit)
     for node in inner.expressions:
@@ -75,7 +77,9 @@ def _columns(view: View, permit: Permit) -> tuple[set[str], dict[str, list[Dimen
             closed |= columns
             if isinstance(item.sql, exp.Column):
                 masked.setdefault(folded(item.sql, permit.dialect), []).append(item)
-    return names - closed, masked
+    # Where letters' cases are not told apart, neither are the columns.
+    covered = {name.lower() for name in closed} if permit.dialect in CASELESS else closed
+    return {name for name in names if (name.lower() if permit.dialect in CASELESS else name) not in covered}, masked
 
 
 def _table_text(node: exp.Table) -> str:

@@ -37,7 +37,7 @@ class CompositeProver:
         outputs = {node.alias: Label.OPEN for node in query.expressions}
         for node in query.find_all(exp.Column):
             if node.find_ancestor(exp.Select) is query:
-                label = label_of(node, sources) if node.table else outputs.get(node.name)
+                label = label_of(node, sources, frozenset()) if node.table else outputs.get(node.name)
                 demand(label is Label.OPEN, "A column is read that no part gives.")
         return outputs
 

@@ -7,7 +7,7 @@ from sqlglot import exp
 from apps.semantic.model.types import View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.labels import Columns, Label
-from apps.semantic.verify.parts import prove_mask, prove_physical, prove_policies
+from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.sqlviews import prove_sql_view
 
@@ -40,6 +40,7 @@ class TableProver:
         source = inner.args["from_"].this if inner.args.get("from_") else exp.Null()
         if not view.is_derived:
             prove_physical(source, self.permit.table(view.name))
+            prove_columns(inner, source)
             return
         demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")

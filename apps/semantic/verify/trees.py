@@ -15,6 +15,17 @@ NOT_FIELDS = (ATTRIBUTE, "filters.")
 SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 FOLDED: Mapping[str, Callable[[str], str]] = {"postgres": str.lower, "duckdb": str, "mysql": str}
 COMPARED = {"greater_than": ">", "greater_than_or_equal_to": ">=", "less_than": "<", "less_than_or_equal_to": "<="}
+# How many days MySQL takes away from a day to come to the first of its period.
+SINCE: Mapping[object, str] = {
+    "week": "(WEEKDAY({v}) + 1) - 1",
+    "month": "CAST(EXTRACT(DAY FROM {v}) AS SIGNED) - 1",
+    "quarter": (
+        "(DAYOFYEAR({v}) - CASE WHEN {m} <= 3 THEN 0 WHEN {m} <= 6 THEN 90 WHEN {m} <= 9 THEN 181 ELSE 273 END "
+        "- CASE WHEN {m} > 3 AND ({y} % 4 = 0 AND ({y} % 100 <> 0 OR {y} % 400 = 0)) THEN 1 ELSE 0 END) - 1"
+    ),
+    "year": "DAYOFYEAR({v}) - 1",
+}
+PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}"}
 MASKS = {
     ("hash", "postgres"): "LEFT(ENCODE(SHA256(CONVERT_TO(CAST({k} AS TEXT) || CAST({v} AS TEXT), 'UTF8')), 'hex'), 16)",
     ("hash", "duckdb"): "LEFT(SHA256(CAST({k} AS TEXT) || CAST({v} AS TEXT)), 16)",
@@ -54,17 +65,25 @@ def conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
 
 def in_text_order(node: exp.Expr) -> Iterator[exp.Expr]:
     """Yield every node, as the text has them."""
-    yield node
-    if isinstance(node, exp.Select):
-        keys = ("expressions", "from_", "joins", "where", "group", "having", "order", "limit")
-        rest = [key for key in node.args if key not in keys]
-        parts = [node.args.get(key) for key in (*keys, *rest)]
-    else:
-        parts = list(node.args.values())
-    for part in parts:
-        for child in part if isinstance(part, list) else (part,):
-            if isinstance(child, exp.Expr):
-                yield from in_text_order(child)
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        parts = _select_parts(found) if isinstance(found, exp.Select) else found.args.values()
+        children: list[exp.Expr] = []
+        for part in parts:
+            if isinstance(part, exp.Expr):
+                children.append(part)
+            elif isinstance(part, list):
+                children += [item for item in part if isinstance(item, exp.Expr)]
+        children.reverse()
+        waiting += children
+
+
+def _select_parts(select: exp.Select) -> list[object]:
+    keys = ("expressions", "from_", "joins", "where", "group", "having", "order", "limit")
+    rest = [key for key in select.args if key not in keys]
+    return [select.args.get(key) for key in (*keys, *rest)]
 
 
 def folded(node: exp.Column, dialect: str) -> str:
@@ -112,18 +131,35 @@ class Expected:
         return self._rule(sql, "", is_qualified=True)
 
     def filter(self, item: FieldFilter, dimension: Dimension) -> Rule | None:
-        """Return a topic's own filter as it must stand; None where dates or patterns decide, which are worked out."""
-        values, operator = item.condition.values, item.condition.operator
+        """Return a topic's own filter as it must stand; None where dates decide, which are worked out."""
+        condition = item.condition
         is_plain = dimension.type not in ("date", "timestamp") and "[" not in item.field
-        if not is_plain or not values or None in values or item.condition.is_case_insensitive:
+        if not is_plain or not condition.values or condition.children or condition.is_case_insensitive:
             return None
+        operator = condition.operator
+        is_negated = operator == "not" or operator.startswith("not_")
+        positive = (operator[4:] or "is") if is_negated else operator
         value = self._text(dimension.sql, dimension.view, is_qualified=True)
-        if operator in ("is", "not"):
-            marks = ", ".join(self._mark for _ in values)
-            text = f"{value} IN ({marks})"
-            return Rule(self._normal(text if operator == "is" else f"NOT COALESCE({text}, FALSE)"), values)
+        found = self._positive(positive, value, condition.values)
+        if found is None:
+            return None
+        text, values = found
+        return Rule(self._normal(f"NOT COALESCE({text}, FALSE)" if is_negated else text), values)
+
+    def _positive(self, operator: str, value: str, values: tuple[Scalar, ...]) -> tuple[str, tuple[Scalar, ...]] | None:
+        """Return a condition as text, and what is bound in it."""
+        if operator == "is" and "falsey" not in values:
+            given = tuple(item for item in values if item is not None)
+            parts = [f"{value} IN ({', '.join(self._mark for _ in given)})"] if given else []
+            parts += [f"{value} IS NULL"] if len(given) < len(values) else []
+            return " OR ".join(parts), given
+        if operator in PATTERNS:
+            texts = tuple(PATTERNS[operator].format(_escaped(str(item))) for item in values)
+            return " OR ".join(f"{value} LIKE {self._mark} ESCAPE '!'" for _ in values), texts
         if operator in COMPARED:
-            return Rule(self._normal(f"{value} {COMPARED[operator]} {self._mark}"), values)
+            return f"{value} {COMPARED[operator]} {self._mark}", values
+        if operator == "between":
+            return f"{value} >= {self._mark} AND {value} <= {self._mark}", values
         return None
 
     def mask(self, dimension: Dimension) -> exp.Expr:
@@ -131,6 +167,16 @@ class Expected:
         value = self._text(dimension.sql, dimension.view, is_qualified=False)
         if dimension.mask.kind == "hash":
             return self._normal(MASKS["hash", self.dialect].format(k=self._mark, v=value))
+        # DuckDB's DATE_TRUNC and PostgreSQL's division are read by what stands in them, parentheses aside.
+        tree = bare(self._parse(value))
+        if isinstance(tree, exp.Cast | exp.Column):
+            value = tree.sql(self.dialect)
+        if (
+            dimension.mask.kind == "bucket"
+            and self.dialect == "postgres"
+            and not tree.is_type(*exp.DataType.REAL_TYPES)
+        ):
+            value = f"CAST({value} AS DOUBLE PRECISION)"
         return self._normal(_plain_mask(dimension.mask, value, self.dialect))
 
     def normal(self, tree: exp.Expr) -> exp.Expr:
@@ -176,6 +222,12 @@ class Expected:
         return self._parse(self._text(found.sql, found.view, is_qualified=is_qualified))
 
 
+def _escaped(text: str) -> str:
+    for letter in "!%_":
+        text = text.replace(letter, f"!{letter}")
+    return text
+
+
 def _plain_mask(mask: Mask, value: str, dialect: str) -> str:
     if mask.kind == "null":
         return f"CAST(NULL AS {'CHAR' if dialect == 'mysql' else 'TEXT'})"
@@ -184,10 +236,20 @@ def _plain_mask(mask: Mask, value: str, dialect: str) -> str:
     if mask.kind == "truncate_date":
         if mask.argument not in ("week", "month", "quarter", "year"):
             raise UnprovenSqlError("A mask cuts a date to no known period.")
-        return f"CAST(DATE_TRUNC('{mask.argument}', {value}) AS DATE)"
+        if dialect == "mysql":
+            month, year = (f"CAST(EXTRACT({part} FROM {value}) AS SIGNED)" for part in ("MONTH", "YEAR"))
+            days = SINCE[mask.argument].format(v=value, m=month, y=year)
+            return f"CAST(DATE_SUB(CAST({value} AS DATE), INTERVAL ({days}) DAY) AS DATE)"
+        return f"CAST(DATE_TRUNC('{mask.argument.upper()}', {value}) AS DATE)"
     if mask.kind == "bucket" and isinstance(mask.argument, int | float) and mask.argument > 0:
         return f"FLOOR({value} / {mask.argument}) * {mask.argument}"
     if mask.kind == "keep_last" and isinstance(mask.argument, int) and mask.argument >= 0:
+        if dialect == "mysql":
+            text, count = f"CAST({value} AS CHAR)", mask.argument
+            return (
+                f"CASE WHEN CHAR_LENGTH({text}) > {count} THEN CONCAT(REPEAT('*', CHAR_LENGTH({text}) - {count}), "
+                f"RIGHT({text}, {count})) ELSE REPEAT('*', CHAR_LENGTH({text})) END"
+            )
         text, count = f"CAST({value} AS TEXT)", mask.argument
         return (
             f"CASE WHEN LENGTH({text}) > {count} THEN REPEAT('*', LENGTH({text}) - {count}) || RIGHT({text}, {count}) "

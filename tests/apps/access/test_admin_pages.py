@@ -11,6 +11,7 @@ from apps.accounts.models import AttributeDefinition, GroupMembership, User, Use
 from apps.audit.models import AuditEvent
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 
 BACKEND = "apps.accounts.backends.IdentityBackend"
 MODELS = sorted(tenant_admin_site._registry, key=lambda model: model._meta.label)
@@ -18,15 +19,9 @@ Browser = Callable[[User], Client]
 
 
 @pytest.fixture
-def as_(acme: TenantRef) -> Browser:
-    """A browser of somebody who has signed in at Acme."""
-
-    def browser(user: User) -> Client:
-        client = Client(HTTP_HOST="acme.localhost")
-        client.force_login(user, backend=BACKEND)
-        return client
-
-    return browser
+def as_(acme: TenantRef, signed_in: SignedIn) -> Browser:
+    """A browser of somebody who has just signed in at Acme."""
+    return signed_in
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -83,7 +78,7 @@ def test_nobody_joins_a_group_by_themselves(as_: Browser, ada: User, ann: User) 
     def add(user: User) -> None:
         data = {
             "name": "Finance", "description": "", "memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "0",
-            "memberships-0-user": str(user.pk),
+            "memberships-0-user": str(user.pk), "attribute_values-TOTAL_FORMS": "0", "attribute_values-INITIAL_FORMS": "0",
         }  # fmt: skip
         with unbound():
             browser.post(f"/admin/accounts/usergroup/{finance.pk}/change/", data)
@@ -106,7 +101,8 @@ def test_a_change_is_an_audit_event(as_: Browser, ada: User) -> None:
 def test_a_name_that_is_taken_gives_a_message(as_: Browser, ada: User) -> None:
     UserGroup.objects.create(name="Finance")
     browser = as_(ada)
-    data = {"name": "Finance", "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    parts = ("memberships", "attribute_values")
+    data = {"name": "Finance"} | {f"{one}-{part}": "0" for one in parts for part in ("TOTAL_FORMS", "INITIAL_FORMS")}
     with unbound():
         answer = browser.post("/admin/accounts/usergroup/add/", data)
     assert answer.status_code == 200

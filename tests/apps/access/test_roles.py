@@ -15,13 +15,14 @@ from apps.access.services import start_view
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 from tests.apps.queries.conftest import source
 
 __all__ = ["source"]
 
 PAGES = {
-    Capability.MANAGE_PEOPLE: ("accounts/user/", "accounts/usergroup/", "accounts/attributedefinition/", "accounts/apitoken/"),
-    Capability.MANAGE_IDENTITY: ("accounts/identityprovider/",),
+    Capability.MANAGE_PEOPLE: ("accounts/user/", "accounts/usergroup/", "accounts/attributedefinition/", "accounts/apitoken/", "accounts/usersession/"),
+    Capability.MANAGE_IDENTITY: ("accounts/identityprovider/", "tenants/signinsettings/"),
     Capability.MANAGE_CONNECTIONS: ("connections/connection/",),
     Capability.MANAGE_MODELS: ("datamodels/datamodel/", "datamodels/dataset/"),
     Capability.MANAGE_DASHBOARDS: ("dashboards/dashboard/", "dashboards/folder/"),
@@ -29,17 +30,18 @@ PAGES = {
     Capability.DECIDE_SUPPORT: ("support/supportrequest/",),
     Capability.REVIEW_ACCESS: ("access/accessreview/",),
 }  # fmt: skip
-ADMINISTRATORS_ONLY = ("access/role/", "access/roleassignment/", "governance/approvalrequest/")
+ADMINISTRATORS_ONLY = (
+    "access/role/", "access/roleassignment/", "accounts/serviceaccount/", "governance/approvalrequest/",
+)  # fmt: skip
 SHARED_WITH_PEOPLE = (
     "datamodels/dataset/", "datamodels/datamodel/", "dashboards/dashboard/", "dashboards/folder/", "connections/connection/",
 )  # fmt: skip
 
 
 @pytest.fixture
-def status(acme: TenantRef) -> Callable[..., int]:
+def status(acme: TenantRef, signed_in: SignedIn) -> Callable[..., int]:
     def get(who: User, path: str, method: str = "get", /, **data: object) -> int:
-        client = Client(headers={"host": "acme.localhost"})
-        client.force_login(who, backend="apps.accounts.backends.IdentityBackend")
+        client = signed_in(who)
         with unbound():
             return int(getattr(client, method)(path, data or None).status_code)
 

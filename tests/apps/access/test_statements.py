@@ -8,25 +8,39 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.access.deciding import has_permission
 from apps.access.identity import identity_of_session, identity_of_token, rights_of, rights_of_people
 from apps.access.middleware import ActorMiddleware
 from apps.access.models import Role, RoleAssignment
 from apps.access.roles import BUILT_IN, Capability
+from apps.access.selectors import actor_for_token
 from apps.access.services import grant_permission
-from apps.accounts.models import ApiToken, AttributeDefinition, GroupMembership, User, UserAttribute, UserGroup
+from apps.accounts.attributes import standing_by_person
+from apps.accounts.models import (
+    ApiToken,
+    AttributeDefinition,
+    GroupAttribute,
+    GroupMembership,
+    IdentityProvider,
+    User,
+    UserAttribute,
+    UserGroup,
+)
 from apps.accounts.models import UserSession as Session
 from apps.accounts.services import issue_token, revoke_token, token_digest
+from apps.accounts.sessions import RECOVERY_KEY, TenantSessionMiddleware
 from apps.audit.types import SYSTEM
 from apps.dashboards.models import Dashboard, Folder
 from apps.tenants.binding import bound, unbound
 from apps.tenants.middleware import TenantMiddleware
+from apps.tenants.models import Tenant
+from apps.tenants.selectors import tenant_by_host, tenant_by_slug
 from apps.tenants.types import TenantRef
 from tests.bench.scale.plans import hot_statements, list_statement, plan_of, scans
 from tests.bench.scale.rows import Size, load
@@ -43,6 +57,13 @@ def signed_in(user: User, host: str = "acme.localhost") -> Client:
     return client
 
 
+def provider() -> IdentityProvider:
+    """Return a provider that is switched on."""
+    return IdentityProvider.objects.create(
+        slug="main", name="Main", issuer="https://idp.example", client_id="omni", sealed_client_secret=b"-"
+    )
+
+
 @pytest.fixture
 def inside(acme: TenantRef) -> Dashboard:
     folder = Folder.objects.create(name="Sales", parent=Folder.objects.create(name="Company"))
@@ -56,7 +77,7 @@ def ask(inside: Dashboard) -> Ask:
     def view(request: Any) -> HttpResponse:
         return HttpResponse(b"yes" if has_permission(request.actor, "view_dashboard", inside) else b"no")
 
-    handler = TenantMiddleware(SessionMiddleware(AuthenticationMiddleware(ActorMiddleware(view))))
+    handler = TenantMiddleware(TenantSessionMiddleware(AuthenticationMiddleware(ActorMiddleware(view))))
 
     def act(*, session: str = "", token: str = "") -> tuple[bytes, int]:
         headers = {"host": "acme.localhost"} | ({"authorization": f"Bearer {token}"} if token else {})
@@ -132,8 +153,115 @@ def test_the_person_and_the_rights_are_what_the_orm_reads(ann: User, bob: User, 
     assert rights_of(bob).capabilities == BUILT_IN["querier"]
 
 
-def test_no_field_of_a_person_needs_the_orm_to_be_read() -> None:
-    assert not [field for field in User._meta.concrete_fields if hasattr(field, "from_db_value")]
+def test_of_many_sources_the_statement_reads_what_stands(ann: User, bob: User, now: datetime) -> None:
+    region = AttributeDefinition.objects.create(name="region", label="Region", is_list=True)
+    level = AttributeDefinition.objects.create(name="level", label="Level", type="number")
+    for source in UserAttribute.Source.values:
+        UserAttribute.objects.create(user=ann, definition=region, values=[source], source=source)
+    for name, height in (("One", 1), ("Two", 2.5)):
+        group = UserGroup.objects.create(name=name)
+        GroupAttribute.objects.create(group=group, definition=region, values=[name, "both"])
+        GroupAttribute.objects.create(group=group, definition=level, values=[height])
+        for source in GroupMembership.Source.values:
+            GroupMembership.objects.create(user=bob, group=group, source=source)
+        GroupMembership.objects.create(user=ann, group=group) if name == "One" else None
+    everybody = standing_by_person(("region", "level"))
+    for user in (ann, bob):
+        found = identity_of_session(signed_in(user).cookies["omni_session"].value, now=now)
+        assert found is not None
+        assert found.identity is not None
+        held = {name: (one.values, one.type, one.source) for name, one in found.identity.rights.attributes.items()}
+        stands = {name: (one.values, one.type, one.source) for name, one in everybody[user.pk].items() if one.values}
+        assert held == stands
+    assert held == {"region": (("One", "both", "Two"), "string", "group")}  # two groups give two levels: unset
+    assert sorted(name for _, name in found.identity.rights.groups) == ["One", "Two"]
+
+
+def test_no_field_of_a_person_or_a_session_needs_the_orm_to_be_read() -> None:
+    fields = (*User._meta.concrete_fields, *Session._meta.concrete_fields)
+    assert not [field for field in fields if hasattr(field, "from_db_value")]
+
+
+def test_the_row_of_a_session_is_what_the_orm_reads(ann: User, now: datetime) -> None:
+    key = signed_in(ann).cookies["omni_session"].value
+    Session.objects.update(address="192.0.2.1", browser="Firefox", provider_name="Main", provider=provider())
+    found, fresh = identity_of_session(key, now=now), Session.objects.get()
+    assert found is not None
+    names = [field.attname for field in Session._meta.concrete_fields]
+    assert [getattr(found.row, name) for name in names] == [getattr(fresh, name) for name in names]
+
+
+def test_the_hosts_tenant_is_what_the_orm_reads(acme: TenantRef) -> None:
+    networks = {"networks_people": ["192.0.2.0/24"], "networks_tokens": ["::1/128"], "networks_scim": []}
+    Tenant.objects.using("owner").filter(pk=acme.id).update(session_idle_min=7, token_max_days=9, **networks)
+    found = tenant_by_host("acme.localhost")
+    assert found == tenant_by_slug("acme")
+    assert (found.limits.session_idle_min, found.limits.networks_people) == (7, ("192.0.2.0/24",))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expire_date": timedelta(days=8)},
+        {"started_at": timedelta(hours=13)},
+        {"last_seen_at": timedelta(hours=2, seconds=1)},
+    ],
+)
+def test_a_session_over_one_of_its_limits_is_nobodys(
+    ask: Ask, inside: Dashboard, ann: User, now: datetime, change: dict[str, timedelta]
+) -> None:
+    grant_permission(user=ann, permission="view_dashboard", obj=inside, by=SYSTEM, now=now)
+    key = signed_in(ann).cookies["omni_session"].value
+    assert ask(session=key)[0] == b"yes"
+    (name, age), row = next(iter(change.items())), Session.objects.get()
+    Session.objects.filter(session_key=key).update(**{name: getattr(row, name) - age})
+    assert ask(session=key)[0] == b"no"
+
+
+def test_a_session_of_a_provider_that_is_switched_off_is_nobodys(
+    ask: Ask, inside: Dashboard, ann: User, now: datetime
+) -> None:
+    grant_permission(user=ann, permission="view_dashboard", obj=inside, by=SYSTEM, now=now)
+    key = signed_in(ann).cookies["omni_session"].value
+    main = provider()
+    Session.objects.filter(session_key=key).update(provider=main)
+    assert ask(session=key)[0] == b"yes"
+    type(main).objects.filter(pk=main.pk).update(is_enabled=False)
+    assert ask(session=key)[0] == b"no"
+
+
+def test_a_service_account_has_no_session(ask: Ask, inside: Dashboard, ann: User, ada: User, now: datetime) -> None:
+    grant_permission(user=ann, permission="view_dashboard", obj=inside, by=SYSTEM, now=now)
+    key = signed_in(ann).cookies["omni_session"].value
+    assert ask(session=key)[0] == b"yes"
+    User.objects.filter(pk=ann.pk).update(kind=User.Kind.SERVICE, owner=ada, subject=None)
+    assert ask(session=key)[0] == b"no"
+
+
+def test_a_recovery_holds_nothing_and_costs_no_more(ask: Ask, inside: Dashboard, ada: User, now: datetime) -> None:
+    grant_permission(user=ada, permission="view_dashboard", obj=inside, by=SYSTEM, now=now)
+    client = signed_in(ada)
+    key = client.cookies["omni_session"].value
+    assert ask(session=key)[0] == b"yes"
+    session = client.session
+    session[RECOVERY_KEY] = True
+    session.save()
+    assert ask(session=key) == (b"no", 2)  # it is refused by what it is: no grant is looked up
+
+
+def test_once_a_minute_a_request_costs_one_statement_more(ask: Ask, inside: Dashboard, ann: User) -> None:
+    key = signed_in(ann).cookies["omni_session"].value
+    ask(session=key)
+    Session.objects.filter(session_key=key).update(last_seen_at=timezone.now() - timedelta(seconds=61))
+    assert [ask(session=key)[1] for _ in range(3)] == [4, 3, 3]
+
+
+@pytest.mark.parametrize("scope", ["read", "query"])
+def test_a_tokens_scope_is_read_with_it(ann: User, now: datetime, scope: str) -> None:
+    token = issue_token(user=ann, name="t", days=1, scope=scope, by=SYSTEM, now=now)
+    actor = actor_for_token(token, now=now)
+    assert actor is not None
+    assert (actor.token_scope, actor.may_run) == (scope, scope == "query")
 
 
 def test_a_session_is_its_own_tenants_and_ends(

@@ -174,7 +174,9 @@ def test_what_an_administrator_has_set_wins(
     set_attribute(user=invited, definition=definition, values=["APAC"], by=SYSTEM, now=now)
     claims(issuer, org={"region": ["EU"]})
     walk.whole()
-    assert UserAttribute.objects.get(user=invited).values == ["APAC"]
+    assert actor_for_user(invited).attributes["region"].values == ("APAC",)
+    set_attribute(user=invited, definition=definition, values=[], by=SYSTEM, now=now)
+    assert actor_for_user(invited).attributes["region"].values == ("EU",)
 
 
 def test_nobody_enters_uninvited_unverified_or_disabled(

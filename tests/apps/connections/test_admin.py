@@ -9,7 +9,9 @@ from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
 from apps.connections.selectors import open_source
-from apps.connections.services import check_now
+from apps.connections.services import check_now, save_connection
+from apps.vault.models import TenantKey
+from tests.apps.conftest import SignedIn
 from tests.apps.connections.conftest import Browse
 from tests.warehouses.samples import PASSWORD
 
@@ -18,7 +20,7 @@ LIST = "/admin/connections/connection/"
 
 def form_of(connection: Connection, **changes: str) -> dict[str, str]:
     fields = ("name", "dialect", "host", "database", "username", "max_rows", "max_bytes", "timeout_s")
-    inline = {"tables-TOTAL_FORMS": "0", "tables-INITIAL_FORMS": "0"}
+    inline = {"checks-TOTAL_FORMS": "0", "checks-INITIAL_FORMS": "0"}
     return {field: str(getattr(connection, field)) for field in fields} | {"options": "{}"} | inline | changes
 
 
@@ -106,4 +108,48 @@ def test_the_catalogue_is_there_to_look_at(browse: Browse, mill: Connection, ada
     shown = page.get(f"/admin/connections/catalogtable/{table.pk}/change/").content.decode()
     assert "country" in shown
     assert page.post(f"/admin/connections/catalogtable/{table.pk}/change/", {"name": "x"}).status_code == 403
-    assert "orders" in page.get(f"{LIST}{mill.pk}/change/").content.decode()
+    found = page.get(f"{LIST}{mill.pk}/catalogue/", follow=True).content.decode()
+    assert "orders" in found
+
+
+def test_a_page_shows_rights_encryption_and_health(browse: Browse, mill: Connection, ada: User, now: datetime) -> None:
+    mill.options = {"sslmode": "prefer"}
+    save_connection(mill, secret=None, by=SYSTEM, now=now)
+    check_now(mill, by=SYSTEM, now=now)
+    page = browse(ada).get(f"/admin/connections/connection/{mill.pk}/change/").content.decode()
+    for text in ("may change the data of orders", "Relaxed by choice: sslmode=prefer", "Health over time", "reachable"):
+        assert text.lower() in page.lower()
+
+
+def test_the_buttons_check_and_rotate_for_administrators_only(
+    browse: Browse, mill: Connection, ada: User, ann: User
+) -> None:
+    page = f"/admin/connections/connection/{mill.pk}"
+    assert browse(ada).get(f"{page}/check/").status_code == 200
+    assert Connection.objects.get(pk=mill.pk).health == "unknown"  # looking is not doing
+    assert browse(ada).post(f"{page}/check/").status_code == 302
+    assert Connection.objects.get(pk=mill.pk).health == "ok"
+    assert "sealed at once" in browse(ada).get(f"{page}/rotate/").content.decode()
+    assert browse(ada).post(f"{page}/rotate/", {"password": PASSWORD}).status_code == 302
+    assert Connection.objects.get(pk=mill.pk).version == 2
+    assert browse(ada).post(f"{page}/rotate/", {"password": "wrong"}).status_code == 302
+    assert Connection.objects.get(pk=mill.pk).version == 2
+    for action in ("check", "rotate"):
+        assert browse(ann).get(f"{page}/{action}/").status_code == 404
+        assert browse(ann).post(f"{page}/{action}/", {"password": "x"}).status_code == 404
+
+
+def test_the_tenant_key_is_rotated_by_a_button_after_a_fresh_sign_in(
+    browse: Browse, signed_in: SignedIn, mill: Connection, ada: User, ann: User
+) -> None:
+    page = "/admin/vault/tenantkey/rotate/"
+    fresh = signed_in(ada)
+    assert "Rotate the key now" in fresh.get(page).content.decode()
+    assert browse(ann).post(page).status_code == 404
+    assert browse(ada).post(page)["Location"].startswith("/accounts/confirm/")
+    assert TenantKey.objects.count() == 1
+    assert fresh.post(page).status_code == 302
+    assert TenantKey.objects.count() == 2
+    assert "under way since" in fresh.get(page).content.decode()
+    listed = browse(ada).get("/admin/vault/tenantkey/").content.decode()
+    assert bytes(TenantKey.objects.latest("version").wrapped).hex()[:20] not in listed

@@ -39,7 +39,10 @@ def test_it_stores_a_tested_connection(add, target: Target) -> None:  # type: ig
     ("arguments", "line"),
     [
         ({"slug": "nobody"}, "no tenant 'nobody'"),
-        ({"database": "no_such_database"}, "mill was not added: The database cannot be reached."),
+        (
+            {"database": "no_such_database"},
+            "mill was not added: The database cannot be reached. There is no database of that name.",
+        ),
         ({"username": "nobody_here"}, "mill was not added: The database refused the user name or password."),
         ({"host": "10.0.0.1"}, "mill was not added: Private and local addresses are not allowed by the operator."),
         ({"host": "127.0.0.1,8.8.8.8"}, "mill was not added: The host is not a plain host name or address."),

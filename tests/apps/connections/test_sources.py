@@ -1,6 +1,7 @@
 """Checks in the worker, the catalogue, and the places that no connection may lead to."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from celery import current_app
@@ -48,7 +49,9 @@ def test_a_failed_check_says_so_in_general_words_and_keeps_the_catalogue(mill: C
     mill.database = "no_such_database"
     save_connection(mill, secret=PASSWORD, by=SYSTEM, now=now)
     found = check_now(mill, by=SYSTEM, now=now)
-    assert (found.health, found.health_text) == ("failed", "The database cannot be reached.")
+    assert (found.health, found.health_text) == (
+        "failed", "The database cannot be reached. There is no database of that name.",
+    )  # fmt: skip
     assert found.tables.count() == 1
 
 
@@ -102,10 +105,37 @@ def test_this_machine_is_a_source_only_where_the_operator_says_so(
 ) -> None:
     open_source(mill).close()
     mill.version += 1  # another key of the pool
-    settings.OMNI_ALLOWED_SOURCES = []
+    settings.OMNI_ALLOWED_NETWORKS = []
     with pytest.raises(WarehouseError) as caught:
         open_source(mill)
     assert (caught.value.code, SOCKET_DIR in str(caught.value)) == ("refused_target", False)
+
+
+def test_our_own_redis_and_broker_are_no_source(mill: Connection, settings: Settings, now: datetime) -> None:
+    settings.OMNI_REDIS_URL, settings.CELERY_BROKER_URL = "redis://127.0.0.1:7001/0", "amqp://guest@127.0.0.1//"
+    mill.host = "127.0.0.1"
+    for port, code in ((7001, "refused_target"), (5672, "refused_target"), (7002, "unreachable")):
+        mill.port = port
+        save_connection(mill, secret=PASSWORD, by=SYSTEM, now=now)
+        with pytest.raises(WarehouseError) as caught:
+            open_source(mill)
+        assert caught.value.code == code
+
+
+def test_a_warm_process_of_a_file_is_used_again_and_never_by_another_tenant(
+    shop: Connection, globex: TenantRef, data_dir: Path
+) -> None:
+    pids = []
+    for _ in range(2):
+        source = open_source(shop)
+        pids.append(source._session._child.pid)  # type: ignore[attr-defined]
+        source.close()
+    assert pids[0] == pids[1]
+    with bound(globex.id):
+        twin = Connection(pk=shop.pk, name="shop", dialect="duckdb", database="theirs.duckdb")
+        source = open_source(twin)
+        assert source._session._child.pid != pids[0]  # type: ignore[attr-defined]
+        source.close()
 
 
 def test_a_tenant_names_files_of_its_own_folder_only(shop: Connection, globex: TenantRef) -> None:

@@ -89,6 +89,8 @@ def source(acme: TenantRef, now: datetime) -> Connection:
 
 @pytest.fixture
 def sales(source: Connection, now: datetime) -> Dataset:
+    for name in ("country", "department"):
+        AttributeDefinition.objects.get_or_create(name=name, defaults={"label": name.capitalize(), "is_list": True})
     import_files(connection=source, name="shop", files=FILES, publish=True, by=SYSTEM, now=now)
     return Dataset.objects.get(name="Sales")
 

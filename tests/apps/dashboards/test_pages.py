@@ -2,19 +2,21 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
 from celery import current_app
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.types import SYSTEM
 from apps.dashboards.models import Dashboard, Folder
 from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import Dataset
+from apps.queries.models import CachedResult
 from tests.apps.dashboards.conftest import DEFINITION, Browse
 
 PAGE = "/dashboards/sales/"
@@ -282,3 +284,18 @@ def test_a_support_session_opens_dashboards_on_its_data_sets_only(
     other.tiles.all().delete()
     assert list(policies.visible(inside(sales))) == [dashboard]
     assert list(policies.visible(inside())) == []
+
+
+def test_a_refresh_asks_for_every_tile_anew(reader: User, bob: User, dashboard: Dashboard, browse: Browse) -> None:
+    browser = browse(reader)
+    for url in tile_urls(browser, dashboard).values():
+        browser.get(url)
+    assert CachedResult.objects.count()
+    CachedResult.objects.update(created_at=timezone.now() - timedelta(minutes=1))
+    assert "Refresh" in text(browser.get(PAGE))
+    assert browse(bob).post(f"{PAGE}refresh/").status_code == 404
+    assert browser.get(f"{PAGE}refresh/").status_code == 405
+    assert CachedResult.objects.count()
+    back = browser.post(f"{PAGE}refresh/")
+    assert (back.status_code, back["Location"]) == (302, PAGE)
+    assert not CachedResult.objects.filter(created_at__lt=timezone.now() - timedelta(seconds=30)).exists()

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import AttributeDefinition, User
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
 from apps.connections.services import save_connection
@@ -50,6 +50,12 @@ Object = Callable[[str], None]
 Publish = Callable[..., ModelVersion]
 
 
+def define_attributes() -> None:
+    """Make the attributes that the shop's rules name, in the bound tenant."""
+    for name in ("country", "department"):
+        AttributeDefinition.objects.get_or_create(name=name, defaults={"label": name.capitalize(), "is_list": True})
+
+
 @pytest.fixture
 def database_file(acme: TenantRef) -> Path:
     """The file that the shop's connection reads; nothing holds it open between checks."""
@@ -63,6 +69,7 @@ def database_file(acme: TenantRef) -> Path:
 
 @pytest.fixture
 def source(database_file: Path, now: datetime) -> Connection:
+    define_attributes()
     connection = Connection(name="shop", dialect="duckdb", database=database_file.name)
     return save_connection(connection, secret=None, by=SYSTEM, now=now)
 

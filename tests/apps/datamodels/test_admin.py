@@ -19,7 +19,7 @@ from apps.datamodels.models import DataModel, ModelVersion
 from apps.datamodels.selectors import files_of
 from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
-from tests.apps.datamodels.conftest import FILES, ORDERS, Browse, Object, Publish
+from tests.apps.datamodels.conftest import FILES, ORDERS, Browse, Object, Publish, define_attributes
 
 TOPIC, VIEW = "Sales.topic.yaml", "orders.view.yaml"
 TOKEN = re.compile(rb"[A-Za-z0-9]{64}")  # against forged forms, another on each page
@@ -90,6 +90,7 @@ def test_another_tenants_drafts_are_like_missing_ones(
     page: Client, shop: DataModel, globex: TenantRef, now: datetime
 ) -> None:
     with bound(globex.id):
+        define_attributes()
         connection = Connection(name="theirs", dialect="duckdb", database="x.duckdb")
         save_connection(connection, secret=None, by=SYSTEM, now=now)
         services.import_files(connection=connection, name="theirs", files=FILES, publish=True, by=SYSTEM, now=now)

@@ -12,12 +12,13 @@ from django.core.management.base import BaseCommand
 
 from apps.accounts.models import User
 from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
 from apps.datamodels import services
 from apps.datamodels.management.commands.publish_model import Command as PublishModel
 from apps.datamodels.models import DataModel, ModelVersion
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
-from tests.apps.datamodels.conftest import Object, Publish
+from tests.apps.datamodels.conftest import FILES, Object, Publish
 
 TOPIC = "Sales.topic.yaml"
 Tell = Callable[..., str]
@@ -126,3 +127,54 @@ def test_a_discarded_draft_is_no_version(tell: Tell, shop: DataModel, acme: Tena
     with bound(acme.id), pytest.raises(CommandError, match="no version 2"):
         tell("publish_model", "--version", "2")
     assert "discarded" in tell("model_versions")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The shop's files, written by an editor that marks the beginning of a text and ends lines in two letters."""
+    for path, content in FILES.items():
+        (tmp_path / "in" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / path).write_bytes(b"\xef\xbb\xbf" + content.replace("\n", "\r\n").encode())
+    return tmp_path / "in"
+
+
+def test_what_is_imported_is_exported_byte_for_byte_and_imports_as_the_same(
+    source: Connection, folder: Path, tmp_path: Path
+) -> None:
+    def tell(command: str, *arguments: str) -> str:
+        output = StringIO()
+        with unbound():
+            call_command(command, "acme", *arguments, stdout=output, stderr=output)
+        return output.getvalue()
+
+    assert "shop v1 answers queries" in tell("import_model", "shop", str(folder), "--publish")
+    tell("export_model", "shop", str(tmp_path / "out"))
+    for path in FILES:
+        assert (tmp_path / "out" / path).read_bytes() == (folder / path).read_bytes()
+    assert "shop v1 answers queries" in tell("import_model", "shop", str(tmp_path / "out"), "--publish")
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "options", "says"),
+    [
+        ("Sales.topic.yaml", b"base_view: nothing\n", (), r"^Sales\.topic\.yaml:1:12: there is no view"),
+        ("Sales.topic.yaml", b"label: \xff\n", (), r"^Sales\.topic\.yaml:1:1: not UTF-8 text$"),
+        ("Sales.topic.yaml", b"base_view: orders\x00\n", (), r"Sales\.topic\.yaml: Line 1 holds a control character\.$"),
+        ("who.access_test.yaml", b"people: {}\n# \x00\n", (), r"who\.access_test\.yaml: Line 2 holds a control character"),
+        ("who.access_test.yaml", b"tests: [\n", ("--publish",), r"^not published:\n- A policy test cannot be read"),
+        ("a" * 130 + "/" + "b" * 130 + ".access_test.yaml", b"", (), r"A file's name has letters"),
+        ("notes.yaml", b"hello\n", (), r"^notes\.yaml:1:1: not a model file"),
+        ("Big.topic.yaml", b"# " + b"x" * 1_000_001, (), r"^Big\.topic\.yaml: too many files, or a file over"),
+        ("x.view.yaml", b"access_filters: [{field: a, user_attribute: nobody}]\ndimensions: {a: {}}\n", ("--publish",), r"no user attribute “nobody”"),
+        ("x.view.yaml", b"", ("--name", "Not a name!"), r"valid “slug”|valid 'slug'"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_imported_is_one_message_and_stores_nothing(
+    source: Connection, folder: Path, path: str, content: bytes, options: tuple[str, ...], says: str
+) -> None:
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_bytes(content)
+    with unbound(), pytest.raises(CommandError, match=says):
+        call_command("import_model", "acme", "shop", str(folder), *options, stdout=StringIO(), stderr=StringIO())
+    assert not DataModel.objects.exists()
+    assert not ModelVersion.objects.exists()

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from apps.access.selectors import actor_for_user
-from apps.accounts.models import User
+from apps.accounts.models import AttributeDefinition, User
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
@@ -15,7 +15,7 @@ from apps.connections.services import save_connection
 from apps.datamodels import services
 from apps.datamodels.errors import PublishRefusedError, VersionError
 from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
-from apps.datamodels.selectors import current_version, files_of, history_of, semantic_model
+from apps.datamodels.selectors import current_version, files_of, history_of, problems_of, semantic_model
 from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
 from tests.apps.datamodels.conftest import FILES, Object, Publish
@@ -198,3 +198,33 @@ def test_another_tenants_versions_are_not_there(shop: DataModel, globex: TenantR
         assert not ModelFile.objects.exists()
         assert history_of(shop) == []
         assert current_version(shop) is None
+
+
+POLICY_BY_LEVEL = "  - {field: orders.amount, user_attribute: level}\n"
+
+
+def test_a_rule_by_an_attribute_that_nobody_can_have_is_kept_as_a_draft_and_not_published(
+    shop: DataModel, source: Connection, now: datetime
+) -> None:
+    files = FILES | {"orders.view.yaml": FILES["orders.view.yaml"] + POLICY_BY_LEVEL}
+    version = services.import_files(connection=source, name="shop", files=files, publish=False, by=SYSTEM, now=now)
+    (problem,) = (item for item in problems_of(version) if not item.is_warning)
+    assert "no user attribute “level”" in str(problem)
+    with pytest.raises(PublishRefusedError, match=r"orders\.view\.yaml:15:5: there is no user attribute “level”"):
+        services.publish_version(version, by=SYSTEM, now=now)
+    assert ModelVersion.objects.get(is_current=True).number == 1
+    AttributeDefinition.objects.create(name="level", label="Level", type="number")
+    services.publish_version(version, by=SYSTEM, now=now)
+    assert ModelVersion.objects.get(is_current=True) == version
+
+
+def test_an_attribute_can_have_no_default_that_would_let_people_in() -> None:
+    names = {field.name for field in AttributeDefinition._meta.get_fields()}
+    assert not [name for name in names if "default" in name]
+
+
+def test_a_model_stays_with_its_connection(shop: DataModel, now: datetime) -> None:
+    other = Connection(name="other", dialect="duckdb", database="other.duckdb")
+    save_connection(other, secret=None, by=SYSTEM, now=now)
+    with pytest.raises(VersionError, match="is over the connection shop"):
+        services.import_files(connection=other, name="shop", files=FILES, publish=True, by=SYSTEM, now=now)

@@ -17,7 +17,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.connections.models import CatalogTable
 from apps.datamodels import services
-from apps.datamodels.catalogue import TableColumns, propose
+from apps.datamodels.catalogue import TableColumns, missing, propose
 from apps.datamodels.errors import DraftChangedError, FileRefusedError, SourceSilentError
 from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.datamodels.selectors import files_of, problems_of, unclassified_fields
@@ -107,7 +107,7 @@ def test_nobody_sees_a_proposed_field_until_it_is_classified_and_published(
 ) -> None:
     dataset = Dataset.objects.get(name="Sales")
     grant_permission(user=ann, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
-    country = AttributeDefinition.objects.create(name="country", label="Country", is_list=True)
+    country = AttributeDefinition.objects.get(name="country")
     set_attribute(user=ann, definition=country, values=["ALL"], by=SYSTEM, now=now)
 
     def seen() -> frozenset[str]:
@@ -230,3 +230,12 @@ def test_tables_of_other_schemas_and_lists_of_the_model_are_left_alone(
     alter("CREATE TABLE kept (id INT)")
     assert services.refresh_schema(shop, by=SYSTEM, now=now, with_tables=False).draft is None
     assert services.refresh_schema(shop, by=SYSTEM, now=now).refresh.new_views == ("kept",)
+
+
+def test_timeframes_of_a_column_that_is_no_date_are_warned_about() -> None:
+    view = "dimensions: {year: {timeframes: [year]}, day: {timeframes: [month]}, at: {timeframes: [date]}}\n"
+    meaning = read_model({"t.view": view}, dialect="duckdb")
+    columns = (("year", "INTEGER"), ("day", "DATE"), ("at", "TIMESTAMP WITH TIME ZONE"))
+    (problem,) = missing(meaning, [TableColumns("main", "t", columns)])
+    assert "“year” has timeframes, and its column “year” is of type integer in the source" in str(problem)
+    assert problem.is_warning

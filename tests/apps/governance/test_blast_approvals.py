@@ -18,7 +18,7 @@ from apps.datamodels import gates
 from apps.datamodels.errors import PublishRefusedError
 from apps.datamodels.gates import gate_names
 from apps.datamodels.models import Dataset, ModelFile, ModelVersion
-from apps.datamodels.services import import_files, publish_version
+from apps.datamodels.services import import_files, open_draft, publish_version, save_draft_file
 from apps.governance.blast_radius.approving import (
     approve,
     ask_to_publish,
@@ -376,3 +376,37 @@ def test_the_control_notices_a_lost_gate_and_a_test_that_cannot_run(
         assert "not asked before publishing: policy tests" in found.figure
     floor.delete()
     assert not control.check().holds
+
+
+def test_whoever_wrote_a_draft_or_changed_it_last_does_not_approve_it(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    own = open_draft(sales.data_model, by=actor_for_user(ada), now=now)
+    path = "orders.view.yaml"
+    own = save_draft_file(own, path=path, content=WIDER, digest=own.digest, by=actor_for_user(ada), now=now)
+    request = asked(own, bea, now)
+    with pytest.raises(RequestRefusedError, match="You wrote these files"):
+        approve(request.pk, by=actor_for_user(ada), now=now)
+    withdraw(request.pk, by=actor_for_user(bea), now=now)
+    own = save_draft_file(
+        own, path=path, content=f"{WIDER}# by Bea\n", digest=own.digest, by=actor_for_user(bea), now=now
+    )
+    changed = asked(own, ada, now)
+    with pytest.raises(RequestRefusedError, match="or changed them last"):
+        approve(changed.pk, by=actor_for_user(bea), now=now)
+    withdraw(changed.pk, by=actor_for_user(ada), now=now)
+    own = save_draft_file(own, path=path, content=WIDER, digest=own.digest, by=actor_for_user(ada), now=now)
+    approve(asked(own, ada, now).pk, by=actor_for_user(bea), now=now)
+    publish(own, ada, now)
+
+
+def test_a_roll_back_that_widens_waits_too(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    first = ModelVersion.objects.get(is_current=True)
+    publish(draft(sales, NARROWER, now), ada, now)
+    with pytest.raises(PublishRefusedError, match="another administrator has to approve"):
+        publish(first, ada, now)
+    approve(asked(first, ada, now).pk, by=actor_for_user(bea), now=now)
+    publish(first, ada, now)
+    assert ModelVersion.objects.get(is_current=True) == first

@@ -343,3 +343,28 @@ def test_the_demos_policies_pass_their_tests(acme: TenantRef, folder: str, diale
     found = run_policy_tests(files, Connection(name="demo", dialect=dialect), now=datetime.now(UTC))
     assert said(found) == []
     assert len(found) >= 8
+
+
+@pytest.mark.parametrize("names", ["{includes: []}", "{excludes: []}", "{includes: [], excludes: []}"])
+@pytest.mark.parametrize("what", ["fields", "masked"])
+def test_an_expectation_that_always_holds_is_a_problem(connection: Connection, what: str, names: str) -> None:
+    with pytest.raises(ModelError, match="so it would always hold"):
+        outcomes(connection, f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{{what}: {names}}}}}\n")
+
+
+def test_rows_that_nobody_can_trace_to_a_table_do_not_pass(connection: Connection) -> None:
+    files = MODEL | {
+        "facts.query.view": (
+            "query: {topic: Sales, fields: {orders.status: status, orders.count: n}}\n"
+            "dimensions: {status: {primary_key: true}}\nmeasures: {number: {aggregate_type: count}}\n"
+        ),
+        "Facts.topic": "base_view: facts\n",
+        "Both.composite_topic": (
+            "topics: [Facts, Sales]\nshared_dimensions: {status: {mappings: {Facts: facts.status, Sales: orders.status}}}\n"
+        ),
+    }
+    asks = "{people: eve, dataset: Both, query: {fields: ['@Facts.facts.number']}, "
+    (found,) = outcomes(
+        connection, f"{PEOPLE}  - {asks}expect: {{rows_only_where: {{orders.region: [US]}}}}}}\n", files
+    )
+    assert not found.has_passed

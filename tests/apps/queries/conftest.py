@@ -70,6 +70,7 @@ def sales(acme: TenantRef, source: Path, now: datetime) -> Dataset:
     """The data set over the file."""
     connection = Connection(name="orders", dialect="duckdb", database="acme.duckdb")
     save_connection(connection, secret=None, by=SYSTEM, now=now)
+    AttributeDefinition.objects.get_or_create(name="region", defaults={"label": "Region", "is_list": True})
     import_files(connection=connection, name="orders", files=MODEL, publish=True, by=SYSTEM, now=now)
     return Dataset.objects.get(name="Sales")
 

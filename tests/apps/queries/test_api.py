@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.accounts.services import issue_token
 from apps.audit.types import SYSTEM
+from apps.queries.models import CachedResult
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
 
@@ -148,3 +149,13 @@ def test_other_addresses_and_methods(send: Send, eve: User) -> None:
     assert send(eve, "/api/v1/nothing").status_code == 404
     assert send(eve, "/api/v1/query").status_code == 405
     assert send(eve, "/api/v1/runs/00000000-0000-0000-0000-000000000001").status_code == 404
+
+
+def test_a_caller_who_wants_nothing_kept_is_answered_from_the_source(send: Send, eve: User) -> None:
+    assert send(eve, body=QUESTION).json()["cache"]["hit"] is False
+    assert send(eve, body=QUESTION).json()["cache"]["hit"] is True
+    CachedResult.objects.update(created_at=datetime.now(UTC) - timedelta(minutes=1))
+    headers = {"Cache-Control": "no-cache"}
+    assert send(eve, body=QUESTION, **headers).json()["cache"]["hit"] is False
+    refused = send(eve, body={"dataset": "Nowhere", "fields": ["orders.region"]}, **headers)
+    assert refused.status_code == 404

@@ -1,17 +1,22 @@
 """A value that was queried, kept and purged is in no file of ours in clear, before or after."""
 
 import os
+import resource
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import redis
+from celery import current_app
+from celery.signals import before_task_publish
 from django.conf import settings
 
+from apps.access.selectors import actor_for_user
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.queries.models import CachedResult
-from apps.queries.types import Answer
+from apps.queries.services import answer
+from apps.queries.types import Answer, Pending
 from apps.retention.services import purge_expired
 from tests import databases
 from tests.apps.queries.conftest import CANARY
@@ -34,6 +39,32 @@ def files_with(text: str) -> list[str]:
         except OSError:
             continue  # a file of the server's that was removed meanwhile
     return found
+
+
+def test_a_message_to_the_worker_carries_ids_and_nothing_that_was_asked(max_: User) -> None:
+    GroupMembership.objects.create(user=max_, group=UserGroup.objects.create(name="Finance"))
+    question = {"dataset": "Sales", "fields": ["orders.email"], "filters": {"orders.email": {"is": CANARY}}}
+    messages: list[str] = []
+
+    def keep(sender: str, body: object, headers: object, properties: object, **rest: object) -> None:
+        messages.append(repr((sender, body, headers, properties)))
+
+    before_task_publish.connect(keep)
+    current_app.conf.task_always_eager = False
+    try:
+        pending = answer(actor_for_user(max_), question, now=datetime.now(UTC), wait_s=0)
+    finally:
+        current_app.conf.task_always_eager = True
+        before_task_publish.disconnect(keep)
+    assert isinstance(pending, Pending)
+    (message,) = messages
+    assert str(pending.run_id) in message
+    assert CANARY not in message
+    assert "orders.email" not in message
+
+
+def test_a_process_that_dies_leaves_no_core() -> None:
+    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
 
 
 def test_the_canary_is_nowhere_in_clear(ask: Callable[..., Answer], max_: User) -> None:

@@ -44,8 +44,8 @@ def keep(now: datetime) -> Keep:
         key = timed_key_for(made_at + lasts, now=made_at)
         sealed = seal_timed(CANARY, key=key, context=CONTEXT)
         return CachedResult.objects.create(
-            cache_key=uuid4().hex, dataset_id=uuid4(), model_version_id=uuid4(), policy_fingerprint="f",
-            timed_key_id=key.id, sealed=sealed, row_count=1, created_at=made_at, expires_at=made_at + lasts,
+            cache_key=uuid4().hex, dataset_id=uuid4(), model_version_id=uuid4(), data_model_id=uuid4(),
+            policy_fingerprint="f", timed_key_id=key.id, sealed=sealed, row_count=1, created_at=made_at, expires_at=made_at + lasts,
         )  # fmt: skip
 
     return act
@@ -173,13 +173,26 @@ def test_a_large_heap_goes_in_batches(
     assert services.purge_expired(now=rows[0].expires_at).tenants[0].rows_removed == 1
 
 
-def test_the_last_fifty_purges_are_remembered(acme: TenantRef, now: datetime) -> None:
+def test_the_last_fifty_purges_that_found_something_are_remembered(acme: TenantRef, keep: Keep, now: datetime) -> None:
     for minute in range(services.KEPT_RUNS + 3):
+        keep(made_at=now - timedelta(hours=1), lasts=timedelta(hours=1, minutes=minute))
         services.purge_tenant("acme", now=now + timedelta(minutes=minute))
     assert PurgeRun.objects.count() == services.KEPT_RUNS
     oldest = PurgeRun.objects.order_by("started_at").first()
     assert oldest is not None
     assert oldest.started_at == now + timedelta(minutes=3)
+
+
+def test_purges_that_find_nothing_are_one_line_that_moves_on(acme: TenantRef, keep: Keep, now: datetime) -> None:
+    for minute in range(5):
+        services.purge_tenant("acme", now=now + timedelta(minutes=minute))
+    line = PurgeRun.objects.get()
+    assert line.started_at == now
+    assert line.finished_at >= now + timedelta(minutes=4)
+    keep(made_at=now - timedelta(hours=2))
+    services.purge_tenant("acme", now=now + timedelta(minutes=6))
+    services.purge_tenant("acme", now=now + timedelta(minutes=7))
+    assert [run.rows_removed for run in PurgeRun.objects.order_by("started_at")] == [0, 1, 0]
 
 
 def test_the_figures_say_what_is_held(acme: TenantRef, globex: TenantRef, keep: Keep, now: datetime) -> None:
@@ -205,7 +218,7 @@ def test_the_controls_hold_and_see_what_is_wrong(acme: TenantRef, keep: Keep, no
     late = keep(made_at=now - timedelta(hours=2))
     assert broken() == {"retention.nothing_late"}
     CachedResult.objects.filter(pk=late.pk).delete()
-    keep(made_at=now - timedelta(hours=7), lasts=timedelta(hours=9))
+    keep(made_at=now - timedelta(hours=25), lasts=timedelta(hours=27))
     assert broken() == {"retention.age"}
 
 

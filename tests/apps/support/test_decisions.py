@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import Client
 
 from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
 from apps.accounts.models import User
+from apps.accounts.sessions import CONFIRMED_KEY
 from apps.audit.selectors import events, verify_chain
 from apps.connections.models import Connection
 from apps.datamodels.models import DataModel, Dataset
@@ -217,3 +219,21 @@ def test_staff_withdraw_their_own_waiting_request_only(
         services.withdraw_request(waiting.pk, by=sam_acts, now=now)
     waiting.refresh_from_db()
     assert waiting.state == State.WITHDRAWN
+
+
+def test_showing_data_to_support_needs_a_fresh_sign_in(
+    ask: Ask, ada_online: Client, datasets: tuple[Dataset, Dataset], now: datetime
+) -> None:
+    request = ask(asks_values=True)
+    page = f"/support/requests/{request.pk}/approve/"
+    blind = {"minutes": "30", "datasets": [datasets[0].pk]}
+    away = ada_online.post(page, blind | {"grants_values": "on"})
+    assert away["Location"] == f"/accounts/confirm/?next=%2Fsupport%2Frequests%2F{request.pk}%2F"
+    request.refresh_from_db()
+    assert request.state == request.State.PENDING
+    session = ada_online.session
+    session[CONFIRMED_KEY] = int(now.timestamp())
+    session.save()
+    assert ada_online.post(page, blind | {"grants_values": "on"}).status_code == 302
+    request.refresh_from_db()
+    assert request.state == request.State.APPROVED

@@ -38,7 +38,10 @@ def test_raw_sql_sees_the_bound_tenants_rows_only(acme: TenantRef, globex: Tenan
 
 
 def test_raw_sql_cannot_write_into_another_tenant(acme: TenantRef, globex: TenantRef) -> None:
-    insert = "INSERT INTO accounts_usergroup (id, tenant_id, name, description) VALUES (%s, %s, 'x', '')"
+    insert = (
+        "INSERT INTO accounts_usergroup (id, tenant_id, name, description, origin, external_id, claim_value, created_at, "
+        "updated_at) VALUES (%s, %s, 'x', '', 'administrator', '', '', now(), now())"
+    )
     raw(insert, (uuid4(), acme.id))
     with pytest.raises(ProgrammingError, match="row-level security"):
         raw(insert, (uuid4(), globex.id))

@@ -14,6 +14,7 @@ from psycopg import sql
 from apps.accounts.models import User
 from apps.support.models import SupportRequest
 from apps.tenants import controls as isolation
+from apps.tenants import runtime_role
 from apps.tenants.binding import bound
 from apps.tenants.types import Control, ControlResult, TenantRef
 from apps.trust import services
@@ -93,6 +94,21 @@ TABLE = "accounts_usergroup"
             f"CREATE TABLE loose (tenant_id uuid NOT NULL, id uuid PRIMARY KEY, group_id uuid REFERENCES {TABLE} (id))",
             "DROP TABLE loose",
         ),
+        ("tenants.platform", "ALTER TABLE tenants_tenantdomain NO FORCE ROW LEVEL SECURITY", "ALTER TABLE tenants_tenantdomain FORCE ROW LEVEL SECURITY"),
+        ("tenants.platform", "GRANT INSERT ON auth_permission TO omni_app", "REVOKE INSERT ON auth_permission FROM omni_app"),
+        ("tenants.role", "GRANT CREATE ON SCHEMA public TO omni_app", "REVOKE CREATE ON SCHEMA public FROM omni_app"),
+        ("tenants.role", "GRANT TRUNCATE ON accounts_user TO omni_app", "REVOKE TRUNCATE ON accounts_user FROM omni_app"),
+        ("tenants.role", "GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO omni_app", "REVOKE EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) FROM omni_app"),
+        ("tenants.role", "GRANT EXECUTE ON FUNCTION pg_stat_get_activity(int) TO PUBLIC", "REVOKE EXECUTE ON FUNCTION pg_stat_get_activity(int) FROM PUBLIC"),
+        ("tenants.role", "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO omni_app", "REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM omni_app"),
+        ("tenants.role", "GRANT USAGE ON LANGUAGE plpgsql TO omni_app", "REVOKE USAGE ON LANGUAGE plpgsql FROM omni_app"),
+        (
+            "tenants.role",
+            "CREATE FUNCTION around() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM accounts_user'; "
+            "GRANT EXECUTE ON FUNCTION around() TO omni_app",
+            "DROP FUNCTION around()",
+        ),
+        ("tenants.role", "CREATE VIEW everybody AS SELECT * FROM accounts_user; GRANT SELECT ON everybody TO omni_app", "DROP VIEW everybody"),
         ("tenants.role", "CREATE TABLE mine (id int PRIMARY KEY); ALTER TABLE mine OWNER TO omni_app", "DROP TABLE mine"),
         (
             "tenants.unbound",
@@ -120,7 +136,7 @@ def test_an_isolation_control_sees_the_lock_that_was_lifted(
 
 def test_the_question_about_the_role_sees_a_superuser(acme: TenantRef) -> None:
     with psycopg.connect(databases.admin_url(f"omni_test_{WORKER}")) as connection:
-        found = connection.execute(isolation.ROLE).fetchone()
+        found = connection.execute(runtime_role.ROLE).fetchone()
     assert found is not None
     assert found[:2] == (True, True)
     assert by_id("tenants.role")().holds

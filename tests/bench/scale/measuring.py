@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.middleware import AuthenticationMiddleware
-from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -22,7 +21,7 @@ from apps.access.deciding import decide
 from apps.access.middleware import ActorMiddleware
 from apps.access.selectors import actor_for_user
 from apps.accounts.models import User
-from apps.accounts.sessions import SessionStore
+from apps.accounts.sessions import SessionStore, TenantSessionMiddleware
 from apps.dashboards import policies
 from apps.dashboards.models import Dashboard
 from apps.governance.selectors import visible_datasets
@@ -58,7 +57,7 @@ def view(request: Any) -> HttpResponse:
     )
 
 
-HANDLER = TenantMiddleware(SessionMiddleware(AuthenticationMiddleware(ActorMiddleware(view))))
+HANDLER = TenantMiddleware(TenantSessionMiddleware(AuthenticationMiddleware(ActorMiddleware(view))))
 
 
 def rights_figures() -> dict[str, Any]:

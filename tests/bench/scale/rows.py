@@ -123,7 +123,6 @@ def _contents(size: Size) -> list[tuple[type[models.Model], str, dict[str, str]]
     tenant, one = tenant_key("t"), _both(size, 1, 1)
     big = size.big_people
     everybody = _both(size, PEOPLE, big)
-    own = {"tenant": tenant}
 
     def row(kind: str) -> dict[str, str]:
         return {"id": key(kind, "t", "n"), "tenant": tenant}
@@ -145,9 +144,15 @@ def _contents(size: Size) -> list[tuple[type[models.Model], str, dict[str, str]]
             **row("attribute"), "user": key(U, "t", "(n / 2)"), "definition": key("definition", "t", "(n % 2)"),
             "values": "jsonb_build_array('value ' || n % 5)",
         }),
+        "accounts.IdentityProvider": (one, {**row("provider"), "slug": "'main'", "name": "'Main'", "issuer": "'https://idp.example'"}),
+        "accounts.GroupAttribute": (_both(size, GROUPS, GROUPS), {
+            **row("group attribute"), "group": key(G, "t", "n"), "definition": key("definition", "t", "0"),
+            "values": "jsonb_build_array('value ' || n % 5)",
+        }),
         "accounts.UserSession": (everybody, {
-            **own, "session_key": "md5('session:' || t || ':' || n)", "session_data": "repeat(md5(n::text), 8)",
-            "expire_date": "now() + interval '1 day'", "user_id": key(U, "t", "n"),
+            **row("session"), "session_key": "md5('session:' || t || ':' || n)", "session_data": "repeat(md5(n::text), 8)",
+            "expire_date": "now() + interval '1 day'", "user": key(U, "t", "n"),
+            "provider": key("provider", "t", "0"),
         }),
         "accounts.ApiToken": (_both(size, PEOPLE // 10, big // 10), {
             **row("token"), "user": key(U, "t", "n"), "name": "'token'", "digest": "sha256(('t' || t || ':' || n)::bytea)",

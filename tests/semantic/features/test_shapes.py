@@ -445,3 +445,24 @@ def test_masked_values_can_be_counted_and_written_in_capitals(store):
     assert len(loud) == 3
     assert not any("@" in value for value in loud)
     assert all(value == value.upper() for value in loud)
+
+
+MASKS = {
+    "week": ("CAST(born AS DATE)", "{truncate_date: week}"), "month": ("CAST(born AS DATE)", "{truncate_date: month}"),
+    "quarter": ("CAST(born AS DATE)", "{truncate_date: quarter}"), "year": ("born", "{truncate_date: year}"),
+    "range": ("CAST(limit_ AS INT)", "{bucket: 100}"), "raw_range": ("limit_", "{bucket: 100}"),
+    "ending": ("email", "{keep_last: 3}"), "there": ("email", "redact"), "nothing": ("email", '"null"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_every_mask_is_proven_and_runs(store, name):
+    sql, mask = MASKS[name]
+    line = f"  m_{name}: {{sql: {sql}, mask_unless_access_grants: [sees_mail], mask: {mask}}}\n"
+    view = FILES["customers.view"].replace("dimensions:\n", "dimensions:\n" + line, 1)
+    of = model(store.engine.dialect, **{"customers.view": view})
+    question = ask("People", f"customers.m_{name}", "customers.count", filters={"customers.id": {"greater_than": 0}})
+    plain = store.ask(question, everything(of, "People"), of)
+    masked = store.ask(question, everything(of, "People", masked=frozenset({f"customers.m_{name}"})), of)
+    assert sum(count for _, count in masked) == sum(count for _, count in plain) == 4
+    assert {value for value, _ in masked} != {value for value, _ in plain}

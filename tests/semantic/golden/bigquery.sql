@@ -327,6 +327,24 @@ ORDER BY
   1 ASC NULLS LAST
 LIMIT 1001;
 
+-- masked values
+SELECT
+  `customers`.`masked mail` AS `customers.mail`,
+  COUNT(*) AS `customers.count`
+FROM (
+  SELECT
+    LEFT(TO_HEX(SHA256(CAST(? AS STRING) || CAST(`email` AS STRING))), 16) AS `masked mail`
+  FROM `omni_store`.`customers`
+  WHERE
+    `region` IN (?)
+) AS `customers`
+GROUP BY
+  1
+ORDER BY
+  2 DESC,
+  1 ASC NULLS LAST
+LIMIT 1001;
+
 -- an SQL view
 SELECT
   `big_orders`.`customer` AS `big_orders.customer`,
@@ -350,7 +368,7 @@ FROM (
     JOIN (
       SELECT
         `id`,
-        `email`
+        LEFT(TO_HEX(SHA256(CAST(? AS STRING) || CAST(`email` AS STRING))), 16) AS `email`
       FROM `omni_store`.`customers`
       WHERE
         `region` IN (?)

@@ -321,6 +321,31 @@ ORDER BY
   1 ASC
 LIMIT 1001;
 
+-- masked values
+SELECT
+  "customers"."masked mail" AS "customers.mail",
+  COUNT(*) AS "customers.count"
+FROM (
+  SELECT
+    LEFT(
+      LOWER(
+        HEX(
+          SHA256(CAST(? AS Nullable(String)) || CAST("email" AS Nullable(String)))
+        )
+      ),
+      16
+    ) AS "masked mail"
+  FROM "omni_store"."customers"
+  WHERE
+    "region" IN (?)
+) AS "customers"
+GROUP BY
+  1
+ORDER BY
+  2 DESC,
+  1 ASC
+LIMIT 1001;
+
 -- an SQL view
 SELECT
   "big_orders"."customer" AS "big_orders.customer",
@@ -344,7 +369,14 @@ FROM (
     JOIN (
       SELECT
         "id",
-        "email"
+        LEFT(
+          LOWER(
+            HEX(
+              SHA256(CAST(? AS Nullable(String)) || CAST("email" AS Nullable(String)))
+            )
+          ),
+          16
+        ) AS "email"
       FROM "omni_store"."customers"
       WHERE
         "region" IN (?)

@@ -321,6 +321,24 @@ ORDER BY
   1 ASC
 LIMIT 1001;
 
+-- masked values
+SELECT
+  "customers"."masked mail" AS "customers.mail",
+  COUNT(*) AS "customers.count"
+FROM (
+  SELECT
+    LEFT(SHA2(CAST(? AS VARCHAR(MAX)) || CAST("email" AS VARCHAR(MAX)), 256), 16) AS "masked mail"
+  FROM "omni_store"."customers"
+  WHERE
+    "region" IN (?)
+) AS "customers"
+GROUP BY
+  1
+ORDER BY
+  2 DESC NULLS LAST,
+  1 ASC
+LIMIT 1001;
+
 -- an SQL view
 SELECT
   "big_orders"."customer" AS "big_orders.customer",
@@ -344,7 +362,7 @@ FROM (
     JOIN (
       SELECT
         "id",
-        "email"
+        LEFT(SHA2(CAST(? AS VARCHAR(MAX)) || CAST("email" AS VARCHAR(MAX)), 256), 16) AS "email"
       FROM "omni_store"."customers"
       WHERE
         "region" IN (?)

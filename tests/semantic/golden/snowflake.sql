@@ -327,6 +327,24 @@ ORDER BY
   1 ASC
 LIMIT 1001;
 
+-- masked values
+SELECT
+  "customers"."masked mail" AS "customers.mail",
+  COUNT(*) AS "customers.count"
+FROM (
+  SELECT
+    LEFT(SHA2(CAST(? AS VARCHAR) || CAST("EMAIL" AS VARCHAR), 256), 16) AS "masked mail"
+  FROM "omni_store"."customers"
+  WHERE
+    "REGION" IN (?)
+) AS "customers"
+GROUP BY
+  1
+ORDER BY
+  2 DESC NULLS LAST,
+  1 ASC
+LIMIT 1001;
+
 -- an SQL view
 SELECT
   "big_orders"."CUSTOMER" AS "big_orders.customer",
@@ -350,7 +368,7 @@ FROM (
     JOIN (
       SELECT
         "ID",
-        "EMAIL"
+        LEFT(SHA2(CAST(? AS VARCHAR) || CAST("EMAIL" AS VARCHAR), 256), 16) AS "EMAIL"
       FROM "omni_store"."customers"
       WHERE
         "REGION" IN (?)

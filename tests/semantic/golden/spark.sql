@@ -332,6 +332,24 @@ ORDER BY
   1 ASC NULLS LAST
 LIMIT 1001;
 
+-- masked values
+SELECT
+  `customers`.`masked mail` AS `customers.mail`,
+  COUNT(*) AS `customers.count`
+FROM (
+  SELECT
+    LEFT(SHA2(CAST(? AS STRING) || CAST(`email` AS STRING), 256), 16) AS `masked mail`
+  FROM `omni_store`.`customers`
+  WHERE
+    `region` IN (?)
+) AS `customers`
+GROUP BY
+  1
+ORDER BY
+  2 DESC,
+  1 ASC NULLS LAST
+LIMIT 1001;
+
 -- an SQL view
 SELECT
   `big_orders`.`customer` AS `big_orders.customer`,
@@ -355,7 +373,7 @@ FROM (
     JOIN (
       SELECT
         `id`,
-        `email`
+        LEFT(SHA2(CAST(? AS STRING) || CAST(`email` AS STRING), 256), 16) AS `email`
       FROM `omni_store`.`customers`
       WHERE
         `region` IN (?)

@@ -15,6 +15,7 @@ from tests.semantic.features.store import TODAY, everything, model, policy
 
 HERE = Path(__file__).parent
 VALUE = "omni_value"
+MASKED = frozenset(("customers.mail", "customers.email"))
 DIALECTS = ("bigquery", "snowflake", "databricks", "spark", "redshift", "trino", "clickhouse", "tsql")
 QUESTIONS = {
     "rows of a person": {"dataset": "Sales", "fields": ["customers.region", "orders.revenue", "orders.count"],
@@ -29,6 +30,7 @@ QUESTIONS = {
                       "compare": {"field": "orders.ordered_at", "offset": "1 year"}},
     "topics side by side": {"dataset": "Both", "fields": ["@_shared_dimensions_.region", "@Sales.orders.revenue",
                                                           "@Tickets.tickets.count"]},
+    "masked values": {"dataset": "People", "fields": ["customers.mail", "customers.count"]},
     "an SQL view": {"dataset": "Big", "fields": ["big_orders.customer", "big_orders.total"]},
 }  # fmt: skip
 
@@ -39,7 +41,9 @@ def written(dialect: str) -> str:
     parts = []
     for title, question in QUESTIONS.items():
         query = parse_query(question)
-        rights = everything(found, query.dataset, row_policies={"customers": (policy("customers.region", "EU"),)})
+        rights = everything(
+            found, query.dataset, row_policies={"customers": (policy("customers.region", "EU"),)}, masked=MASKED
+        )
         compiled = compile_query(query, model=found, scope=rights, today=TODAY)
         # Not every dialect of the parser reads placeholders: a name stands for them.
         plain = compiled.sql.replace("%%", "%").replace("%s", VALUE).replace("?", VALUE)

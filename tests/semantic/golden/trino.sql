@@ -323,6 +323,30 @@ ORDER BY
   1 ASC
 LIMIT 1001;
 
+-- masked values
+SELECT
+  "customers"."masked mail" AS "customers.mail",
+  COUNT(*) AS "customers.count"
+FROM (
+  SELECT
+    SUBSTR(
+      LOWER(
+        TO_HEX(SHA256(TO_UTF8(CONCAT(CAST(? AS VARCHAR), CAST("email" AS VARCHAR)))))
+      ),
+      1,
+      16
+    ) AS "masked mail"
+  FROM "omni_store"."customers"
+  WHERE
+    "region" IN (?)
+) AS "customers"
+GROUP BY
+  1
+ORDER BY
+  2 DESC,
+  1 ASC
+LIMIT 1001;
+
 -- an SQL view
 SELECT
   "big_orders"."customer" AS "big_orders.customer",
@@ -346,7 +370,13 @@ FROM (
     JOIN (
       SELECT
         "id",
-        "email"
+        SUBSTR(
+          LOWER(
+            TO_HEX(SHA256(TO_UTF8(CONCAT(CAST(? AS VARCHAR), CAST("email" AS VARCHAR)))))
+          ),
+          1,
+          16
+        ) AS "email"
       FROM "omni_store"."customers"
       WHERE
         "region" IN (?)

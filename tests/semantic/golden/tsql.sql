@@ -404,6 +404,34 @@ ORDER BY
   CASE WHEN [stitched parts].[d1] IS NULL THEN 1 ELSE 0 END,
   [stitched parts].[d1] ASC;
 
+-- masked values
+SELECT
+TOP 1001
+  [customers].[masked mail] AS [customers.mail],
+  COUNT(*) AS [customers.count]
+FROM (
+  SELECT
+    LEFT(
+      LOWER(
+        CONVERT(
+          VARCHAR(64),
+          HASHBYTES('SHA2_256', CAST(? AS VARCHAR(MAX)) + CAST([email] AS VARCHAR(MAX))),
+          2
+        )
+      ),
+      16
+    ) AS [masked mail]
+  FROM [omni_store].[customers]
+  WHERE
+    [region] IN (?)
+) AS [customers]
+GROUP BY
+  [customers].[masked mail]
+ORDER BY
+  [customers.count] DESC,
+  CASE WHEN [customers].[masked mail] IS NULL THEN 1 ELSE 0 END,
+  [customers].[masked mail] ASC;
+
 -- an SQL view
 SELECT
 TOP 1001
@@ -428,7 +456,16 @@ FROM (
     JOIN (
       SELECT
         [id] AS [id],
-        [email] AS [email]
+        LEFT(
+          LOWER(
+            CONVERT(
+              VARCHAR(64),
+              HASHBYTES('SHA2_256', CAST(? AS VARCHAR(MAX)) + CAST([email] AS VARCHAR(MAX))),
+              2
+            )
+          ),
+          16
+        ) AS [email]
       FROM [omni_store].[customers]
       WHERE
         [region] IN (?)

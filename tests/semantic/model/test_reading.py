@@ -3,7 +3,9 @@
 import pytest
 
 from apps.semantic.errors import ModelError
+from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.reading import read_model
+from apps.semantic.model.security import check_attributes
 from apps.semantic.model.types import Mask, SemanticModel
 
 ORDERS = """
@@ -34,15 +36,9 @@ SHOP = {
 }
 
 
-def read(dialect: str = "duckdb", known: frozenset[str] | None = None, **changes: str) -> SemanticModel:
-    files = SHOP | {name.replace("__", "/").replace("_dot_", "."): content for name, content in changes.items()}
-    return read_model(files, dialect=dialect, known_attributes=known)
-
-
-def problems(**changes: str) -> list[str]:
-    with pytest.raises(ModelError) as error:
-        read(**changes)
-    return [str(problem) for problem in error.value.problems]
+def read(**changes: str) -> SemanticModel:
+    """Read the shop with other content for some files; dots in their names are written as ``_dot_``."""
+    return read_model(SHOP | {name.replace("_dot_", "."): text for name, text in changes.items()}, dialect="duckdb")
 
 
 def with_field(kind: str, text: str) -> dict[str, str]:
@@ -112,6 +108,14 @@ def test_files_with_and_without_yaml_in_any_folder_make_a_model() -> None:
         ("{classification: secret}", "no classification"),
         ("{nested_on_field: id}", "not supported"),
         ("{hidden: maybe}", "must be true or false"),
+        ("hello", "must be a map of parameters"),
+        ("[1]", "must be a map of parameters"),
+        ("{required_access_grants: []}", "names no grant"),
+        ("{required_access_grants: }", "names no grant"),
+        ("{mask_unless_access_grants: []}", "names no grant"),
+        ("{mask_unless_access_grants: }", "names no grant"),
+        ("{required_access_grants: [[mail]]}", "must be a list of texts"),
+        ("{bin_boundaries: [.inf]}", "list of numbers"),
     ],
 )
 def test_a_faulty_dimension_is_one_clear_problem_at_its_place(text: str, says: str) -> None:
@@ -173,6 +177,27 @@ def test_a_faulty_measure_is_one_clear_problem(text: str, says: str) -> None:
         ("facts.query.view", "query: {base_view: ordrs, fields: {ordrs.id: id}}\n", "no view “ordrs”"),
         ("facts.query.view", "query: {topic: Sals, fields: {orders.id: id}}\n", "Did you mean “Sales”?"),
         ("facts.query.view", "query: {base_view: facts, fields: {facts.id: id}}\n", "rests on itself"),
+        ("facts.query.view", "query: {base_view: orders, fields: {orders.id: id}, sorts: [{field: orders.amount}]}\n", "does not ask for"),
+        ("facts.query.view", "query: {base_view: orders, fields: {orders.id: id}, join_via_map: {a: b}}\n", "name a topic"),
+        ("facts.query.view", "query: {base_view: orders, fields: {orders.id: id}, default_group_by: false}\n", "always grouped"),
+        ("rollup.view", "materialized_query: {base_view: orders, fields: [orders.amont]}\ndimensions: {a: {}}\n", "Did you mean “orders.amount”?"),
+        ("Sales.topic.yaml", "base_view: orders\njoins: [customers]\n", "is a map of views"),
+        ("Sales.topic.yaml", "base_view: orders\njoins: {customers: yes}\n", "is a map of views"),
+        ("Sales.topic.yaml", "base_view: orders\nviews: [a]\n", "must be a map of names"),
+        ("Sales.topic.yaml", "base_view: orders\nfields: []\n", "names no field"),
+        ("Sales.topic.yaml", "base_view: orders\naccess_filters:\n", "is empty"),
+        ("Sales.topic.yaml", "base_view: orders\nrequired_access_grants:\n", "names no grant"),
+        ("model.yaml", "access_grants: [mail]\n", "must be a map of names"),
+        ("model.yaml", "constants: [a]\n", "must be a map of names"),
+        ("model.yaml", "cache_policies: [a]\n", "must be a map of names"),
+        ("model.yaml", "dynamic_schemas: [a]\n", "must be a map of names"),
+        ("model.yaml", "default_row_limit: -5\n", "above zero"),
+        ("model.yaml", "query_timezone: Mars/Base\n", "no time zone"),
+        ("model.yaml", "extends: [other]\n", "the files of one folder"),
+        ("model.yaml", "topics: {Inner: {base_view: ordrs}}\n", "Did you mean “orders”?"),
+        ("x.view", 'label: "a\\0b"\n', "control character"),
+        ("x.view", '"a\\0b": 1\n', "none that cannot be seen"),
+        ("x.view", "label: " + "9" * 5000 + "\n", "number is too large"),
         ("Two.composite_topic", "topics: [Sales]\n", "two topics or more"),
         ("Two.composite_topic", "topics: [Sales, Sale]\n", "Did you mean “Sales”?"),
         ("model.yaml", "access_grants: {a: {user_attribute: x}}\n", "allows no value"),
@@ -213,6 +238,178 @@ def test_a_bomb_is_one_problem(content: str, says: str) -> None:
     with pytest.raises(ModelError) as error:
         read_model(SHOP | {"bomb.view": content}, dialect="duckdb")
     assert any(part in str(error.value) for part in says.split("|")), str(error.value)[:300]
+
+
+def chain(length: int) -> str:
+    return "".join(f"  d{place}: {{sql: '${{d{place + 1}}}'}}\n" for place in range(length)) + f"  d{length}: {{}}\n"
+
+
+def dimensions(text: str) -> dict[str, str]:
+    return {"shop/orders.view.yaml": ORDERS.replace("dimensions:\n", f"dimensions:\n{text}")}
+
+
+def doubled(name: str, place: int) -> str:
+    return f"  {name}{place}: '@{{{name}{place - 1}}} + @{{{name}{place - 1}}}'\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (dimensions(chain(150)), "fields rest on one another"),
+        (dimensions(f"  x: {{sql: '{'(' * 3_000}1{')' * 3_000}'}}\n"), "nested too deeply"),
+        (dimensions("  x: {required_access_grants: ['" + "(" * 400 + "mail" + ")" * 400 + "']}\n"), "parentheses stand"),
+        (dimensions("  x: {required_access_grants: ['" + "&".join(["(a|b)"] * 40) + "']}\n"), "alternatives"),
+        (dimensions("  x: {sql: '" + "{{# a.b.filter }}" * 1_100 + "'}\n"), "stand in one expression"),
+        ({"model.yaml": "constants:\n  c0: 1 + 1\n" + "".join(doubled("c", place) for place in range(1, 26))}, "is larger than"),
+        (
+            {f"e{place}.view": f"extends: [e{place + 1}, e{place + 1}]\n" for place in range(22)}
+            | {"e22.view": "dimensions: {a: {sql: 'random()'}}\n"},
+            "not allowed|extends itself",
+        ),
+        (dimensions("".join(f"  y{place}: {{sql: '${{nothing_{place}}}'}}\n" for place in range(320))), "named and not described"),
+        (dimensions("".join(f"  y{place}: {{sql: '${{nobody.x{place}}}'}}\n" for place in range(260))), "no field"),
+        ({"x.view": "label: " + "1:" * 100_000 + "1\nhidden: 3\n"}, "true or false"),
+    ],
+)  # fmt: skip
+def test_a_model_that_grows_on_its_own_is_refused_in_time(files: dict[str, str], says: str) -> None:
+    with pytest.raises(ModelError) as error:
+        read_model(SHOP | files, dialect="duckdb")
+    assert any(part in str(problem) for part in says.split("|") for problem in error.value.problems)
+    assert len(error.value.problems) <= MAX_PROBLEMS + 1
+
+
+def test_warnings_are_never_too_many() -> None:
+    tags = "".join(f"  y{place}: {{nobody_knows: 1}}\n" for place in range(MAX_PROBLEMS + 50))
+    assert len(read_model(SHOP | dimensions(tags), dialect="duckdb").warnings) == MAX_PROBLEMS + 50
+
+
+def test_plain_words_mean_what_their_author_wrote() -> None:
+    allowed = "[NO, yes, on, 010, 1.0, 1e3, 1_000, 12:30, 2024-01-01, 0x1F]"
+    grant = f"access_grants: {{mail: {{user_attribute: department, allowed_values: {allowed}}}}}\n"
+    model = read_model(SHOP | {"model.yaml": grant}, dialect="duckdb")
+    assert model.access_grants["mail"].allowed_values == tuple(allowed.strip("[]").split(", "))
+    norway, _ = field("measures", "{aggregate_type: count, filters: {status: {is: [NO, 7, true, null, 1.5]}}}")
+    assert norway.filters[0].condition.values == ("NO", 7, True, None, 1.5)
+
+
+def test_a_topic_that_opens_what_the_model_closes_says_so_loudly() -> None:
+    defaults = SHOP["model.yaml"] + (
+        "default_topic_required_access_grants: [mail]\n"
+        "default_topic_access_filters: [{field: region, user_attribute: region}]\n"
+    )
+    topic = SHOP["Sales.topic.yaml"]
+    closed = read_model(SHOP | {"model.yaml": defaults}, dialect="duckdb")
+    assert closed.warnings == ()
+    assert closed.topics["Sales"].required_access_grants
+    opened = read_model(
+        SHOP | {"model.yaml": defaults, "Sales.topic.yaml": topic + "required_access_grants: []\naccess_filters: []\n"},
+        dialect="duckdb",
+    )
+    assert sum("this topic opens what" in str(warning) for warning in opened.warnings) == 2
+
+
+def test_a_default_filter_that_could_mean_two_views_is_a_problem() -> None:
+    files = {
+        "model.yaml": "default_topic_access_filters: [{field: id, user_attribute: region}]\n",
+        "relationships.yaml": JOIN + JOIN.replace("orders", "visits"),
+        "visits.view": "dimensions: {visit: {primary_key: true}, customer_id: {}}\n",
+        "Two.topic": "base_view: visits\njoins: {customers: {}}\n",
+        "people.view": "dimensions: {id: {primary_key: true}}\n",
+    }
+    assert read_model(SHOP | files, dialect="duckdb").topics["Two"].access_filters[0].field == "customers.id"
+    more = JOIN.replace("orders", "visits").replace("customers", "people")
+    files |= {"relationships.yaml": files["relationships.yaml"] + more}
+    files |= {"Two.topic": "base_view: visits\njoins: {customers: {}, people: {}}\n"}
+    with pytest.raises(ModelError, match="several views here have the field “id”"):
+        read_model(SHOP | files, dialect="duckdb")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("many_to_one", "repeats rows of “customers”"), ("one_to_many", "repeats rows of “orders”"), ("one_to_one", "")],
+)
+def test_a_join_that_repeats_rows_without_a_key_is_warned_about(kind: str, says: str) -> None:
+    files = {
+        "shop/orders.view.yaml": ORDERS.replace("{primary_key: true}", "{}"),
+        "shop/customers.view": CUSTOMERS.replace("{primary_key: true}", "{}")
+        + "measures: {n: {aggregate_type: count}}\n",
+        "relationships.yaml": JOIN.replace("many_to_one", kind),
+    }
+    texts = [str(warning) for warning in read_model(SHOP | files, dialect="duckdb").warnings]
+    assert [says in text for text in texts] == ([True] if says else [])
+    keyed = read_model(SHOP | {"relationships.yaml": files["relationships.yaml"]}, dialect="duckdb")
+    assert keyed.warnings == ()
+
+
+def test_a_tag_that_nothing_has_is_said() -> None:
+    topic = "base_view: orders\nfields: [all_views.*, '-tag:pii']\n"
+    assert any("none has this tag" in str(item) for item in read(Sales_dot_topic_dot_yaml=topic).warnings)
+
+
+def test_a_column_that_differs_by_its_number_alone_is_a_column() -> None:
+    files = dimensions("  line_1: {}\n  x: {sql: '${line_2}'}\n")
+    assert read_model(SHOP | files, dialect="duckdb").dimension("orders.line_2") is not None
+    with pytest.raises(ModelError, match=r"Did you mean “orders\.amount”"):
+        read_model(SHOP | dimensions("  x: {sql: '${amuont}'}\n"), dialect="duckdb")
+
+
+def test_dates_have_the_models_timeframes_or_the_usual_ones() -> None:
+    files = dimensions(
+        "  day: {sql: 'CAST(placed AS DATE)'}\n  own: {sql: 'CAST(placed AS DATE)', timeframes: [year]}\n"
+    )
+    usual = read_model(SHOP | files, dialect="duckdb")
+    assert usual.dimension("orders.day").timeframes == ("raw", "date", "week", "month", "quarter", "year")
+    chosen = read_model(
+        SHOP | files | {"model.yaml": SHOP["model.yaml"] + "default_timeframes: [date, month]\n"}, dialect="duckdb"
+    )
+    assert chosen.dimension("orders.day").timeframes == ("date", "month")
+    assert chosen.dimension("orders.own").timeframes == ("year",)
+    assert chosen.dimension("orders.amount").timeframes == ()
+
+
+def test_a_field_is_found_under_its_former_names_with_the_same_rules() -> None:
+    files = dimensions(
+        "  state: {sql: status, aliases: [phase], required_access_grants: [mail], timeframes: [month]}\n"
+    )
+    model = read_model(SHOP | files, dialect="duckdb")
+    former, field_ = model.dimension("orders.phase"), model.dimension("orders.state")
+    assert former.is_hidden
+    assert (former.sql, former.required_access_grants, former.timeframes) == (
+        field_.sql, field_.required_access_grants, field_.timeframes,
+    )  # fmt: skip
+    assert {"orders.phase", "orders.state"} <= model.topics["Sales"].fields
+    chosen = SHOP | files | {"Sales.topic.yaml": "base_view: orders\nfields: [orders.state, orders.count]\n"}
+    assert "orders.phase" in read_model(chosen, dialect="duckdb").topics["Sales"].fields
+    without = SHOP | files | {"Sales.topic.yaml": "base_view: orders\nfields: [all_views.*, -orders.state]\n"}
+    assert "orders.phase" not in read_model(without, dialect="duckdb").topics["Sales"].fields
+    with pytest.raises(ModelError, match="it is taken"):
+        read_model(SHOP | dimensions("  state: {sql: status, aliases: [amount]}\n"), dialect="duckdb")
+
+
+def test_groups_may_fold_the_case_of_texts() -> None:
+    text = "{sql: status, groups: [{filter: {is: PAID, case_insensitive: true}, name: done}], else: open}"
+    found, _ = field("dimensions", text)
+    assert "LOWER" in found.sql.sql("duckdb")
+    assert "'paid'" in found.sql.sql("duckdb")
+
+
+def test_topics_in_the_model_file_are_topics() -> None:
+    model = read(model_dot_yaml=SHOP["model.yaml"] + "topics: {Old: {base_view: orders}}\n")
+    assert model.topics["Old"].views == ("orders",)
+    with pytest.raises(ModelError, match="there are two topics “Sales”"):
+        read(model_dot_yaml=SHOP["model.yaml"] + "topics: {Sales: {base_view: orders}}\n")
+
+
+@pytest.mark.parametrize("rule", ["ignored_schemas: [sh*]", "included_schemas: [finance]"])
+def test_views_of_schemas_that_the_model_leaves_out_are_hidden(rule: str) -> None:
+    model = read(model_dot_yaml=SHOP["model.yaml"] + rule + "\n")
+    assert model.views["orders"].is_hidden
+    assert not read().views["orders"].is_hidden
+
+
+def test_line_ends_marks_and_missing_values_of_other_editors_are_read() -> None:
+    windows = {path: "\ufeff" + content.replace("\n", "\r\n") for path, content in SHOP.items()}
+    assert read_model(windows, dialect="duckdb").topics["Sales"].fields == read().topics["Sales"].fields
 
 
 def test_masks_labels_and_tags_are_read() -> None:
@@ -279,12 +476,33 @@ def test_unknown_parameters_and_implied_columns_are_warnings_with_their_place() 
     assert "orders.discount" not in model.topics["Sales"].fields
 
 
-def test_attributes_are_checked_where_the_tenants_are_known() -> None:
-    with pytest.raises(ModelError, match="no user attribute “department”"):
-        read(known=frozenset(("region",)))
-    assert read(known=frozenset(("department",)))
-    warned = read_model(SHOP, dialect="duckdb", defaulted_attributes=frozenset(("department",)))
-    assert any("default value" in str(warning) for warning in warned.warnings)
+ROWS = "access_filters: [{field: amount, user_attribute: level, values_for_unfiltered: [all]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("known", "says"),
+    [
+        ({"region": "string"}, ["no user attribute “department”", "no user attribute “level”"]),
+        ({"department": "string", "level": "number"}, ["“level” is a number, so it is never “all”"]),
+        ({"department": "boolean", "level": "string"}, ["“department” is a boolean, so it is never “mail”"]),
+        ({"department": "string", "level": "string"}, []),
+    ],
+)
+def test_a_rule_that_no_attribute_can_meet_is_a_problem(known: dict[str, str], says: list[str]) -> None:
+    model = read_model(SHOP | {"shop/orders.view.yaml": ORDERS + ROWS}, dialect="duckdb")
+    found = [str(problem) for problem in check_attributes(model, known)]
+    assert len(found) == len(says)
+    assert all(part in text for part, text in zip(says, found, strict=True)), found
+    assert all(text.startswith(("model.yaml:1:", "shop/orders.view.yaml:")) for text in found)
+
+
+def test_a_policy_whose_types_never_meet_is_a_problem() -> None:
+    rows = ROWS.replace("field: amount", "field: x").replace(", values_for_unfiltered: [all]", "")
+    files = with_field("dimensions", "{sql: 'CAST(amount AS INT)'}")
+    model = read_model(SHOP | {"shop/orders.view.yaml": files["shop/orders.view.yaml"] + rows}, dialect="duckdb")
+    found = [str(problem) for problem in check_attributes(model, {"department": "string", "level": "date"})]
+    assert ["no row could match" in text for text in found] == [True]
+    assert not [*check_attributes(model, {"department": "string", "level": "number"})]
 
 
 def test_default_filters_of_the_model_find_their_view_by_the_field() -> None:

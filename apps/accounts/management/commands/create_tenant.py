@@ -6,11 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
+from apps.accounts.recovering import issue_recovery_link
 from apps.accounts.services import invite_user
 from apps.audit.services import record
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound
 from apps.tenants.commands import one_line
+from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.services import create_tenant
 from apps.vault.services import create_tenant_keys, ensure_worker_keys
 
@@ -32,4 +34,8 @@ class Command(BaseCommand):
                 create_tenant_keys(now=now)
                 record("tenants.tenant_created", tenant, by=SYSTEM, now=now)
                 invite_user(email=options["admin_email"], is_admin=True, by=SYSTEM, now=now)
+                link = issue_recovery_link(
+                    tenant_by_slug(tenant.slug), email=options["admin_email"], by=SYSTEM, now=now
+                )
         self.stdout.write(f"{tenant.name}: http://{tenant.domains.get().host}; add an identity provider next")
+        self.stdout.write(f"{options['admin_email']} can do so in a browser, once, within 15 minutes: {link}")

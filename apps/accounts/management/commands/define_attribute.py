@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.accounts.models import AttributeDefinition
+from apps.accounts.services import define_attribute
 from apps.tenants.commands import tenant_of
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("slug")
         parser.add_argument("name")
         parser.add_argument("--label", default="")
+        parser.add_argument("--description", default="")
         parser.add_argument("--type", choices=AttributeDefinition.Type.values, default="string")
         parser.add_argument("--list", action="store_true", help="may hold several values")
 
@@ -22,8 +24,7 @@ class Command(BaseCommand):
         with tenant_of(options["slug"]):
             definition = AttributeDefinition(
                 name=options["name"], label=options["label"] or options["name"], type=options["type"],
-                is_list=options["list"],
+                is_list=options["list"], description=options["description"],
             )  # fmt: skip
-            definition.full_clean(exclude=["tenant"])
-            definition.save()
+            define_attribute(definition)
         self.stdout.write(f"attribute {definition.name}")

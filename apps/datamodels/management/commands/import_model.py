@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
+from apps.datamodels.asking import said_plainly
 from apps.datamodels.folders import read_folder
-from apps.datamodels.selectors import semantic_model
+from apps.datamodels.selectors import problems_of
 from apps.datamodels.services import import_files
-from apps.semantic.errors import ModelError
 from apps.tenants.commands import tenant_of
 
 
@@ -31,14 +31,13 @@ class Command(BaseCommand):
             connection = Connection.objects.filter(name=options["connection"]).first()
             if connection is None:
                 raise CommandError(f"no connection {options['connection']!r}")
-            try:
+            with said_plainly():
                 version = import_files(
                     connection=connection, name=options["name"] or connection.name, files=files,
                     publish=options["publish"], by=SYSTEM, now=datetime.now(UTC),
                 )  # fmt: skip
-            except ModelError as error:
-                raise CommandError(str(error)) from None
-            for warning in semantic_model(version).warnings:
-                self.stderr.write(str(warning))
-            state = "published" if options["publish"] else "stored as a draft"
+            version.refresh_from_db(fields=["is_current", "published_at"])
+            for problem in problems_of(version):
+                self.stderr.write(str(problem))
+            state = "answers queries" if version.is_current else "stored as a draft"
             self.stdout.write(f"{version} {state}: {len(files)} files")

@@ -4,6 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 from django.core.management.commands import migrate
+from django.db import connections
+
+from apps.tenants.isolation import drop_lone_keys
 
 
 class Command(migrate.Command):
@@ -15,3 +18,5 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         super().handle(*args, **options)
+        if not (options["check_unapplied"] or options["plan"]):
+            drop_lone_keys(connections[options["database"]])

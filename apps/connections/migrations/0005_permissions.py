@@ -11,9 +11,9 @@ from apps.tenants.isolation import Isolate
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0002_isolation'),
+        ('accounts', '0005_sessions'),
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('connections', '0003_mariadb'),
+        ('connections', '0004_checks'),
         ('tenants', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

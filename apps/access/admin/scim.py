@@ -1,0 +1,75 @@
+"""SCIM tokens: made here, shown once, revoked here. For tenant administrators only."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from apps.access.admin.base import TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.sites import tenant_admin_site
+from apps.accounts.models import ScimToken
+from apps.accounts.scim.tokens import MAX_DAYS, issue_scim_token, revoke_scim_token
+
+
+class ScimTokenForm(TenantModelForm):
+    """What a new token is called and how long it lives."""
+
+    days = forms.IntegerField(
+        min_value=1, max_value=MAX_DAYS, initial=180, label="Days until it expires",
+        help_text="Make the next one before that: two tokens may be valid at once.",
+    )  # fmt: skip
+
+    class Meta:
+        model = ScimToken
+        fields = ("name",)
+        help_texts = {"name": "the audit log names it, e.g. Okta"}  # noqa: RUF012  (Django reads it as it is)
+
+
+@admin.register(ScimToken, site=tenant_admin_site)
+class ScimTokenAdmin(TenantModelAdmin):
+    """Who holds one can make, change and shut out people and fill SCIM's groups; it can make no administrators."""
+
+    form = ScimTokenForm
+    list_display = ("name", "created_at", "created_by", "expires_at", "last_used_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("name", "created_by")
+    fields = ("name", "days")
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: ScimToken | None = None) -> Any:
+        if obj is None:
+            return ("name", "days")
+        return ("name", "created_at", "created_by", "expires_at", "last_used_at", "revoked_at")
+
+    def save_model(self, request: HttpRequest, obj: ScimToken, form: Any, change: bool) -> None:
+        """Issue the token; the page that follows is the only one that shows it."""
+        request.scim_token = issue_scim_token(  # type: ignore[attr-defined]  # read by response_add
+            name=obj.name, days=form.cleaned_data["days"], by=actor_of(request), now=datetime.now(UTC)
+        )
+
+    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+        """Nothing more to record: issuing has been."""
+
+    def response_add(self, request: HttpRequest, obj: ScimToken, post_url_continue: str | None = None) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request), "opts": ScimToken._meta, "title": f"SCIM token {obj.name}",
+            "token": request.scim_token, "address": request.build_absolute_uri("/scim/v2"),  # type: ignore[attr-defined]
+        }  # fmt: skip
+        return TemplateResponse(request, "admin/accounts/scim_token_issued.html", context)
+
+    @admin.action(description="Revoke the selected tokens: the next request with one is refused", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ScimToken]) -> None:
+        for token in queryset.filter(revoked_at=None):
+            revoke_scim_token(token, by=actor_of(request), now=datetime.now(UTC))
+        messages.success(request, "Revoked. The people and groups stay as they are.")

@@ -1,0 +1,119 @@
+"""Turn requests away before any view: from the wrong network, out of a recovery's bounds, or too many."""
+
+import hashlib
+from collections.abc import Callable
+
+from django.core.handlers.exception import response_for_exception
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+
+from apps.access.middleware import bearer
+from apps.access.problems import problem
+from apps.access.types import Actor
+from apps.accounts import rates
+from apps.tenants.addresses import admits, client_address
+from apps.tenants.types import TenantRef
+
+API, SCIM, RECOVER, RECOVERY_HOME = "/api/", "/scim/", "/accounts/recover/", "/accounts/recovery/"
+SIGN_IN = ("/accounts/oidc/", "/accounts/saml/", RECOVER)
+IN_RECOVERY = (
+    RECOVERY_HOME, "/accounts/sign-in/", "/accounts/sign-out/", "/accounts/oidc/", "/accounts/saml/", "/admin/accounts/identityprovider/",
+    "/admin/accounts/user/", "/admin/accounts/usergroup/", "/admin/accounts/attributedefinition/",
+    "/admin/tenants/signinsettings/", "/admin/autocomplete/", "/admin/jsi18n/",
+)  # fmt: skip
+"""all that a recovery link leads to: setting up sign-in and letting people in"""
+WRONG_NETWORK = "This address is not among those from which {tenant} may be reached."
+TOO_OFTEN = "Too many requests. Try again in {retry_s} seconds."
+SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+
+
+class GuardMiddleware:
+    """Three checks; none needs a statement, and none lets in anybody whom another would refuse."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        refusal = outside_networks(request) or outside_recovery(request) or too_often(request)
+        if refusal is not None:
+            return refusal
+        return guessing(request, self.get_response(request))
+
+
+def outside_networks(request: HttpRequest) -> HttpResponse | None:
+    """Refuse who does not come from the tenant's networks, signed in or not. A recovery link works from everywhere."""
+    tenant, actor = _tenant(request), _actor(request)
+    limits = tenant.limits
+    if request.path.startswith(SCIM):
+        networks = limits.networks_scim
+    elif request.path.startswith(API) and bearer(request):
+        networks = limits.networks_tokens
+    elif actor.kind == "recovery" or request.path.startswith(RECOVER):
+        return None
+    else:
+        networks = limits.networks_people
+    if admits(networks, client_address(request)):
+        return None
+    detail = WRONG_NETWORK.format(tenant=tenant.name)
+    return _refuse(request, 403, "Forbidden", detail, "access/wrong_network.html")
+
+
+def outside_recovery(request: HttpRequest) -> HttpResponse | None:
+    """Keep who came by a recovery link to what it is for; everything else does not exist for them."""
+    if _actor(request).kind != "recovery" or request.path == "/admin/" or request.path.startswith(IN_RECOVERY):
+        return None
+    if request.path == "/" and request.method == "GET":
+        return HttpResponseRedirect(RECOVERY_HOME)
+    return response_for_exception(request, Http404())
+
+
+def too_often(request: HttpRequest) -> HttpResponse | None:
+    """Count sign-ins per address, SCIM per token, and the API per person, each within its tenant."""
+    tenant, actor = _tenant(request), _actor(request)
+    retry_s = 0
+    if request.path.startswith(SIGN_IN):
+        retry_s = rates.hit("sign_in", tenant.id, str(client_address(request)))
+    elif request.path.startswith(SCIM):
+        token = bearer(request)
+        subject = hashlib.sha256(token.encode()).hexdigest() if token else str(client_address(request))
+        retry_s = rates.hit("scim", tenant.id, subject)
+    elif request.path.startswith(API) and actor.user_id is not None:
+        retry_s = rates.hit("api", tenant.id, str(actor.user_id))
+    return _slow_down(request, retry_s) if retry_s else None
+
+
+def guessing(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Count refused tokens per address. A valid token is never refused for what others tried before it."""
+    if response.status_code != 401 or not request.path.startswith((API, SCIM)) or not bearer(request):
+        return response
+    retry_s = rates.hit("failed_token", _tenant(request).id, str(client_address(request)))
+    return _slow_down(request, retry_s) if retry_s else response
+
+
+def _slow_down(request: HttpRequest, retry_s: int) -> HttpResponse:
+    detail = TOO_OFTEN.format(retry_s=retry_s)
+    response = _refuse(request, 429, "Too many requests", detail, "access/too_often.html")
+    response["Retry-After"] = str(retry_s)
+    return response
+
+
+def _refuse(request: HttpRequest, status: int, title: str, detail: str, template: str) -> HttpResponse:
+    """Answer in the form that the caller reads: SCIM's error, a problem document (RFC 9457), or a page."""
+    if request.path.startswith(SCIM):
+        body = {"schemas": [SCIM_ERROR], "status": str(status), "detail": detail}
+        return JsonResponse(body, status=status, content_type="application/scim+json")
+    if request.path.startswith(API):
+        return problem(status, title, detail)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=status, headers={"HX-Refresh": "true"})
+    return render(request, template, {"detail": detail, "address": client_address(request)}, status=status)
+
+
+def _tenant(request: HttpRequest) -> TenantRef:
+    tenant: TenantRef = request.tenant  # type: ignore[attr-defined]
+    return tenant
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]
+    return actor

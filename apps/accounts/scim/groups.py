@@ -1,0 +1,114 @@
+"""Writes of groups over SCIM: only groups that SCIM keeps, only memberships that came over SCIM."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from scim2_models import InvalidValueException, UniquenessException
+
+from apps.accounts.ending import end_sessions_of
+from apps.accounts.models import GroupMembership, User, UserGroup
+from apps.audit.services import record
+from apps.audit.types import AuditActor
+
+MAX_NAME, MAX_TEXT = 120, 255
+TOLD = 40
+
+
+@transaction.atomic
+def save_group(group: UserGroup | None, sent: Any, *, by: AuditActor, now: datetime) -> UserGroup:
+    """Make a group, or bring one to the state that was sent.
+
+    Raises:
+        InvalidValueException: the name is too long, or a member is no person of this tenant.
+        UniquenessException: this tenant has a group of this name, which may be one that was made by hand.
+    """
+    name, external_id = (sent.display_name or "").strip(), sent.external_id or ""
+    if not name or len(name) > MAX_NAME or len(external_id) > MAX_TEXT:
+        raise InvalidValueException(
+            detail=f"displayName has 1 to {MAX_NAME} characters, externalId at most {MAX_TEXT}."
+        )
+    others = UserGroup.objects.exclude(pk=group.pk) if group else UserGroup.objects.all()
+    if others.filter(name=name).exists():
+        raise UniquenessException(
+            detail="There is a group of this name already. If it was made by hand, an administrator can hand it over."
+        )
+    is_new = group is None
+    row = group or UserGroup(origin=UserGroup.Origin.SCIM)
+    is_renamed = (row.name, row.external_id) != (name, external_id)
+    row.name, row.external_id = name, external_id
+    if is_new:
+        row.save()
+    added, gone = _set_members(row, _wanted(sent.members or ()))
+    if not (is_new or is_renamed or added or gone):
+        return row
+    row.save()
+    facts = {
+        "is_renamed": is_renamed and not is_new, "added": len(added), "removed": len(gone),
+        "added_ids": sorted(map(str, added))[:TOLD], "removed_ids": sorted(map(str, gone))[:TOLD],
+    }  # fmt: skip
+    record("accounts.group_provisioned" if is_new else "accounts.group_changed", row, by=by, now=now, facts=facts)
+    end_sessions_of(added | gone, why="groups changed", by=by, now=now)
+    return row
+
+
+def _wanted(members: Iterable[Any]) -> set[UUID]:
+    wanted: set[UUID] = set()
+    for member in members:
+        if member.type not in (None, "User"):
+            raise InvalidValueException(detail="Groups hold people only, no groups.")
+        try:
+            wanted.add(UUID(member.value or ""))
+        except ValueError:
+            raise InvalidValueException(detail="A member is no person of this tenant.") from None
+    found = set(User.objects.filter(pk__in=wanted, removed_at=None).values_list("pk", flat=True))
+    if found != wanted:
+        raise InvalidValueException(detail="A member is no person of this tenant.")
+    return wanted
+
+
+def _set_members(group: UserGroup, wanted: set[UUID]) -> tuple[set[UUID], set[UUID]]:
+    """Bring SCIM's memberships to what was sent; return who was added and who is gone."""
+    own = GroupMembership.objects.filter(group=group, source=GroupMembership.Source.SCIM)
+    held = set(own.values_list("user_id", flat=True))
+    own.filter(user_id__in=held - wanted).delete()
+    GroupMembership.objects.bulk_create(
+        GroupMembership(user_id=user_id, group=group, source=GroupMembership.Source.SCIM)
+        for user_id in sorted(wanted - held)
+    )
+    return wanted - held, held - wanted
+
+
+@transaction.atomic
+def remove_group(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
+    """Delete a group with what it was granted: permissions are held by its id."""
+    members = list(GroupMembership.objects.filter(group=group).values_list("user_id", flat=True))
+    record("accounts.group_removed", group, by=by, now=now)
+    group.delete()
+    end_sessions_of(members, why="group removed", by=by, now=now)
+
+
+@transaction.atomic
+def hand_over(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
+    """Let SCIM keep a group that was made by hand: its members from claims go, those put in by hand stay."""
+    _drop_members(group, GroupMembership.Source.CLAIM, by=by, now=now)
+    UserGroup.objects.filter(pk=group.pk).update(origin=UserGroup.Origin.SCIM, claim_value="", updated_at=now)
+    record("accounts.group_handed_over", group, by=by, now=now)
+
+
+@transaction.atomic
+def take_back(group: UserGroup, *, by: AuditActor, now: datetime) -> None:
+    """Take a group from SCIM: the members that came over SCIM go, and SCIM does not see it any more."""
+    _drop_members(group, GroupMembership.Source.SCIM, by=by, now=now)
+    UserGroup.objects.filter(pk=group.pk).update(origin=UserGroup.Origin.ADMINISTRATOR, external_id="", updated_at=now)
+    record("accounts.group_taken_back", group, by=by, now=now)
+
+
+def _drop_members(group: UserGroup, source: str, *, by: AuditActor, now: datetime) -> None:
+    """Take out those whom one source put in; they sign in again."""
+    found = GroupMembership.objects.filter(group=group, source=source)
+    people = list(found.values_list("user_id", flat=True))
+    found.delete()
+    end_sessions_of(people, why="groups changed", by=by, now=now)

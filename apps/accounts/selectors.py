@@ -1,0 +1,88 @@
+"""Reads for pages: providers to sign in by, sessions in words, tokens by state."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.accounts.browsers import browser_words
+from apps.accounts.models import ApiToken, EmailDomain, IdentityProvider, UserSession
+from apps.accounts.sessions import is_over
+from apps.tenants.types import SignInLimits
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """One session as its owner sees it."""
+
+    id: UUID
+    browser: str
+    address: str
+    came_by: str
+    started_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+def running_sessions(limits: SignInLimits, *, now: datetime) -> QuerySet[UserSession]:
+    """Return the sessions of people of the bound tenant that can still go on."""
+    idle = timedelta(minutes=limits.session_idle_min)
+    longest = timedelta(minutes=limits.session_lifetime_min)
+    return UserSession.objects.filter(
+        user__isnull=False, expire_date__gt=now, last_seen_at__gt=now - idle, started_at__gt=now - longest
+    )
+
+
+def session_lines(
+    sessions: Iterable[UserSession], limits: SignInLimits, *, this: UUID | None, now: datetime
+) -> list[SessionLine]:
+    """Say each session in words, the one that asks first."""
+    lines = [
+        SessionLine(
+            row.pk, browser_words(row.browser), row.address or "unknown address", came_by(row), row.started_at,
+            row.last_seen_at, row.pk == this,
+        )
+        for row in sessions if not is_over(row, limits, now)
+    ]  # fmt: skip
+    return sorted(lines, key=lambda line: not line.is_this)
+
+
+def came_by(row: UserSession) -> str:
+    """Say through what a session was begun."""
+    return "recovery link" if row.kind == UserSession.Kind.RECOVERY else row.provider_name or "identity provider"
+
+
+def token_state(token: ApiToken, *, now: datetime) -> str:
+    """Say whether a token can be used."""
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at <= now else "valid"
+
+
+def enabled_providers() -> list[IdentityProvider]:
+    """Return the bound tenant's providers by which people may sign in."""
+    return list(IdentityProvider.objects.filter(is_enabled=True).order_by("name"))
+
+
+def domain_of(email: str) -> str:
+    """Return the domain of an address in small letters, or "" where there is none that could be listed."""
+    name, _, domain = email.strip().rpartition("@")
+    return domain.lower() if name and domain.isascii() else ""
+
+
+def provider_for(email: str) -> IdentityProvider | None:
+    """Return the enabled provider that an address leads to by its domain. Nobody is looked up."""
+    found = EmailDomain.objects.filter(domain=domain_of(email), provider__is_enabled=True).select_related("provider")
+    return next((row.provider for row in found), None)
+
+
+def domains_of(provider: IdentityProvider) -> set[str]:
+    """Return the domains that are listed for a provider."""
+    return set(EmailDomain.objects.filter(provider=provider).values_list("domain", flat=True))
+
+
+def belongs_elsewhere(email: str, provider: IdentityProvider) -> bool:
+    """Say whether an address is of a domain that is listed for another provider of the tenant."""
+    return EmailDomain.objects.filter(domain=domain_of(email)).exclude(provider=provider).exists()

@@ -1,0 +1,1 @@
+"""Where this installation may connect to on a customer's word. Plain Python: no Django."""

@@ -1,0 +1,77 @@
+"""From where a request comes, and whether that is allowed.
+
+The address is the connection's own. ``X-Forwarded-For`` counts only as far as proxies that the operator has named
+(``OMNI_TRUSTED_PROXIES``) have written it: read from the right, the first address that is none of them.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+UNIX = "unix"
+"""in the list of trusted proxies: whoever connects through the server's own socket"""
+
+
+def client_address(request: HttpRequest) -> Address | None:
+    """Return the client's address; None when it cannot be known, which no allow-list admits."""
+    own = request.META.get("REMOTE_ADDR", "")
+    trusted = tuple(settings.OMNI_TRUSTED_PROXIES)
+    found = parsed(own)
+    if not _is_proxy(own, found, trusted):
+        return found
+    hops = [hop for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    for hop in reversed(hops):
+        found = parsed(hop)
+        if found is None or not is_within(found, trusted):
+            return found
+    return found
+
+
+def _is_proxy(own: str, address: Address | None, trusted: tuple[str, ...]) -> bool:
+    return UNIX in trusted if not own else address is not None and is_within(address, trusted)
+
+
+def parsed(text: str) -> Address | None:
+    """Read an address, also with a port or brackets; IPv4 inside IPv6 is IPv4."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+
+
+def is_within(address: Address, networks: tuple[str, ...]) -> bool:
+    """Say whether the address lies in one of the networks."""
+    return any(address.version == network.version and address in network for network in _networks(networks))
+
+
+def admits(networks: tuple[str, ...], address: Address | None) -> bool:
+    """Say whether an allow-list lets the address in; an empty list lets everybody in."""
+    return not networks or (address is not None and is_within(address, networks))
+
+
+@lru_cache(maxsize=1024)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(text) for text in texts if text != UNIX)
+
+
+def network_text(text: str) -> str:
+    """Return a network as it is stored; a single address is a network of one.
+
+    Raises:
+        ValueError: it is neither, or has bits set beyond its prefix.
+    """
+    network = ip_network(text.strip())
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is not None and network.prefixlen >= 96:
+        return str(ip_network(f"{mapped}/{network.prefixlen - 96}"))
+    return str(network)

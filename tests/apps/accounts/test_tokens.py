@@ -1,0 +1,298 @@
+"""API tokens and service accounts: what a token opens, for how long, and who makes and revokes it."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from apps.access.selectors import actor_for_token, actor_from_reference
+from apps.accounts.errors import SignInError
+from apps.accounts.models import ApiToken, IdentityProvider, ServiceAccount, User, UserSession
+from apps.accounts.services import (
+    create_service_account,
+    invite_user,
+    issue_token,
+    revoke_token,
+    save_provider,
+    set_active,
+    set_administrator,
+    sign_in_from_claims,
+)
+from apps.audit.models import AuditEvent
+from apps.audit.types import SYSTEM
+from apps.tenants.binding import bound, unbound
+from apps.tenants.models import Tenant
+from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
+
+PAGE = "/accounts/tokens/"
+DATASETS = "/api/v1/datasets"
+
+
+def status(token: str, path: str = DATASETS, method: str = "get", host: str = "acme.localhost", **more: object) -> int:
+    client = Client(headers={"host": host, "authorization": f"Bearer {token}"})
+    with unbound():
+        return int(getattr(client, method)(path, **more).status_code)
+
+
+def shown(page: bytes) -> str | None:
+    found = re.search(rb"omni_[A-Za-z0-9_-]{43}", page)
+    return found[0].decode() if found else None
+
+
+def test_a_person_makes_uses_and_revokes_a_token(signed_in: SignedIn, ann: User) -> None:
+    browser = signed_in(ann)
+    with unbound():
+        made = browser.post(PAGE, {"name": "Notebook", "scope": "query", "days": "30"})
+        token = shown(made.content)
+        again = browser.get(PAGE)
+    assert token is not None
+    assert shown(again.content) is None
+    assert b"Notebook" in again.content
+    assert status(token) == 200
+    row = ApiToken.objects.get()
+    assert token.encode() not in bytes(row.digest)
+    assert row.last_used_at is not None
+    with unbound():
+        browser.post(f"{PAGE}{row.pk}/revoke/")
+    assert status(token) == 401
+    verbs = AuditEvent.objects.filter(actor_id=ann.pk).order_by("sequence").values_list("verb", flat=True)
+    assert list(verbs) == ["accounts.api_access_issued", "accounts.api_access_revoked"]
+
+
+def test_a_token_lives_as_long_as_the_tenant_allows(
+    acme: TenantRef, signed_in: SignedIn, ann: User, now: datetime
+) -> None:
+    Tenant.objects.filter(pk=acme.id).update(token_max_days=10)
+    browser = signed_in(ann)
+    with unbound():
+        refused = browser.post(PAGE, {"name": "Long", "scope": "query", "days": "11"})
+        made = browser.post(PAGE, {"name": "Short", "scope": "query", "days": "10"})
+    assert (refused.status_code, shown(refused.content)) == (422, None)
+    assert shown(made.content)
+    for days in (0, 11):
+        with pytest.raises(ValidationError):
+            issue_token(user=ann, name="x", days=days, by=SYSTEM, now=now)
+    token = issue_token(user=ann, name="x", days=10, by=SYSTEM, now=now)
+    assert actor_for_token(token, now=now + timedelta(days=10, seconds=-1)) is not None
+    assert actor_for_token(token, now=now + timedelta(days=10)) is None
+
+
+def test_nobody_sees_or_revokes_anothers_token(signed_in: SignedIn, ann: User, bob: User, now: datetime) -> None:
+    token = issue_token(user=bob, name="Bobs token", days=1, by=SYSTEM, now=now)
+    browser = signed_in(ann)
+    with unbound():
+        assert b"Bobs token" not in browser.get(PAGE).content
+    row = ApiToken.objects.get(user=bob)
+    with unbound():
+        assert browser.post(f"{PAGE}{row.pk}/revoke/").status_code == 404
+    assert status(token) == 200
+
+
+def test_a_token_that_reads_runs_nothing(ann: User, now: datetime) -> None:
+    reading = issue_token(user=ann, name="r", days=1, scope="read", by=SYSTEM, now=now)
+    querying = issue_token(user=ann, name="q", days=1, scope="query", by=SYSTEM, now=now)
+    body = json.dumps({"dataset": "Nothing", "fields": ["a.b"]})
+    assert (status(reading), status(querying)) == (200, 200)
+    asked = {"path": "/api/v1/query", "method": "post", "data": body, "content_type": "application/json"}
+    assert status(reading, **asked) == 403  # type: ignore[arg-type]
+    assert status(querying, **asked) == 404  # type: ignore[arg-type]  # it may ask; there is no such data set
+    assert AuditEvent.objects.filter(verb="queries.query_denied", facts__code="scope").count() == 1
+
+
+def test_work_that_is_queued_keeps_its_tokens_scope(ann: User, now: datetime) -> None:
+    issue_token(user=ann, name="r", days=1, scope="read", by=SYSTEM, now=now)
+    token = ApiToken.objects.get()
+    found = actor_from_reference("token", user_id=ann.pk, token_id=token.pk, support_session_id=None, now=now)
+    assert found is not None
+    assert not found.may_run
+
+
+def test_a_token_is_nothing_on_another_tenants_host(
+    ann: User, globex: TenantRef, make_person: Callable[..., User], now: datetime
+) -> None:
+    token = issue_token(user=ann, name="t", days=1, by=SYSTEM, now=now)
+    with bound(globex.id):
+        other = issue_token(user=make_person("gus@globex.example"), name="t", days=1, by=SYSTEM, now=now)
+    assert (status(token), status(token, host="globex.localhost")) == (200, 401)
+    assert (status(other), status(other, host="globex.localhost")) == (401, 200)
+
+
+def test_tokens_of_who_is_shut_out_are_revoked_for_good(ann: User, bob: User, now: datetime) -> None:
+    token = issue_token(user=ann, name="t", days=1, by=SYSTEM, now=now)
+    of_bob = issue_token(user=bob, name="t", days=1, by=SYSTEM, now=now)
+    assert status(token) == 200
+    set_active(ann, is_active=False, by=SYSTEM, now=now)
+    assert status(token) == 401
+    set_active(ann, is_active=True, by=SYSTEM, now=now)
+    assert (status(token), status(of_bob)) == (401, 200)
+
+
+def test_a_token_of_a_disabled_person_is_refused_even_when_nothing_revoked_it(ann: User, now: datetime) -> None:
+    token = issue_token(user=ann, name="t", days=1, by=SYSTEM, now=now)
+    assert status(token) == 200
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert status(token) == 401
+
+
+def test_administrators_find_and_revoke_anybodys_tokens(
+    signed_in: SignedIn, ada: User, ann: User, bob: User, now: datetime
+) -> None:
+    tokens = [issue_token(user=user, name=f"of {user.name}", days=1, by=SYSTEM, now=now) for user in (ann, bob)]
+    listed, admin, member = "/admin/accounts/apitoken/", signed_in(ada), signed_in(bob)
+    row = ApiToken.objects.get(user=ann)
+    with unbound():
+        page = admin.get(f"{listed}?q=ann@acme&scope__exact=query&state=valid").content.decode()
+        assert "of Ann" in page
+        assert "of Bob" not in page
+        assert member.get(listed).status_code == 404
+        admin.post(listed, {"action": "revoke", "_selected_action": [str(row.pk)]})
+    assert [status(token) for token in tokens] == [401, 200]
+
+
+def test_a_token_that_administers_needs_an_administrator_with_a_fresh_sign_in(
+    signed_in: SignedIn, ada: User, ann: User
+) -> None:
+    wanted = {"name": "Alarm", "scope": "admin", "days": "1"}
+    member, stale, fresh = signed_in(ann), signed_in(ada, is_fresh=False), signed_in(ada)
+    with unbound():
+        assert member.post(PAGE, wanted).status_code == 422
+        away = stale.post(PAGE, wanted)
+        made = fresh.post(PAGE, wanted)
+    assert away["Location"] == "/accounts/confirm/?next=%2Faccounts%2Ftokens%2F"
+    assert shown(made.content)
+    assert ApiToken.objects.get().scope == "admin"
+
+
+def test_the_administration_api_lists_and_ends(signed_in: SignedIn, ada: User, ann: User, now: datetime) -> None:
+    admin = issue_token(user=ada, name="Alarm", days=1, scope="admin", by=SYSTEM, now=now)
+    plain = issue_token(user=ada, name="Plain", days=1, by=SYSTEM, now=now)
+    of_ann = issue_token(user=ann, name="Ann", days=1, by=SYSTEM, now=now)
+    browser = signed_in(ann)
+    client = Client(headers={"host": "acme.localhost", "authorization": f"Bearer {admin}"})
+    with unbound():
+        tokens = client.get("/api/v1/admin/tokens").json()["tokens"]
+        sessions = client.get("/api/v1/admin/sessions").json()["sessions"]
+    assert {row["name"] for row in tokens} == {"Alarm", "Plain", "Ann"}
+    assert [row["person"] for row in sessions] == ["ann@acme.example"]
+    text = json.dumps([tokens, sessions])
+    assert browser.cookies["omni_session"].value not in text
+    target = next(row["id"] for row in tokens if row["name"] == "Ann")
+    assert status(plain, f"/api/v1/admin/tokens/{target}", "delete") == 403
+    assert status(of_ann) == 200
+    assert status(admin, f"/api/v1/admin/tokens/{target}", "delete") == 204
+    assert status(of_ann) == 401
+    assert status(admin, f"/api/v1/admin/sessions/{sessions[0]['id']}", "delete") == 204
+    assert not UserSession.objects.filter(user=ann).exists()
+    assert status(admin, f"/api/v1/admin/sessions/{sessions[0]['id']}", "delete") == 404
+
+
+def test_a_token_that_administers_sinks_with_its_holder(ada: User, now: datetime) -> None:
+    admin = issue_token(user=ada, name="Alarm", days=1, scope="admin", by=SYSTEM, now=now)
+    assert status(admin, "/api/v1/admin/tokens") == 200
+    set_administrator(ada, is_tenant_admin=False, by=SYSTEM, now=now)
+    assert status(admin, "/api/v1/admin/tokens") == 403
+    assert status(admin) == 200
+
+
+def test_the_administration_api_stays_within_its_tenant(
+    ada: User, globex: TenantRef, make_person: Callable[..., User], now: datetime
+) -> None:
+    admin = issue_token(user=ada, name="Alarm", days=1, scope="admin", by=SYSTEM, now=now)
+    with bound(globex.id):
+        theirs = issue_token(user=make_person("gus@globex.example"), name="t", days=1, by=SYSTEM, now=now)
+        row = ApiToken.objects.get()
+    assert status(admin, f"/api/v1/admin/tokens/{row.pk}", "delete") == 404
+    assert status(theirs, host="globex.localhost") == 200
+
+
+@pytest.fixture
+def robot(ada: User, now: datetime) -> ServiceAccount:
+    return create_service_account(name="Nightly export", owner=ada, by=SYSTEM, now=now)
+
+
+def test_a_service_account_acts_with_a_token_and_never_signs_in(
+    robot: ServiceAccount, signed_in: SignedIn, now: datetime
+) -> None:
+    token = issue_token(user=robot, name="t", days=1, by=SYSTEM, now=now)
+    assert status(token) == 200
+    browser = signed_in(User.objects.get(pk=robot.pk))
+    with unbound():
+        assert browser.get(PAGE).status_code == 302
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=robot.pk).update(issuer="https://idp.example", subject="robot")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=robot.pk).update(is_tenant_admin=True)
+
+
+def test_no_provider_makes_a_person_into_a_service_account(robot: ServiceAccount, now: datetime) -> None:
+    row = IdentityProvider(slug="m", name="M", issuer="https://idp.example", client_id="a", sealed_client_secret=b"-")
+    provider = save_provider(row, client_secret="s", by=SYSTEM, now=now)
+    claims = {"sub": "mallory", "email": robot.email, "email_verified": True}
+    for admits in (False, True):
+        provider.admits_uninvited = admits
+        with pytest.raises(SignInError):
+            sign_in_from_claims(provider=provider, claims=claims, now=now)
+    with pytest.raises(ValidationError):
+        invite_user(email=robot.email, is_admin=True, by=SYSTEM, now=now)
+    assert sign_in_from_claims(provider=provider, claims=claims | {"email": "new@acme.example"}, now=now)
+
+
+def test_administrators_make_disable_and_equip_service_accounts(signed_in: SignedIn, ada: User, ann: User) -> None:
+    admin, stale, member = signed_in(ada), signed_in(ada, is_fresh=False), signed_in(ann)
+    base = "/admin/accounts/serviceaccount/"
+    with unbound():
+        assert member.get(base).status_code == 404
+        assert admin.post(f"{base}add/", {"name": "Robot", "owner": str(ann.pk)}).status_code == 302
+    robot = ServiceAccount.objects.get(kind="service")
+    assert (robot.owner_id, robot.email) == (ann.pk, "robot@service.invalid")
+    with unbound():
+        assert admin.post(f"{base}add/", {"name": "robot", "owner": str(ann.pk)}).status_code == 200
+        assert b"Robot" in admin.get(f"{base}{robot.pk}/change/").content
+        assert stale.post(f"{base}{robot.pk}/token/", {"name": "t", "scope": "query", "days": "1"}).status_code == 302
+        made = admin.post(f"{base}{robot.pk}/token/", {"name": "t", "scope": "query", "days": "1"})
+    token = shown(made.content)
+    assert token is not None
+    assert status(token) == 200
+    with unbound():
+        assert admin.post(f"{base}{robot.pk}/switch/", {"to": "disabled"}).status_code == 302
+    assert status(token) == 401
+    with unbound():
+        assert admin.get(f"{base}{ann.pk}/change/").status_code == 302  # a person is none
+        assert b"Robot" not in admin.get("/admin/accounts/user/").content
+
+
+def test_the_commands_make_accounts_and_tokens(ada: User) -> None:
+    def run(*words: str) -> str:
+        out = StringIO()
+        with unbound():
+            call_command(*words, stdout=out)
+        return out.getvalue().strip()
+
+    address = run("create_service_account", "acme", "Loader", "--owner", ada.email)
+    token = run("issue_token", "acme", address, "--name", "t", "--days", "1", "--scope", "read")
+    assert status(token) == 200
+    assert ApiToken.objects.get().scope == "read"
+    for words in (
+        ("create_service_account", "acme", "Other", "--owner", "nobody@acme.example"),
+        ("create_service_account", "acme", "Loader", "--owner", ada.email),
+        ("issue_token", "acme", address, "--name", "t", "--days", "400"),
+    ):
+        with pytest.raises(CommandError):
+            run(*words)
+
+
+def test_revoking_twice_is_written_down_once(ann: User, now: datetime) -> None:
+    issue_token(user=ann, name="t", days=1, by=SYSTEM, now=now)
+    row = ApiToken.objects.get()
+    revoke_token(row, by=SYSTEM, now=now)
+    revoke_token(row, by=SYSTEM, now=now + timedelta(hours=1))
+    assert AuditEvent.objects.filter(verb="accounts.api_access_revoked").count() == 1
+    assert ApiToken.objects.get().revoked_at == now

@@ -1,0 +1,36 @@
+"""Drivers of sources are loaded when somebody uses them; a web process uses none."""
+
+import os
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+import omni.wsgi
+from django.urls import get_resolver
+for conf in ("omni.urls.tenant", "omni.urls.platform"):
+    get_resolver(conf).url_patterns
+import omni.celery
+print(sorted({"pymysql", "duckdb", "pyspark", "grpc"} & set(sys.modules)))
+{more}
+"""
+
+
+def loaded(more: str = "") -> str:
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "omni.settings.test", "OMNI_PROCESS": "web"}
+    program = PROGRAM.replace("{more}", more)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def test_a_web_process_loads_no_driver_of_a_source() -> None:
+    assert loaded() == "[]"
+
+
+def test_a_driver_is_loaded_with_its_adapter_and_duckdb_never_in_this_process() -> None:
+    use = (
+        "import apps.warehouses.mysql, apps.warehouses.duckdb; print('pymysql' in sys.modules, 'duckdb' in sys.modules)"
+    )
+    assert loaded(use) == "True False"

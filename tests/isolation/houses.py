@@ -1,0 +1,357 @@
+"""Two customers with one of everything, and our staff. Acme is the one that others try to reach: its texts hold a canary."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import psycopg
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+from django.test import Client
+
+from apps.access.models import AccessReview, Role, RoleAssignment, ViewSession
+from apps.access.selectors import actor_for_user
+from apps.access.services import grant_permission
+from apps.accounts.models import (
+    ApiToken,
+    AttributeDefinition,
+    ClaimMapping,
+    EmailDomain,
+    GroupMembership,
+    IdentityProvider,
+    SpentAssertion,
+    User,
+    UserAttribute,
+    UserGroup,
+)
+from apps.accounts.saml.metadata import plain_certificate
+from apps.accounts.services import issue_token, save_provider
+from apps.audit.types import SYSTEM
+from apps.connections.models import CatalogColumn, CatalogTable, Connection
+from apps.connections.services import save_connection
+from apps.dashboards.models import Folder
+from apps.dashboards.services import import_dashboard
+from apps.datamodels.models import DataModel, Dataset, ModelVersion
+from apps.datamodels.services import import_files, open_draft
+from apps.governance.models import ApprovalRequest, PublishingPolicy
+from apps.queries.models import CachedResult, QueryRun
+from apps.queries.services import answer
+from apps.retention.models import PurgeRun
+from apps.support import services as support
+from apps.support.models import SupportRequest
+from apps.tenants.binding import bound
+from apps.tenants.models import Tenant, TenantOwnedModel
+from apps.tenants.selectors import tenant_by_slug
+from apps.tenants.services import create_tenant
+from apps.tenants.types import TenantRef
+from apps.vault.services import create_tenant_keys, ensure_worker_keys
+from tests import databases
+from tests.environment import WORKER
+from tests.saml_keys import make_pair
+
+CANARY = "canary9c41"
+BACKEND = "apps.accounts.backends.IdentityBackend"
+VIEW = """
+table_name: orders
+dimensions:
+  id: {{primary_key: true, hidden: true}}
+  status: {{label: "{mark} status"}}
+measures:
+  count: {{aggregate_type: count, label: "{mark} orders"}}
+"""
+
+
+@dataclass(repr=False)
+class House:
+    """A tenant, its people by name, and one of everything, by name: what specimens point at."""
+
+    tenant: TenantRef
+    mark: str
+    now: datetime
+    people: dict[str, User] = field(default_factory=dict)
+    browsers: dict[str, Client] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    things: SimpleNamespace = field(default_factory=SimpleNamespace)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.things, name)
+
+    def browser(self, name: str) -> Client:
+        """Return a new browser of a person who has just signed in."""
+        client = Client(headers={"host": self.tenant.host})
+        with bound(self.tenant.id):
+            client.force_login(self.people[name], backend=BACKEND)
+        return client
+
+    def row_of(self, label: str) -> Any:
+        """Return the tenant's row of a model that is named by its label."""
+        return self.row(apps.get_model(label))
+
+    def row(self, model: type[Any]) -> Any:
+        """Return the tenant's row of a model, or None."""
+        if model is Tenant:
+            return Tenant.objects.get(pk=self.tenant.id)
+        with bound(self.tenant.id):
+            return model.objects.order_by("pk").first()
+
+
+@dataclass(repr=False)
+class World:
+    """Both customers and the platform."""
+
+    acme: House
+    globex: House
+    platform: House
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """Build everything once; leave the database and Redis empty."""
+    now = datetime.now(UTC)
+    ensure_worker_keys()
+    try:
+        platform = _house("platform", "staff", now, kind=Tenant.Kind.PLATFORM, host="localhost")
+        with bound(platform.tenant.id):
+            platform.people["sam"] = _person("sam@omni.example", is_tenant_admin=True)
+        made = World(_house("acme", CANARY, now), _house("globex", "plain", now), platform)
+        for house in (made.acme, made.globex):
+            with bound(house.tenant.id):
+                _people(house)
+                _data(house)
+                _administration(house)
+            _support(house, platform)
+            _unnamed(house)
+        yield made
+    finally:
+        connections.close_all()
+        databases.remove_rows(WORKER)
+        with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
+            client.flushdb()
+        for slug in ("acme", "globex"):
+            shutil.rmtree(Path(settings.OMNI_DATA_DIR) / slug, ignore_errors=True)
+
+
+def _house(slug: str, mark: str, now: datetime, *, kind: Any = Tenant.Kind.CUSTOMER, host: str = "") -> House:
+    tenant = create_tenant(slug=slug, name=slug.capitalize(), kind=kind, host=host)
+    with bound(tenant.id):
+        create_tenant_keys(now=now)
+    return House(tenant_by_slug(slug), mark, now)
+
+
+def _person(email: str, **fields: Any) -> User:
+    return User.objects.create(email=email, issuer="https://idp.example", subject=email, **fields)
+
+
+def _people(house: House) -> None:
+    """Ada administers, Ann may see everything, May may see nothing, Dis was shut out after signing in."""
+    for name in ("ada", "ann", "may", "dis"):
+        email = f"{name}@{house.tenant.slug}.example"
+        house.people[name] = _person(email, name=f"{house.mark} {name}", is_tenant_admin=name == "ada")
+        house.tokens[name] = issue_token(user=house.people[name], name=house.mark, days=1, by=SYSTEM, now=house.now)
+    group = UserGroup.objects.create(name=f"{house.mark} analysts")
+    GroupMembership.objects.create(user=house.people["ann"], group=group)
+    region = AttributeDefinition.objects.create(name="region", label=f"{house.mark} region")
+    UserAttribute.objects.create(user=house.people["ann"], definition=region, values=[house.mark])
+    provider = IdentityProvider(
+        slug=f"{house.tenant.slug}-idp",
+        name=f"{house.mark} sign-in",
+        issuer="https://127.0.0.1:1",
+        client_id=house.mark,
+    )
+    save_provider(provider, client_secret=house.mark, by=SYSTEM, now=house.now)
+    ClaimMapping.objects.create(provider=provider, claim="region", definition=region)
+    house.things.saml_provider = save_provider(
+        IdentityProvider(
+            slug=f"{house.tenant.slug}-saml",
+            name=f"{house.mark} SAML",
+            protocol=IdentityProvider.Protocol.SAML,
+            issuer=f"urn:{house.tenant.slug}",
+            sso_url="https://127.0.0.1:1/sso",
+            certificates=[plain_certificate(make_pair(house.tenant.slug)[1].decode())],
+        ),
+        client_secret=None, by=SYSTEM, now=house.now,
+    )  # fmt: skip
+    saml = house.things.saml_provider
+    EmailDomain.objects.create(provider=saml, domain=f"{house.tenant.slug}.example")
+    SpentAssertion.objects.create(provider=saml, digest=house.mark.encode(), expires_at=house.now + timedelta(hours=1))
+    role = Role.objects.create(name=f"{house.mark} role", capabilities=["query"])
+    RoleAssignment.objects.create(user=house.people["ann"], role=role)
+    house.things.group, house.things.provider, house.things.role, house.things.region = group, provider, role, region
+    house.things.person, house.things.admin, house.things.token = (
+        house.people["ann"],
+        house.people["ada"],
+        ApiToken.objects.first(),
+    )
+
+
+def _data(house: House) -> None:
+    """A file with one row, a published model with a draft, a dashboard, an answer that is kept, a run."""
+    slug, now, ann = house.tenant.slug, house.now, house.people["ann"]
+    path = Path(settings.OMNI_DATA_DIR) / slug / f"{slug}-{WORKER}.duckdb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as database:
+        database.execute("CREATE TABLE orders (id INT, status VARCHAR)")
+        database.execute("INSERT INTO orders VALUES (1, $mark)", {"mark": house.mark})
+    connection = Connection(name=f"{house.mark}-shop", dialect="duckdb", database=path.name)
+    save_connection(connection, secret=None, by=SYSTEM, now=now)
+    table = CatalogTable.objects.create(connection=connection, schema="main", name=house.mark, seen_at=now)
+    CatalogColumn.objects.create(table=table, name=house.mark, type="int", position=1)
+    files = {"orders.view.yaml": VIEW.format(mark=house.mark), "relationships.yaml": "[]\n"}
+    files[f"{slug}_sales.topic.yaml"] = f"base_view: orders\nlabel: {house.mark} sales\n"
+    import_files(connection=connection, name=f"{house.mark}-shop", files=files, publish=True, by=SYSTEM, now=now)
+    things = house.things
+    things.connection, things.data_model, things.dataset = connection, DataModel.objects.get(), Dataset.objects.get()
+    things.draft = open_draft(things.data_model, by=actor_for_user(house.people["ada"]), now=now)
+    things.version = ModelVersion.objects.order_by("number").first()
+    grant_permission(user=ann, permission="query_dataset", obj=things.dataset, by=SYSTEM, now=now)
+    grant_permission(group=things.group, permission="query_dataset", obj=things.dataset, by=SYSTEM, now=now)
+    things.question = {"dataset": things.dataset.name, "fields": ["orders.status", "orders.count"]}
+    things.folder = Folder.objects.create(name=f"{house.mark} folder")
+    things.dashboard = import_dashboard(_dashboard(house), by=SYSTEM, now=now)
+    things.dashboard.folder = things.folder
+    things.dashboard.save()
+    for codename, obj in (("view_dashboard", things.dashboard), ("view_folder", things.folder)):
+        grant_permission(user=ann, permission=codename, obj=obj, by=SYSTEM, now=now)
+        grant_permission(group=things.group, permission=codename, obj=obj, by=SYSTEM, now=now)
+    things.tile, things.filter = things.dashboard.tiles.get(), things.dashboard.filters.get()
+    answer(actor_for_user(ann), things.question, now=now, wait_s=5)
+    assert CachedResult.objects.exists()
+    things.run = QueryRun.objects.get()
+
+
+def _dashboard(house: House) -> dict[str, Any]:
+    dataset = house.things.dataset.name
+    query = {"fields": house.things.question["fields"]}
+    return {
+        "slug": f"{house.tenant.slug}-board", "title": f"{house.mark} board", "description": house.mark,
+        "filters": [{"key": "status", "label": house.mark, "field": "orders.status", "dataset": dataset}],
+        "tiles": [{"title": f"{house.mark} tile", "dataset": dataset, "chart": "bar", "query": query}],
+    }  # fmt: skip
+
+
+def _administration(house: House) -> None:
+    """What administrators leave behind."""
+    now, ada, ann, things = house.now, house.people["ada"], house.people["ann"], house.things
+    soon = now + timedelta(hours=1)
+    ViewSession.objects.create(viewer=ada, person=ann, started_at=now, expires_at=soon)
+    AccessReview.objects.create(
+        subject_kind="dataset", subject_id=things.dataset.pk, subject_label=house.mark, digest="0" * 64, entries=1,
+        note=house.mark, reviewed_by=ada, reviewed_by_label=str(ada), reviewed_at=now,
+    )  # fmt: skip
+    PublishingPolicy.objects.create(changed_at=now)
+    things.approval = ApprovalRequest.objects.create(
+        kind="publish", data_model=things.data_model, version=things.draft, digest="0" * 64, note=house.mark,
+        requested_by=ann, requested_at=now, expires_at=soon,
+    )  # fmt: skip
+    PurgeRun.objects.create(started_at=now, finished_at=now)
+    for name in house.people:
+        house.browsers[name] = house.browser(name)
+    User.objects.filter(pk=house.people["dis"].pk).update(is_active=False)
+
+
+def _support(house: House, platform: House) -> None:
+    """Sam was let in, and is in; another wish of his waits."""
+    with bound(platform.tenant.id):
+        sam = actor_for_user(platform.people["sam"], is_platform=True)
+    for name in ("support_request", "waiting_request"):
+        with bound(platform.tenant.id):
+            asked = support.request_access(
+                tenant_slug=house.tenant.slug, reason="incident", reason_text=house.mark, minutes=60, by=sam, now=house.now
+            )  # fmt: skip
+        with bound(house.tenant.id):
+            setattr(house.things, name, SupportRequest.objects.get(pk=asked.request_id))
+    with bound(house.tenant.id):
+        support.approve_request(
+            house.things.support_request, minutes=30, dataset_ids=[house.things.dataset.pk], grants_values=False,
+            by=actor_for_user(house.people["ada"]), now=house.now,
+        )  # fmt: skip
+    visitor = Client(headers={"host": house.tenant.host})
+    assert visitor.post(f"/support/enter/{ticket(house, platform)}/").status_code == 302
+    house.browsers["visitor"] = visitor
+    platform.browsers["sam"] = platform.browser("sam")
+    house.things.ticket = ticket(house, platform)
+
+
+def ticket(house: House, platform: House) -> str:
+    """Return a ticket with which Sam enters the customer."""
+    with bound(platform.tenant.id):
+        sam = actor_for_user(platform.people["sam"], is_platform=True)
+        return support.issue_ticket(house.things.support_request.pk, by=sam, now=house.now)[1]
+
+
+def _unnamed(house: House) -> None:
+    """Every model of a tenant has a row in the house, so that a digest of it says something."""
+    owned = [model for model in apps.get_models() if issubclass(model, TenantOwnedModel)]
+    bare = [model._meta.label for model in owned if house.row(model) is None]
+    assert set(bare) <= {"support.StaffRequestReference"}, f"give {bare} a row in tests/isolation/houses.py"
+
+
+TABLES = """SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+ WHERE a.attname = 'tenant_id' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY 1"""
+OTHERS = ("tenants_tenant", "auth_permission", "django_content_type", "django_migrations", "django_admin_log")
+
+
+class Ledger:
+    """What the whole database holds, table by table and tenant by tenant, seen by a superuser."""
+
+    def __init__(self) -> None:
+        self.connection = psycopg.connect(databases.admin_url(f"omni_test_{WORKER}"), autocommit=True)
+        owned = [name for (name,) in self.connection.execute(TABLES)]
+        parts = [(name, "tenant_id::text") for name in owned] + [(name, "''") for name in OTHERS]
+        self.statement = " UNION ALL ".join(
+            f"SELECT '{name}', {tenant}, count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {name} t GROUP BY 2"
+            for name, tenant in parts
+        )
+        self.texts = " UNION ALL ".join(
+            f"SELECT '{name}', t::text FROM {name} t WHERE tenant_id = %(tenant)s" for name in owned
+        )
+
+    def read(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """Return (table, tenant) → (number of rows, digest of them)."""
+        return {
+            (table, tenant): (count, digest) for table, tenant, count, digest in self.connection.execute(self.statement)
+        }
+
+    def mentions(self, house: House, texts: set[str], *, but: frozenset[str]) -> list[str]:
+        """Return the tables of a house that hold any of the texts."""
+        rows = self.connection.execute(self.texts, {"tenant": house.tenant.id})
+        return sorted({table for table, text in rows if table not in but and any(known in text for known in texts)})
+
+    def ids(self, house: House) -> set[str]:
+        """Return the id of every row of a house."""
+        found: set[str] = set()
+        for model in apps.get_models():
+            if issubclass(model, TenantOwnedModel):
+                with bound(house.tenant.id):
+                    found |= {str(pk) for pk in model.objects.values_list("pk", flat=True)}
+        return found
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def changed(
+    before: dict[tuple[str, str], tuple[int, str]], after: dict[tuple[str, str], tuple[int, str]], *houses: House
+) -> set[str]:
+    """Return the tables that changed, those of the named houses and of nobody."""
+    tenants = {"", *(str(house.tenant.id) for house in houses)}
+    return {
+        table
+        for table, tenant in {*before, *after}
+        if tenant in tenants and before.get((table, tenant)) != after.get((table, tenant))
+    }
+
+
+def nothing() -> str:
+    """Return an id of nothing."""
+    return str(uuid4())

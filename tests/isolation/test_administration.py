@@ -1,0 +1,142 @@
+"""Globex's administrator, with Acme's ids in every form, action, filter and autocomplete of the administration."""
+
+from typing import Any
+
+import pytest
+from django.db.models import ForeignKey, ManyToManyField
+from django.urls import reverse
+
+from apps.access.sites import tenant_admin_site
+from tests.isolation.houses import CANARY, House, Ledger, World, changed
+from tests.isolation.test_matrix import AUDIT, SESSION
+
+PAGES = sorted(tenant_admin_site._registry.items(), key=lambda pair: pair[0]._meta.label)
+IDS = [model._meta.label for model, _ in PAGES]
+
+
+def address(model: type[Any], page: str, *args: object) -> str:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+    return reverse(name, args=args, urlconf="omni.urls.tenant")
+
+
+def relations(model: type[Any]) -> list[Any]:
+    """Return the fields of a model that lead to a row of a tenant."""
+    fields = [*model._meta.local_fields, *model._meta.local_many_to_many]
+    return [field for field in fields if isinstance(field, ForeignKey | ManyToManyField) and field.name != "tenant"]
+
+
+def shows(answer: Any) -> bool:
+    return CANARY in answer.content.decode(errors="replace")
+
+
+def theirs(house: House, model: type[Any]) -> str:
+    return str(house.row(model).pk)
+
+
+@pytest.mark.parametrize(("model", "page"), PAGES, ids=IDS)
+def test_no_action_takes_another_tenants_row(houses: World, ledger: Ledger, model: type[Any], page: Any) -> None:
+    before, client = ledger.read(), houses.globex.browser("ada")
+    names = [action if isinstance(action, str) else action.__name__ for action in page.actions or ()]
+    for name in ("delete_selected", *names):
+        data = {
+            "action": name,
+            "_selected_action": theirs(houses.acme, model),
+            "select_across": "0",
+            "index": "0",
+            "post": "yes",
+        }
+        answer = client.post(address(model, "changelist"), data, follow=True)
+        assert answer.status_code in (200, 403, 404), name
+        assert not shows(answer), name
+    assert changed(before, ledger.read(), houses.acme) == set()
+
+
+@pytest.mark.parametrize(("model", "page"), PAGES, ids=IDS)
+def test_no_form_takes_another_tenants_row(houses: World, ledger: Ledger, model: type[Any], page: Any) -> None:
+    """Every relation of the model and of its inlines names a row of Acme's."""
+    before, client = ledger.read(), houses.globex.browser("ada")
+    ids = ledger.ids(houses.acme)
+    data = {field.name: theirs(houses.acme, field.related_model) for field in relations(model)}
+    data |= {"holder_groups": theirs(houses.acme, houses.acme.group.__class__), "holders": str(houses.acme.person.pk)}
+    data |= {
+        "name": "mine",
+        "label": "Mine",
+        "slug": "mine",
+        "title": "Mine",
+        "email": "mine@globex.example",
+        "timezone": "UTC",
+    }
+    for inline in page.inlines:
+        prefix = inline.model._meta.get_field(fk_of(inline.model, model)).remote_field.get_accessor_name()
+        data |= {f"{prefix}-TOTAL_FORMS": "1", f"{prefix}-INITIAL_FORMS": "0"}
+        data |= {
+            f"{prefix}-0-{field.name}": theirs(houses.acme, field.related_model) for field in relations(inline.model)
+        }
+    own = houses.globex.row(model)
+    for path in (
+        address(model, "add"),
+        address(model, "change", own.pk),
+        address(model, "change", theirs(houses.acme, model)),
+    ):
+        answer = client.post(path, data)
+        assert answer.status_code in (200, 302, 403, 404, 405), path
+        assert not shows(answer), path
+    assert changed(before, ledger.read(), houses.acme) == set()
+    assert ledger.mentions(houses.globex, ids, but=frozenset({AUDIT, SESSION})) == []
+
+
+def fk_of(model: type[Any], parent: type[Any]) -> str:
+    return str(next(field.name for field in model._meta.local_fields if field.related_model is parent))
+
+
+@pytest.mark.parametrize(("model", "page"), PAGES, ids=IDS)
+def test_no_filter_or_search_finds_another_tenants_row(houses: World, model: type[Any], page: Any) -> None:
+    client = houses.globex.browser("ada")
+    asked = [
+        {"q": CANARY},
+        {"q": theirs(houses.acme, model)},
+        {"tenant": str(houses.acme.tenant.id)},
+        {"tenant__id__exact": str(houses.acme.tenant.id)},
+    ]
+    for field in relations(model):
+        key = theirs(houses.acme, field.related_model)
+        asked += [{f"{field.name}__id__exact": key}, {f"{field.name}": key}, {f"{field.name}__isnull": "False"}]
+    for query in asked:
+        answer = client.get(address(model, "changelist"), query_params=query, follow=True)
+        assert answer.status_code in (200, 400), query
+        assert not shows(answer) or CANARY in query.values(), query
+    history = client.get(address(model, "history", theirs(houses.acme, model)), follow=True)
+    assert not shows(history)
+
+
+def test_the_houses_own_administrator_finds_these_rows(houses: World) -> None:
+    client = houses.acme.browser("ada")
+    found = [model._meta.label for model, _ in PAGES if shows(client.get(address(model, "changelist")))]
+    assert len(found) > 8
+
+
+def fields() -> list[tuple[str, str, str]]:
+    """Return every field that autocomplete could be asked about: of each page and each inline."""
+    models = {model for model, _ in PAGES} | {inline.model for _, page in PAGES for inline in page.inlines}
+    return sorted(
+        (model._meta.app_label, model._meta.model_name, field.name) for model in models for field in relations(model)
+    )
+
+
+def test_no_autocomplete_offers_another_tenants_row(houses: World) -> None:
+    own, other, offered = houses.acme.browser("ada"), houses.globex.browser("ada"), 0
+    for app_label, model_name, field_name in fields():
+        for term in ("", CANARY, "acme"):
+            query = {"app_label": app_label, "model_name": model_name, "field_name": field_name, "term": term}
+            answer = other.get("/admin/autocomplete/", query_params=query)
+            assert answer.status_code in (200, 403, 404), query
+            assert not shows(answer), query
+        offered += shows(own.get("/admin/autocomplete/", query_params=query | {"term": ""}))
+    assert offered > 0
+
+
+def test_no_search_of_the_administration_finds_another_tenants_row(houses: World) -> None:
+    for term in (CANARY, "acme", "ann@acme"):
+        assert not shows(
+            houses.globex.browser("ada").get("/admin/search/", query_params={"s": "x" if term == CANARY else term})
+        )

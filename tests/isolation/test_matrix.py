@@ -1,0 +1,298 @@
+"""Every address × every method × everybody who must be refused, with real things of another house in path, query and body.
+
+The addresses come from the URL map: a new one fails the suite until it has a specimen, one line in ``specimens.py``. Nobody
+who is refused sees the canary or leaves a trace in the database; the house's own people are the positive control.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from apps.accounts.services import end_sessions
+from apps.audit.types import SYSTEM
+from apps.tenants.binding import bound
+from tests.isolation.houses import CANARY, House, Ledger, World, changed, ticket
+from tests.isolation.specimens import Specimen, filled, routes, specimens, values
+
+URLCONFS = ("omni.urls.tenant", "omni.urls.platform")
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
+COMPARED = ("get", "post", "delete")
+REFUSED = {401, 403, 404, 405}
+SESSION = "accounts_usersession"
+AUDIT = "audit_auditevent"
+
+Caller = Callable[[Specimen], tuple[Client, dict[str, str]]]
+Answer = Any
+
+
+def call(
+    client: Client,
+    method: str,
+    route: str,
+    specimen: Specimen,
+    house: House,
+    headers: dict[str, str],
+    *,
+    is_missing: bool = False,
+) -> Answer:
+    """Ask for an address, with things of a house in path, query and body."""
+    path = filled(route, values(house, specimen.path, is_missing=is_missing))
+    query = values(house, specimen.query, is_missing=is_missing)
+    body = values(house, specimen.body, is_missing=is_missing)
+    options: dict[str, Any] = {"headers": headers, "query_params": query}
+    if method in ("post", "put", "patch", "delete"):
+        if specimen.json:
+            question = json.dumps(getattr(house, specimen.json))
+            options |= {
+                "data": question.replace(house.dataset.name, "missing") if is_missing else question,
+                "content_type": "application/json",
+            }
+        elif method == "post":
+            options["data"] = body
+    return getattr(client, method)(path, **options)
+
+
+def text_of(answer: Answer) -> str:
+    content = b"".join(answer.streaming_content) if getattr(answer, "streaming", False) else answer.content
+    return str(answer.headers) + content.decode(errors="replace")
+
+
+@pytest.mark.parametrize("urlconf", URLCONFS)
+def test_every_address_has_a_specimen(urlconf: str) -> None:
+    missing = set(routes(urlconf)) - specimens(urlconf).keys()
+    assert not missing, f"add a line to tests/isolation/specimens.py for {sorted(missing)}"
+    gone = specimens(urlconf).keys() - set(routes(urlconf))
+    assert not gone, f"remove the lines of {sorted(gone)}"
+    assert len(routes("omni.urls.tenant")) > 120
+
+
+@pytest.mark.parametrize("urlconf", URLCONFS)
+def test_the_houses_own_people_reach_what_the_specimens_name(houses: World, urlconf: str) -> None:
+    """Without this the refusals below could be of things that do not exist."""
+    is_platform = urlconf.endswith("platform")
+    wrong, shown = [], 0
+    for route, specimen in specimens(urlconf).items():
+        if "<str:ticket>" in route:
+            houses.acme.things.ticket = ticket(houses.acme, houses.platform)
+        client = houses.platform.browser("sam") if is_platform else houses.acme.browser(specimen.who)
+        answer = call(client, "get", route, specimen, houses.acme, {})
+        shown += CANARY in text_of(answer)
+        if is_platform and "oidc" in route:
+            continue  # the platform of these tests has no identity provider
+        expected = {specimen.get} if specimen.get else {200, 403}
+        if answer.status_code not in expected:
+            wrong.append(f"GET {route}: {answer.status_code}, expected {expected}")
+    assert not wrong, "\n".join(wrong)
+    assert is_platform or shown > 60
+
+
+def anonymous(house: House) -> Caller:
+    return lambda _: (Client(headers={"host": house.tenant.host}), {})
+
+
+def carried(client: Client, house: House) -> Caller:
+    """A browser that brings the cookies of another host along."""
+    moved = Client(headers={"host": house.tenant.host})
+    held = {name: morsel.value for name, morsel in client.cookies.items()}
+
+    def caller(_: Specimen) -> tuple[Client, dict[str, str]]:
+        moved.cookies.clear()
+        moved.cookies.load(held)
+        return moved, {}
+
+    return caller
+
+
+def strangers(houses: World, house: House) -> dict[str, Caller]:
+    """Return everybody who is nobody on the house's host."""
+    other = houses.globex if house is houses.acme else houses.acme
+    found = {
+        "anonymous": anonymous(house),
+        "administrator of another tenant": carried(other.browser("ada"), house),
+        "token of another tenant": lambda _: (Client(headers={"host": house.tenant.host}), {"Authorization": f"Bearer {other.tokens['ada']}"}),
+        "support visitor of another tenant": carried(other.browsers["visitor"], house),
+    }  # fmt: skip
+    if house is not houses.platform:
+        found["our staff without a grant"] = carried(houses.platform.browsers["sam"], house)
+        found["disabled person"] = carried(house.browsers["dis"], house)
+        found["token of a disabled person"] = lambda _: (
+            Client(headers={"host": house.tenant.host}), {"Authorization": f"Bearer {house.tokens['dis']}"}
+        )  # fmt: skip
+    return found
+
+
+STRANGERS = (
+    "anonymous", "administrator of another tenant", "token of another tenant",
+    "support visitor of another tenant", "our staff without a grant", "disabled person", "token of a disabled person",
+)  # fmt: skip
+
+
+def faults(route: str, specimen: Specimen, method: str, answer: Answer) -> Iterator[str]:
+    """Say what is wrong with the answer to a stranger."""
+    code, where = answer.status_code, answer.headers.get("Location", "")
+    if specimen.is_open:
+        is_right = code < 500 or code in (specimen.get, specimen.post)
+    elif route.startswith(("/api/", "/scim/")):
+        is_right = code == 401
+    else:
+        is_right = code == 302 and where.startswith("/accounts/sign-in/")
+    if not is_right:
+        yield f"{method.upper()} {route}: {code} {where}"
+    if CANARY in text_of(answer) and not specimen.is_open:  # the sign-in page names the house's own providers
+        yield f"{method.upper()} {route}: shows the canary"
+
+
+@pytest.mark.parametrize("urlconf", URLCONFS)
+@pytest.mark.parametrize("who", STRANGERS)
+def test_a_stranger_is_sent_to_sign_in_and_leaves_no_trace(
+    houses: World, ledger: Ledger, urlconf: str, who: str
+) -> None:
+    house = houses.platform if urlconf.endswith("platform") else houses.acme
+    callers = strangers(houses, house)
+    if who not in callers:
+        pytest.skip("on the platform's host this is one of its own people")
+    before, wrong = ledger.read(), []
+    for route, specimen in specimens(urlconf).items():
+        if "token" in who and not route.startswith(("/api/", "/scim/")):
+            continue  # elsewhere a token is nobody's: tests/apps/access
+        if "<str:ticket>" in route:
+            continue  # whoever holds a ticket is our staff with a grant: see tests/apps/support
+        for method in METHODS:
+            client, headers = callers[who](specimen)
+            wrong += faults(route, specimen, method, call(client, method, route, specimen, houses.acme, headers))
+    assert not wrong, "\n".join(wrong)
+    assert changed(before, ledger.read(), houses.acme, houses.globex, houses.platform) <= {SESSION}
+
+
+def test_a_member_without_permission_gets_what_is_open_to_all_members_and_nothing_else(
+    houses: World, ledger: Ledger
+) -> None:
+    house, before, wrong = houses.acme, ledger.read(), []
+    client = house.browser("may")
+    for route, specimen in specimens("omni.urls.tenant").items():
+        if "<str:ticket>" in route:
+            continue
+        for method in METHODS:
+            answer = call(client, method, route, specimen, house, {})
+            allowed = REFUSED | (
+                {specimen.member, 200 if method == "options" else specimen.member} if specimen.member else set()
+            )
+            if answer.status_code not in allowed:
+                wrong.append(f"{method.upper()} {route}: {answer.status_code}")
+            if CANARY in text_of(answer).replace(f"{CANARY} may", "") and not specimen.is_open:
+                wrong.append(f"{method.upper()} {route}: shows the canary")
+            if specimen.ends_session:
+                client = house.browser("may")
+    assert not wrong, "\n".join(wrong)
+    assert client.get("/trust/").status_code == 200
+    assert changed(before, ledger.read(), houses.acme, houses.globex, houses.platform) <= {
+        SESSION,
+        AUDIT,
+        "accounts_user",
+    }
+
+
+TOKEN = re.compile(rb"[A-Za-z0-9]{64}")
+"""a page's token against forged requests: another one in every answer"""
+
+
+def told(answer: Answer, *asked: str) -> tuple[int, str | None, bytes]:
+    """Return what a refusal tells: its status, kind and text, without the token and without what was asked for."""
+    text = TOKEN.sub(b"", answer.content) if answer.status_code == 404 else b""
+    for known in sorted(asked, key=len, reverse=True):
+        text = text.replace(known.encode(), b"") if len(known) > 4 else text
+    return answer.status_code, answer.headers.get("Content-Type"), text
+
+
+def asked_for(specimen: Specimen, house: House, *, is_missing: bool) -> list[str]:
+    """Return the texts that a request for a house's things holds."""
+    named = {**specimen.path, **specimen.query, **specimen.body}
+    name = "missing" if is_missing else house.dataset.name
+    return [*values(house, named, is_missing=is_missing).values(), name]
+
+
+@pytest.mark.parametrize("who", ["ada", "ann"])
+def test_on_their_own_host_the_things_of_another_house_are_like_things_that_do_not_exist(
+    houses: World, ledger: Ledger, who: str
+) -> None:
+    """Administrator and member of Globex ask Globex for Acme's things, and for things that exist nowhere."""
+    before, wrong = ledger.read(), []
+    ids = ledger.ids(houses.acme)
+    client = houses.globex.browser(who)
+    for route, specimen in specimens("omni.urls.tenant").items():
+        if not (specimen.path or specimen.query or specimen.body or specimen.json):
+            continue
+        if who == "ann" and route.startswith("/admin/"):
+            continue  # closed to members, whatever is asked for: the test above
+        for method in METHODS:
+            theirs = none = call(client, method, route, specimen, houses.acme, {})
+            if method in COMPARED:
+                none = call(client, method, route, specimen, houses.acme, {}, is_missing=True)
+            if CANARY in text_of(theirs).replace("/", " "):
+                wrong.append(f"{method.upper()} {route}: shows the canary")
+            if theirs.status_code >= 500 and theirs.status_code != specimen.post:
+                wrong.append(f"{method.upper()} {route}: {theirs.status_code}")
+            if told(theirs, *asked_for(specimen, houses.acme, is_missing=False)) != told(
+                none, *asked_for(specimen, houses.acme, is_missing=method in COMPARED)
+            ):
+                wrong.append(f"{method.upper()} {route}: {theirs.status_code} for theirs, {none.status_code} for none")
+            if specimen.ends_session:
+                client = houses.globex.browser(who)
+    assert not wrong, "\n".join(wrong)
+    assert client.get("/trust/").status_code == 200
+    after = ledger.read()
+    assert changed(before, after, houses.acme, houses.platform) == set()
+    assert ledger.mentions(houses.globex, ids, but=frozenset({AUDIT})) == []
+
+
+def test_a_support_visit_that_the_customer_ended_reaches_nothing(houses: World, ledger: Ledger) -> None:
+    from apps.support.services import revoke_request
+
+    house = houses.globex
+    with bound(house.tenant.id):
+        from apps.access.selectors import actor_for_user
+
+        revoke_request(house.support_request, by=actor_for_user(house.people["ada"]), now=house.now)
+    held = {name: morsel.value for name, morsel in house.browsers["visitor"].cookies.items()}
+    wrong = []
+    for route, specimen in specimens("omni.urls.tenant").items():
+        if specimen.is_open or "<str:ticket>" in route:
+            continue
+        client = Client(headers={"host": house.tenant.host})
+        client.cookies.load(held)
+        answer = call(client, "get", route, specimen, house, {})
+        if answer.status_code not in (302, 401, 403):
+            wrong.append(f"GET {route}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_owners_own_posts_do_what_the_specimens_say(houses: World) -> None:
+    """Last, since it writes: the same bodies that changed nothing above change something in the right hands."""
+    wrong = []
+    for route, specimen in specimens("omni.urls.tenant").items():
+        if specimen.post is None or specimen.get == 0:
+            continue
+        answer = call(houses.acme.browser(specimen.who), "post", route, specimen, houses.acme, {})
+        if answer.status_code != specimen.post:
+            wrong.append(f"POST {route}: {answer.status_code}, expected {specimen.post}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_session_that_was_ended_is_nobodys(houses: World) -> None:
+    client = houses.acme.browser("ann")
+    assert client.get("/trust/").status_code == 200
+    with bound(houses.acme.tenant.id):
+        end_sessions(houses.acme.people["ann"], by=SYSTEM, now=houses.acme.now)
+    assert client.get("/trust/").status_code == 302
+
+
+def test_a_specimen_names_things_of_a_house(houses: World) -> None:
+    found = values(houses.acme, {"a": "person.pk", "b": "=text", "c": "rows.accounts.user"})
+    assert UUID(found["a"]) == houses.acme.people["ann"].pk
+    assert found["b"] == "text"
+    assert values(houses.acme, {"a": "person.pk"}, is_missing=True)["a"] != found["a"]

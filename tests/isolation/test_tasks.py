@@ -1,0 +1,104 @@
+"""Every task, with a message that names another tenant's things, or nobody's. A new task needs a line in ``TASKS``."""
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+import pytest
+from celery import Task
+
+from apps.queries.models import QueryRun
+from apps.queries.running import execute
+from apps.tenants.binding import bound, current_tenant_id, unbound
+from apps.tenants.errors import NoTenantBoundError, UnknownTenantError
+from apps.tenants.models import Tenant
+from apps.vault.services import seal
+from omni.celery import app
+from tests.architecture.test_guards import OF_NO_TENANT
+from tests.isolation.houses import Ledger, World, changed
+from tests.isolation.specimens import values
+
+TASKS: dict[str, Mapping[str, str]] = {
+    "queries.execute_run": {"run_id": "run.pk"},
+    "connections.check_connection": {"connection_id": "connection.pk"},
+    "connections.adopt_credential": {"connection_id": "connection.pk"},
+}
+"""Name of a task → what its message names, as in ``specimens.py``."""
+
+
+def ours() -> dict[str, Task]:
+    app.loader.import_default_modules()
+    return {
+        name: task
+        for name, task in app.tasks.items()
+        if not name.startswith(("celery.", "tests.", "soak.")) and name not in OF_NO_TENANT
+    }
+
+
+def test_every_task_has_a_specimen() -> None:
+    assert ours().keys() == TASKS.keys(), "add a line to TASKS"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_another_tenants_things_are_left_alone(houses: World, ledger: Ledger, name: str) -> None:
+    before = ledger.read()
+    result = ours()[name].apply(
+        kwargs={**values(houses.acme, TASKS[name]), "tenant_id": str(houses.globex.tenant.id)}, throw=False
+    )
+    assert result.state in ("SUCCESS", "FAILURE")
+    assert changed(before, ledger.read(), houses.acme) == set()
+    assert current_tenant_id() is None
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("tenant_id", [None, "", "not-an-id", str(uuid4()), "' OR true --"])
+def test_a_message_without_a_tenant_is_refused(houses: World, ledger: Ledger, name: str, tenant_id: str | None) -> None:
+    before, found = ledger.read(), values(houses.acme, TASKS[name])
+    with unbound(), pytest.raises((NoTenantBoundError, UnknownTenantError, ValueError)):
+        ours()[name].apply(kwargs={**found, "tenant_id": tenant_id}, throw=True)
+    with bound(houses.acme.tenant.id), pytest.raises((NoTenantBoundError, UnknownTenantError, ValueError)):
+        ours()[name].apply(kwargs={**found, "tenant_id": tenant_id}, throw=True)
+    assert changed(before, ledger.read(), houses.acme, houses.globex) == set()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_message_for_a_stopped_tenant_is_refused(houses: World, name: str) -> None:
+    Tenant.objects.filter(pk=houses.acme.tenant.id).update(is_active=False)
+    try:
+        with pytest.raises(UnknownTenantError):
+            ours()[name].apply(
+                kwargs={**values(houses.acme, TASKS[name]), "tenant_id": str(houses.acme.tenant.id)}, throw=True
+            )
+    finally:
+        Tenant.objects.filter(pk=houses.acme.tenant.id).update(is_active=True)
+
+
+def test_a_run_that_names_another_tenants_person_ends_without_an_answer(houses: World) -> None:
+    house, run_id = houses.globex, uuid4()
+    with bound(house.tenant.id):
+        kept = {field.attname: getattr(house.run, field.attname) for field in QueryRun._meta.local_fields}
+        sealed = seal(b"{}", table="queries_queryrun", row=run_id, column="sealed_query")
+        for field in ("user_id", "token_id", "support_session_id", "view_session_id"):
+            kept[field] = None
+        kept |= {
+            "id": run_id,
+            "user_id": houses.acme.person.pk,
+            "sealed_query": sealed,
+            "state": QueryRun.State.QUEUED,
+            "leader_id": None,
+        }
+        QueryRun.objects.create(**kept)
+        execute(run_id, now=house.now)
+        found = QueryRun.objects.get(pk=run_id)
+        assert (found.state, found.error_code) == (QueryRun.State.FAILED, "forbidden")
+        found.delete()
+
+
+def test_the_houses_own_message_is_worked_on(houses: World) -> None:
+    house = houses.acme
+    result = ours()["connections.check_connection"].apply(
+        kwargs={"connection_id": str(house.connection.pk), "tenant_id": str(house.tenant.id)}, throw=True
+    )
+    assert result.successful()
+    with bound(house.tenant.id):
+        house.connection.refresh_from_db()
+    assert house.connection.checked_at is not None

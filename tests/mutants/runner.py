@@ -1,0 +1,96 @@
+"""Runs tests again and again on changed code, without starting anew each time.
+
+``python -m tests.mutants.runner`` reads a list of pytest's arguments as one line of JSON, runs them in a fork of itself,
+and answers with a line: pytest's exit code, or -1 when the time was up. What no mutant changes is loaded once, before
+the forks; each fork loads the rest from the files as they are by then.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import django
+import duckdb  # noqa: F401 (loaded once)
+import hypothesis  # noqa: F401 (loaded once)
+import psycopg  # noqa: F401 (loaded once)
+import pymysql  # noqa: F401 (loaded once)
+import pytest
+import sqlglot  # noqa: F401 (loaded once)
+
+PURE = ("apps.semantic", "tests.semantic", "tests.reference")
+"""packages that Django's apps use and that use none of them: all else may be loaded before they change"""
+TIMEOUT_S = 600
+POLL_S = 0.02
+TIME_IS_UP = -1
+
+
+class TestRunner:
+    """The other end: a process that runs tests in a copy of the code."""
+
+    __test__ = False
+
+    def __init__(self, copy: Path, environment: dict[str, str], *, is_pure: bool) -> None:
+        self.is_pure = is_pure
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.runner", *(["pure"] if is_pure else [])],
+            cwd=copy, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def passes(self, arguments: Sequence[str]) -> bool:
+        """Say whether all tests pass; a run that never ends does not."""
+        question, answer = self._process.stdin, self._process.stdout
+        if question is None or answer is None:
+            raise BrokenPipeError("The runner has no pipes.")
+        question.write(json.dumps(arguments) + "\n")
+        question.flush()
+        return int(answer.readline()) == 0
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> None:
+    """Answer requests until there are none."""
+    answers = os.fdopen(os.dup(1), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    if sys.argv[1:] == ["pure"]:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omni.settings.test")
+        django.setup()
+        for name in [name for name in sys.modules if name.startswith(PURE)]:
+            del sys.modules[name]
+    for line in sys.stdin:
+        answers.write(f"{_run(json.loads(line))}\n")
+        answers.flush()
+
+
+def _run(arguments: list[str]) -> int:
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        # Modules that are there already cannot be rewritten for pytest's own assertions.
+        os._exit(pytest.main(["--assert=plain", *arguments]))
+    until = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < until:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(POLL_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return TIME_IS_UP
+
+
+if __name__ == "__main__":
+    main()
