@@ -90,6 +90,7 @@ class ConnectionAdmin(HoldersAdmin):
     inlines = (CheckInline,)
     actions = ("check_selected",)
     waiting_actions = frozenset(actions)
+    takes_along = (CatalogTable, CatalogColumn, ConnectionCheck)
     actions_detail = ("check_one", "rotate_password", "show_catalogue")
     fieldsets = (
         (
@@ -183,12 +184,6 @@ class ConnectionAdmin(HoldersAdmin):
         is_ok = found.health == Connection.Health.OK
         text = found.health_text or found.get_health_display()
         (messages.success if is_ok else messages.error)(request, f"{found.name}: {text}")
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
-        """A connection takes its catalogue along, although nobody may delete a part of it alone."""
-        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
-        parts = {str(model._meta.verbose_name) for model in (CatalogTable, CatalogColumn, ConnectionCheck)}
-        return shown, counts, needed - parts, protected
 
     @admin.action(description="Check the selected connections in the worker", permissions=["view"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:

@@ -66,6 +66,8 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     compressed_fields = True
     warn_unsaved_form = True
     waiting_actions: frozenset[str] = frozenset()
+    takes_along: tuple[type[models.Model], ...] = ()
+    """what goes with a row that is deleted, although nobody may delete it alone"""
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         self._log(request, obj, "created", message)
@@ -76,6 +78,11 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
         for obj in queryset:
             self._log(request, obj, "deleted", [])
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Ask for no right to delete what is a part of the row."""
+        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, needed - {str(model._meta.verbose_name) for model in self.takes_along}, protected
 
     def response_action(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """Run an action on the chosen rows in one transaction: what it does and what the log says of it.

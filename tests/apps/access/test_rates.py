@@ -116,7 +116,8 @@ def test_names_are_a_tenants_own(
     data = {
         "name": "Main", "slug": "main", "protocol": "oidc", "issuer": "https://x.example", "client_id": "a",
         "client_secret": "s", "scopes": "openid", "is_enabled": "on", "mappings-TOTAL_FORMS": "0",
-        "mappings-INITIAL_FORMS": "0",
+        "mappings-INITIAL_FORMS": "0", "domains-TOTAL_FORMS": "0", "domains-INITIAL_FORMS": "0",
+            "name_id_format": IdentityProvider.NameId.PERSISTENT.value,
     }  # fmt: skip
     with unbound():
         assert admin.post("/admin/accounts/user/add/", {

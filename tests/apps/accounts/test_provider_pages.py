@@ -17,6 +17,7 @@ from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 from tests.saml_keys import make_pair
 
 HOST = "acme.localhost"
@@ -40,11 +41,9 @@ SAML_FORM = {
 
 
 @pytest.fixture
-def admin(ada: User) -> Client:
+def admin(ada: User, signed_in: SignedIn) -> Client:
     """Ada's browser."""
-    client = Client(HTTP_HOST=HOST)
-    client.force_login(ada, backend="apps.accounts.backends.IdentityBackend")
-    return client
+    return signed_in(ada)
 
 
 def send(client: Client, path: str, form: dict[str, object]) -> object:

@@ -177,7 +177,8 @@ def test_in_a_recovery_a_provider_can_be_added(recovered: Client) -> None:
     data = {
         "name": "Main", "slug": "main", "protocol": "oidc", "issuer": "https://idp.example", "client_id": "omni",
         "client_secret": "s", "scopes": "openid", "is_enabled": "on", "mappings-TOTAL_FORMS": "0",
-        "mappings-INITIAL_FORMS": "0",
+        "mappings-INITIAL_FORMS": "0", "domains-TOTAL_FORMS": "0", "domains-INITIAL_FORMS": "0",
+            "name_id_format": IdentityProvider.NameId.PERSISTENT.value,
     }  # fmt: skip
     with unbound():
         answer = recovered.post("/admin/accounts/identityprovider/add/", data)

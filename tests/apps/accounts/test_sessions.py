@@ -239,6 +239,7 @@ def test_a_change_of_groups_ends_the_sessions_of_those_who_joined_or_left(
         "name": "Finance", "memberships-TOTAL_FORMS": "2", "memberships-INITIAL_FORMS": "1",
         "memberships-0-id": str(held.pk), "memberships-0-group": str(finance.pk), "memberships-0-user": str(bob.pk),
         "memberships-1-user": str(ann.pk), "memberships-1-group": str(finance.pk),
+        "attribute_values-TOTAL_FORMS": "0", "attribute_values-INITIAL_FORMS": "0",
     }  # fmt: skip
     with unbound():
         assert admin.post(f"/admin/accounts/usergroup/{finance.pk}/change/", data).status_code == 302

@@ -87,10 +87,15 @@ def source(acme: TenantRef, now: datetime) -> Connection:
     return save_connection(connection, secret=None, by=SYSTEM, now=now)
 
 
-@pytest.fixture
-def sales(source: Connection, now: datetime) -> Dataset:
+def define_attributes() -> None:
+    """Define what the models of these tests go by."""
     for name in ("country", "department"):
         AttributeDefinition.objects.get_or_create(name=name, defaults={"label": name.capitalize(), "is_list": True})
+
+
+@pytest.fixture
+def sales(source: Connection, now: datetime) -> Dataset:
+    define_attributes()
     import_files(connection=source, name="shop", files=FILES, publish=True, by=SYSTEM, now=now)
     return Dataset.objects.get(name="Sales")
 

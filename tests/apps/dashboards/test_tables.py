@@ -15,7 +15,7 @@ from apps.dashboards.models import Dashboard
 from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import Dataset
 from apps.datamodels.services import import_files
-from tests.apps.dashboards.conftest import FILES, Browse
+from tests.apps.dashboards.conftest import FILES, Browse, define_attributes
 from tests.apps.dashboards.test_pages import text, tile_urls
 
 LINKS = """{links: [
@@ -48,6 +48,7 @@ def page(source: Connection, now: datetime) -> Dashboard:
     )
     view = view.replace("format: usdcurrency_0}", 'format: usdcurrency_0, colors: {series: "rgb(1, 2, 3)"}}')
     files = FILES | {"orders.view.yaml": view}
+    define_attributes()
     import_files(connection=source, name="shop", files=files, publish=True, by=SYSTEM, now=now)
     tables = [{"title": title, "dataset": "Sales", "chart": "table", "query": query} for title, query in TILES.items()]
     bars = [

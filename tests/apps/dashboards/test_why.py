@@ -56,7 +56,7 @@ def test_a_reader_is_told_their_limit_the_value_and_where_it_came_from(
     assert "<html" not in panel.content.decode()
     told = text(panel)
     assert "Only rows where Country is NO." in told
-    assert "country: NO" in told
+    assert "Country: NO" in told
     assert "set by an administrator" in told
     assert "Every field of this tile is shown as it is." in told
 

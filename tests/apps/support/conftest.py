@@ -16,6 +16,7 @@ from apps.support import services
 from apps.support.models import SupportRequest
 from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 
 Ask = Callable[..., SupportRequest]
 Approve = Callable[..., SupportRequest]
@@ -94,8 +95,9 @@ def sam_online(platform: TenantRef, sam: User) -> Client:
 
 
 @pytest.fixture
-def ada_online(acme: TenantRef, ada: User) -> Client:
-    return browser(acme, ada)
+def ada_online(signed_in: SignedIn, ada: User) -> Client:
+    """Ada, who signed in a moment ago: showing values to somebody needs that."""
+    return signed_in(ada)
 
 
 @pytest.fixture
