@@ -8,7 +8,7 @@ FUZZ_CASES ?= 20000
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test test-semantic browser bench fuzz mutants soak check fmt lint types imports migrations lock clean
+.PHONY: help demo run worker test test-semantic browser bench bench-rights fuzz mutants soak check fmt lint types imports migrations lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,9 @@ test-semantic: $(VENV)/.dev ## the compiler alone
 
 browser: $(VENV)/.dev ## the stories, in Chromium (Debian: apt-get install chromium)
 	@$(BIN)/python -m pytest tests/browser -q -p no:randomly
+
+bench-rights: $(VENV)/.dev ## of these, rights among ten million permissions alone (OMNI_BENCH_RIGHTS_SCALE=0.01 is quick)
+	@$(BIN)/python -m tests.bench.scale
 
 fuzz: $(VENV)/.dev ## 20,000 random models, people and questions against the slow evaluator, on each database
 	@OMNI_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest tests/reference -q -n $(TEST_JOBS)

@@ -2,21 +2,26 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
+from apps.access.identity import Identity, identity_of_session
 from apps.access.selectors import (
     actor_for_recovery,
     actor_for_scim,
     actor_for_token,
-    actor_for_user,
     actor_for_view,
+    actor_of_identity,
     anonymous,
     usable_view,
 )
@@ -68,7 +73,7 @@ class BearerCsrfMiddleware:
 
 
 class ActorMiddleware:
-    """Bind ``request.actor``. A bearer token is the only identity of the request that carries one.
+    """Bind ``request.actor``, read in one statement. A bearer token is the only identity of the request that carries one.
 
     Under /scim/ a SCIM token is the only identity there is: neither a session nor a person's token counts, and a SCIM
     token counts nowhere else.
@@ -78,8 +83,7 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with transaction.atomic():
-            request.actor = self.actor(request)  # type: ignore[attr-defined]
+        request.actor = self.actor(request)  # type: ignore[attr-defined]
         return self.get_response(request)
 
     def actor(self, request: HttpRequest) -> Actor:
@@ -93,11 +97,35 @@ class ActorMiddleware:
             if request.path.startswith("/api/"):
                 found = actor_for_token(token, now=datetime.now(UTC), is_platform=tenant.is_platform)
             return found or anonymous(tenant.id)
-        if request.user.is_authenticated and request.session.get(RECOVERY_KEY):
-            return actor_for_recovery(request.user)
-        if request.user.is_authenticated:
-            return actor_for_user(request.user, is_platform=tenant.is_platform)
-        return anonymous(tenant.id)
+        identity = restored_identity(request)
+        if identity is None:
+            return anonymous(tenant.id)
+        if request.session.get(RECOVERY_KEY):
+            return actor_for_recovery(identity.person)
+        return actor_of_identity(identity, is_platform=tenant.is_platform)
+
+
+def restored_identity(request: HttpRequest) -> Identity | None:
+    """Restore the request's session and its person together; None when nobody has signed in.
+
+    What Django's own middleware would read for ``request.user``, and checked as it does: the session is within its
+    limits, its content is signed, and it must name this person, our backend, and the person's session version.
+    """
+    session: Any = request.session
+    key = session.session_key
+    now = timezone.now()
+    found = identity_of_session(key, now=now) if key and key.isalnum() else None
+    goes_on = session.restore(found.row if found is not None else None, now=now)
+    identity = found.identity if found is not None and goes_on else None
+    if identity is not None and session.get(SESSION_KEY) == str(identity.person.pk):
+        if constant_time_compare(session.get(HASH_SESSION_KEY, ""), identity.person.get_session_auth_hash()):
+            if session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS:
+                request.user = identity.person
+                return identity
+        else:
+            session.flush()
+    request.user = AnonymousUser()
+    return None
 
 
 class SignInRequiredMiddleware:

@@ -1,40 +1,27 @@
 """Who asks, and what they may: the answers that everything downstream relies on."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db import models
-from django.db.models import OuterRef, Q
-from django.db.models.functions import JSONObject
-from guardian.shortcuts import get_objects_for_user
-from guardian.utils import get_group_obj_perms_model
-
-from apps.access.models import RoleAssignment, ViewSession
-from apps.access.roles import ALL, BASE, BUILT_IN, NONE, OF_RECOVERY, Capability, capabilities_of
+from apps.access.deciding import AccessDecision, decide, has_permission, permitted
+from apps.access.identity import Identity, Rights, identity_of_token, rights_of
+from apps.access.models import ViewSession
+from apps.access.roles import ALL, NONE, OF_RECOVERY, Capability
 from apps.access.types import Actor, AttributeValue, Viewing
-from apps.accounts.attributes import GROUP, Held, standing
-from apps.accounts.models import (
-    ApiToken,
-    GroupAttribute,
-    GroupMembership,
-    ScimToken,
-    User,
-    UserAttribute,
-    UserGroup,
-)
+from apps.accounts.models import ApiToken, ScimToken, User
 from apps.accounts.scim.tokens import SCIM_PREFIX
 from apps.accounts.services import TOKEN_PREFIX, may_hold_admin_token, token_digest
 from apps.tenants.binding import bound_tenant_id
 
-M = TypeVar("M", bound=models.Model)
+__all__ = [
+    "AccessDecision", "Rights", "actor_for_recovery", "actor_for_scim", "actor_for_token", "actor_for_user",
+    "actor_for_view", "actor_from_reference", "actor_of_identity", "anonymous", "decide", "has_permission", "permitted",
+    "register_support_resolver", "rights_of", "role_capabilities", "usable_view",
+]  # fmt: skip
 SupportResolver = Callable[[UUID, datetime], Actor | None]
 USED_EVERY = timedelta(minutes=5)
-DATASET = "datamodels.dataset"
-PERSONALLY = "personally"
 OF_TOKENS = frozenset((Capability.QUERY,))
 """what a token can do at most, whatever its person may"""
 _support_resolver: list[SupportResolver] = []
@@ -49,11 +36,18 @@ def actor_for_user(
     user: User, *, is_platform: bool = False, token_id: UUID | None = None, token_scope: str = ""
 ) -> Actor:
     """Build the actor of a person of the bound tenant: one statement for attributes, groups and roles."""
-    found = rights_of(user)
-    groups = found.groups
-    attributes = found.attributes
+    found = Identity(user, rights_of(user))
+    return actor_of_identity(found, is_platform=is_platform, token_id=token_id, token_scope=token_scope)
+
+
+def actor_of_identity(
+    found: Identity, *, is_platform: bool = False, token_id: UUID | None = None, token_scope: str = ""
+) -> Actor:
+    """Build the actor of a person whose rights were just read."""
+    user, rights = found.person, found.rights
+    names = sorted(name for _, name in rights.groups)
     is_admin = user.is_tenant_admin and not is_platform
-    held_here = frozenset() if is_platform else ALL if is_admin else found.capabilities
+    held_here = NONE if is_platform else ALL if is_admin else rights.capabilities
     return Actor(
         kind="token" if token_id else "person",
         tenant_id=bound_tenant_id(),
@@ -63,9 +57,9 @@ def actor_for_user(
         is_tenant_admin=is_admin and token_id is None,
         is_platform_staff=user.is_tenant_admin and is_platform,
         capabilities=held_here & OF_TOKENS if token_id else held_here,
-        group_ids=frozenset(pk for pk, _ in groups),
-        group_names=frozenset(name for _, name in groups),
-        attributes=attributes | _system_attributes(user, sorted(name for _, name in groups), is_admin=is_admin),
+        group_ids=frozenset(pk for pk, _ in rights.groups),
+        group_names=frozenset(names),
+        attributes=rights.attributes | _system_attributes(user, names, is_admin=is_admin),
         timezone=user.timezone,
         token_id=token_id,
         token_scope=token_scope,
@@ -78,60 +72,6 @@ def actor_for_recovery(user: User) -> Actor:
         kind="recovery", tenant_id=bound_tenant_id(), user_id=user.pk, label=str(user), email=user.email,
         capabilities=OF_RECOVERY if user.is_tenant_admin else NONE, timezone=user.timezone,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What a person holds: attributes by name, (id, name) of groups, capabilities of all roles together."""
-
-    attributes: dict[str, AttributeValue]
-    groups: list[tuple[UUID, str]]
-    capabilities: frozenset[Capability]
-
-
-def rights_of(user: User) -> Rights:
-    """Read what a person of the bound tenant holds, in one statement; of each attribute, what the strongest source says."""
-    own_groups = GroupMembership.objects.filter(user=OuterRef(OuterRef("pk"))).values("group")
-    definition: dict[str, Any] = {
-        "name": "definition__name", "type": "definition__type", "is_list": "definition__is_list", "values": "values",
-    }  # fmt: skip
-    attributes = UserAttribute.objects.filter(user=OuterRef("pk")).values(row=JSONObject(source="source", **definition))
-    given = GroupAttribute.objects.filter(group__in=own_groups).values(
-        row=JSONObject(group="group__name", **definition)
-    )
-    groups = UserGroup.objects.filter(pk__in=own_groups).values(row=JSONObject(id="pk", name="name"))
-    own = Q(user=None, group=None) | Q(user=OuterRef("pk")) | Q(group__in=own_groups)
-    roles = RoleAssignment.objects.filter(own).values(
-        row=JSONObject(built_in="built_in", own="role__capabilities", user="user_id", group="group_id")
-    )
-    rows = User.objects.filter(pk=user.pk).values_list(
-        ArraySubquery(attributes), ArraySubquery(given), ArraySubquery(groups), ArraySubquery(roles)
-    )
-    held = rows.order_by().first()
-    if held is None:
-        return Rights({}, [], NONE)
-    said = standing(_held(row) for row in (*held[0], *held[1]))
-    return Rights(
-        {name: AttributeValue(one.values, one.type, one.source) for name, one in said.items() if one.values},
-        [(UUID(row["id"]), row["name"]) for row in held[2]],
-        _together(held[3]),
-    )
-
-
-def _held(row: Mapping[str, Any]) -> Held:
-    return Held(
-        row["name"], row["type"], row["is_list"], tuple(row["values"]), row.get("source", GROUP), row.get("group", "")
-    )
-
-
-def _together(roles: Iterable[Mapping[str, Any]]) -> frozenset[Capability]:
-    """Return what roles hold together, the base role included."""
-    has_base = False
-    held = NONE
-    for row in roles:
-        has_base = has_base or (row["user"] is None and row["group"] is None)
-        held |= BUILT_IN.get(row["built_in"], NONE) if row["built_in"] else capabilities_of(row["own"] or [])
-    return held if has_base else held | BUILT_IN[BASE]
 
 
 def role_capabilities(user: User) -> frozenset[Capability]:
@@ -159,23 +99,20 @@ def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False) ->
     """Return the actor of a valid token of the bound tenant, or None."""
     if not bearer.startswith(TOKEN_PREFIX):
         return None
-    token = (
-        ApiToken.objects.select_related("user")
-        .filter(digest=token_digest(bearer), revoked_at=None, expires_at__gt=now, user__is_active=True)
-        .first()
-    )
-    if token is None:
+    found = identity_of_token(token_digest(bearer), now=now)
+    if found is None:
         return None
-    if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-    return actor_for_user(token.user, is_platform=is_platform, token_id=token.pk, token_scope=_scope(token))
+    if found.last_used_at is None or found.last_used_at < now - USED_EVERY:
+        ApiToken.objects.filter(pk=found.id).update(last_used_at=now)
+    scope = _scope(found.scope, found.identity.person)
+    return actor_of_identity(found.identity, is_platform=is_platform, token_id=found.id, token_scope=scope)
 
 
-def _scope(token: ApiToken) -> str:
+def _scope(scope: str, holder: User) -> str:
     """Return what a token is good for; one that administers sinks with the rights of its holder."""
-    if token.scope == ApiToken.Scope.ADMIN and not may_hold_admin_token(token.user):
+    if scope == ApiToken.Scope.ADMIN and not may_hold_admin_token(holder):
         return ApiToken.Scope.QUERY
-    return token.scope
+    return scope
 
 
 def actor_for_scim(bearer: str, *, now: datetime) -> Actor | None:
@@ -255,44 +192,3 @@ def actor_from_reference(
         token = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now).first()
         return actor_for_user(user, token_id=token_id, token_scope=token.scope) if token else None
     return actor_for_user(user) if kind == "person" else None
-
-
-def permitted(actor: Actor, model: type[M], codename: str) -> models.QuerySet[M]:
-    """Return the objects on which the actor holds the permission, through themselves or a group.
-
-    Being an administrator gives no object permission. A support session reaches its granted data sets only.
-    A view as another person reaches what that person may, and no more than its own limits.
-    """
-    objects: models.QuerySet[M] = model._default_manager.all()
-    if actor.kind == "support" and actor.support and model._meta.label_lower == DATASET:
-        return objects.filter(pk__in=actor.support.dataset_ids)
-    if actor.kind not in ("person", "token") or actor.subject_id is None:
-        return objects.none()
-    found: models.QuerySet[M] = get_objects_for_user(
-        User(pk=actor.subject_id), codename, klass=objects, with_superuser=False, accept_global_perms=False
-    )
-    if actor.viewing is not None and actor.viewing.limits is not None:
-        found = found.filter(pk__in=permitted(actor.viewing.limits, model, codename).values("pk"))
-    return found
-
-
-def has_permission(actor: Actor, codename: str, obj: models.Model) -> bool:
-    """Say whether the actor holds the permission on this object."""
-    return permitted(actor, type(obj), codename).filter(pk=obj.pk).exists()
-
-
-def permission_holders(actor: Actor, codename: str, obj: models.Model) -> tuple[str, ...]:
-    """Say through what the actor holds a permission: "personally", "through group …"; empty when they do not hold it."""
-    if not has_permission(actor, codename, obj):
-        return ()
-    if actor.support is not None:
-        return ("approved for this support session",)
-    personal = get_objects_for_user(
-        User(pk=actor.subject_id), codename, klass=type(obj)._default_manager.filter(pk=obj.pk), use_groups=False,
-        with_superuser=False, accept_global_perms=False,
-    )  # fmt: skip
-    held = get_group_obj_perms_model(obj)._default_manager.filter(
-        content_object=obj, permission__codename=codename, group__memberships__user=actor.subject_id
-    )
-    groups = held.order_by("group__name").values_list("group__name", flat=True).distinct()
-    return (*((PERSONALLY,) if personal.exists() else ()), *(f"through group {name}" for name in groups))

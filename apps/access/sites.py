@@ -63,8 +63,13 @@ class TenantAdminSite(GovernedAdminSite):
     site_title = site_header = index_title = "Administration"
 
     def has_permission(self, request: HttpRequest) -> bool:
+        """Let those in whose role, or whose permission on a single object, holds any page."""
         actor = _actor(request)
-        return bool(actor and actor.may_administer)
+        return bool(actor and (actor.may_administer or any(opens(request) for opens in self._doors())))
+
+    def _doors(self) -> list[Callable[[HttpRequest], bool]]:
+        """Return what says of each page of single objects whether it is open to a reader without a role."""
+        return [admin.is_open_to for admin in self._registry.values() if hasattr(admin, "is_open_to")]
 
 
 class PlatformAdminSite(GovernedAdminSite):

@@ -73,7 +73,22 @@ class SessionStore(db.SessionStore):
     def _get_session_from_db(self) -> UserSession | None:
         now = timezone.now()
         is_open = Q(provider=None) | Q(provider__is_enabled=True)  # a provider that is switched off ends its sessions
-        row = UserSession.objects.filter(is_open, session_key=self.session_key, expire_date__gt=now).first()
+        found = UserSession.objects.filter(is_open, session_key=self.session_key, expire_date__gt=now).first()
+        return self._taken(found, now)
+
+    def restore(self, found: UserSession | None, *, now: datetime) -> bool:
+        """Take the row that was just read of this session, so that it is not read again; say whether it goes on.
+
+        None stands for a session that is not there, has expired, or whose provider is switched off. The tenant's
+        limits are checked here, as they are when the store reads the row itself.
+        """
+        row = self._taken(found, now)
+        self._session_cache = self.decode(row.session_data) if row is not None else {}
+        self.accessed = True
+        return row is not None
+
+    def _taken(self, row: UserSession | None, now: datetime) -> UserSession | None:
+        """Return a row within the limits and note that it was seen; forget the key of any other."""
         if row is None or is_over(row, self.arrival.limits, now):
             self._session_key = None
             return None

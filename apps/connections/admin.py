@@ -15,11 +15,12 @@ from django.utils.safestring import mark_safe
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from apps.access.admin import ReadOnlyAdmin, ReadOnlyInline, TenantModelAdmin, TenantModelForm, actor_of
+from apps.access.admin import HoldersAdmin, ReadOnlyAdmin, ReadOnlyInline, TenantModelForm, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.connections import policies
 from apps.connections.models import CatalogColumn, CatalogTable, Connection, ConnectionCheck
+from apps.connections.rules import MANAGE
 from apps.connections.selectors import context_of
 from apps.connections.services import check_now, rotate_credential, save_connection
 from apps.warehouses.opening import SERVERS
@@ -76,10 +77,11 @@ class CheckInline(ReadOnlyInline):
 
 
 @admin.register(Connection, site=tenant_admin_site)
-class ConnectionAdmin(TenantModelAdmin):
+class ConnectionAdmin(HoldersAdmin):
     """Where the data is. Checks run in the worker: this process cannot open a credential."""
 
     capability = Capability.MANAGE_CONNECTIONS
+    edited_by = MANAGE
 
     form = ConnectionForm
     list_display = ("name", "dialect", "database", "host", "health", "health_text", "checked_at")
@@ -100,7 +102,7 @@ class ConnectionAdmin(TenantModelAdmin):
     )
     readonly_fields = ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")
 
-    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+    def save_edited(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         save_connection(obj, secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:

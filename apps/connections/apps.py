@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class ConnectionsConfig(AppConfig):
     label = "connections"
     verbose_name = "Connections"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the permission on its objects."""
+        import_module("apps.connections.rules")

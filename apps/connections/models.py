@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from apps.access.models import TenantGroupPermission, TenantUserPermission
 from apps.tenants.models import TenantOwnedModel
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.opening import SERVERS
@@ -61,6 +62,8 @@ class Connection(TenantOwnedModel):
 
     class Meta:
         ordering = ("name",)
+        default_permissions = ()
+        permissions = (("manage_connection", "Can change and check the connection"),)
         constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="connections_connection_name"),)
 
     def __str__(self) -> str:
@@ -162,3 +165,11 @@ class CatalogColumn(TenantOwnedModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ConnectionUserPermission(TenantUserPermission):
+    content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)
+
+
+class ConnectionGroupPermission(TenantGroupPermission):
+    content_object = models.ForeignKey(Connection, on_delete=models.CASCADE)

@@ -1,18 +1,19 @@
-"""Who may see and use connections: a tenant's administrators. Everybody else finds nothing."""
+"""Who may see and change connections: whose role holds all, or who was granted one. Everybody else finds nothing."""
 
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
 
-from apps.access.roles import Capability
+from apps.access.deciding import permitted
 from apps.access.types import Actor
 from apps.connections.models import Connection
+from apps.connections.rules import MANAGE
 
 
 def visible(actor: Actor) -> QuerySet[Connection]:
     """Return the connections whose target and health the actor may see; their credentials nobody may."""
-    return Connection.objects.all() if can_manage(actor) else Connection.objects.none()
+    return permitted(actor, Connection, MANAGE)
 
 
 def visible_or_404(actor: Actor, key: UUID) -> Connection:
@@ -21,8 +22,3 @@ def visible_or_404(actor: Actor, key: UUID) -> Connection:
     if found is None:
         raise Http404
     return found
-
-
-def can_manage(actor: Actor) -> bool:
-    """Say whether the actor may write, check and remove connections: a person in person, no token, no support."""
-    return actor.manages(Capability.MANAGE_CONNECTIONS)

@@ -1,22 +1,21 @@
 """Dashboards and folders for a tenant's administrators: what is on them and who may open them."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
 from unfold.admin import StackedInline
 
-from apps.access.admin import HoldersAdmin, TenantInline, TenantModelForm
+from apps.access.admin import HoldersAdmin, TenantInline, TenantModelForm, actor_of
+from apps.access.deciding import has_permission, permitted
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
-from apps.dashboards.models import (
-    Dashboard,
-    DashboardFilter,
-    DashboardGroupPermission,
-    DashboardUserPermission,
-    Folder,
-    FolderGroupPermission,
-    FolderUserPermission,
-    Tile,
-)
+from apps.dashboards.models import Dashboard, DashboardFilter, Folder, Tile
+from apps.dashboards.rules import EDIT, EDIT_FOLDER
+from apps.datamodels.models import Dataset
+from apps.governance.selectors import visible_datasets
 from apps.semantic.errors import QueryError
 from apps.semantic.query.reading import parse_query
 
@@ -34,35 +33,67 @@ class TileForm(TenantModelForm):
         return query
 
 
-class TileInline(TenantInline):
+class KnownDatasetsInline(TenantInline):
+    """Rows that name a data set: one that the reader may query, or that one of their dashboards names already."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        actor = actor_of(request)
+        if db_field.name == "dataset" and not actor.manages(Capability.MANAGE_DASHBOARDS):
+            own = Tile.objects.filter(dashboard__in=permitted(actor, Dashboard, EDIT)).values("dataset")
+            known = Q(pk__in=visible_datasets(actor).order_by().values("pk")) | Q(pk__in=own)
+            kwargs["queryset"] = Dataset.objects.filter(known)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class InFolderAdmin(HoldersAdmin):
+    """An object in a folder. It is moved only between folders that the mover may edit: they are a floor of its rights."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.related_model is Folder:
+            kwargs["queryset"] = permitted(actor_of(request), Folder, EDIT_FOLDER)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep an object where it is when the reader may not edit the folder that it lies in, or it lies in none."""
+        found = super().get_readonly_fields(request, obj)
+        if obj is None or self._may_edit_all(request):
+            return found
+        folder = obj.folder if isinstance(obj, Dashboard) else obj.parent
+        is_free = folder is not None and has_permission(actor_of(request), EDIT_FOLDER, folder)
+        return found if is_free else (*found, "folder", "parent")
+
+
+class TileInline(KnownDatasetsInline):
     model = Tile
     form = TileForm
     template = StackedInline.template
     fields = (("title", "subtitle"), ("dataset", "chart", "width", "position"), "query", "encoding")
 
 
-class DashboardFilterInline(TenantInline):
+class DashboardFilterInline(KnownDatasetsInline):
     model = DashboardFilter
     fields = ("key", "label", "field", "kind", "dataset", "position")
 
 
 @admin.register(Dashboard, site=tenant_admin_site)
-class DashboardAdmin(HoldersAdmin):
+class DashboardAdmin(InFolderAdmin):
     capability = Capability.MANAGE_DASHBOARDS
-    permission = "view_dashboard"
-    group_table, user_table = DashboardGroupPermission, DashboardUserPermission
+    edited_by = EDIT
+    list_per_page = 50
+    list_select_related = ("folder",)
     list_display = ("title", "slug", "folder", "archived_at")
     list_filter = ("folder",)
     search_fields = ("title", "slug")
-    fields = ("title", "slug", "description", "folder", "archived_at", "holder_groups", "holders")
+    fields = ("title", "slug", "description", "folder", "archived_at")
     inlines = (DashboardFilterInline, TileInline)
 
 
 @admin.register(Folder, site=tenant_admin_site)
-class FolderAdmin(HoldersAdmin):
+class FolderAdmin(InFolderAdmin):
     capability = Capability.MANAGE_DASHBOARDS
-    permission = "view_folder"
-    group_table, user_table = FolderGroupPermission, FolderUserPermission
+    edited_by = EDIT_FOLDER
+    list_per_page = 50
+    list_select_related = ("parent",)
     list_display = ("name", "parent")
     search_fields = ("name",)
-    fields = ("name", "parent", "holder_groups", "holders")
+    fields = ("name", "parent")

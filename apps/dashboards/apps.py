@@ -10,5 +10,5 @@ class DashboardsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let who can see its objects be reviewed."""
-        import_module("apps.dashboards.reviewed")
+        """Register the permissions on its objects."""
+        import_module("apps.dashboards.rules")

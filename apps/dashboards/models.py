@@ -1,5 +1,6 @@
 """The pages that end users see."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from apps.access.models import TenantGroupPermission, TenantUserPermission
@@ -16,7 +17,10 @@ class Folder(TenantOwnedModel):
     class Meta:
         ordering = ("name",)
         default_permissions = ()
-        permissions = (("view_folder", "Can view the folder"),)
+        permissions = (
+            ("view_folder", "Can view the folder and what is in it"),
+            ("edit_folder", "Can edit the folder and what is in it"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("tenant", "parent", "name"), name="dashboards_folder_name", nulls_distinct=False
@@ -25,6 +29,15 @@ class Folder(TenantOwnedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a folder inside itself."""
+        above, seen = self.parent, {self.pk}
+        while above is not None:
+            if above.pk in seen:
+                raise ValidationError({"parent": "A folder cannot lie in itself, nor in a folder below it."})
+            seen.add(above.pk)
+            above = above.parent
 
 
 class Dashboard(TenantOwnedModel):
@@ -40,8 +53,9 @@ class Dashboard(TenantOwnedModel):
     class Meta:
         ordering = ("title",)
         default_permissions = ()
-        permissions = (("view_dashboard", "Can view the dashboard"),)
+        permissions = (("view_dashboard", "Can view the dashboard"), ("edit_dashboard", "Can edit the dashboard"))
         constraints = (models.UniqueConstraint(fields=("tenant", "slug"), name="dashboards_dashboard_slug"),)
+        indexes = (models.Index(fields=("tenant", "title", "id"), name="dashboards_by_title"),)
 
     def __str__(self) -> str:
         return self.title

@@ -1,48 +1,29 @@
 """Who may open what. Views come through here and nowhere else."""
 
-from collections import defaultdict
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 
-from apps.access.selectors import permitted
+from apps.access.deciding import has_permission, permitted
 from apps.access.types import Actor
-from apps.dashboards.models import Dashboard, DashboardFilter, Folder, Tile
+from apps.dashboards.models import Dashboard, DashboardFilter, Tile
+from apps.dashboards.rules import VIEW
 
 
 def visible(actor: Actor) -> QuerySet[Dashboard]:
-    """Return the dashboards the actor may open.
+    """Return the dashboards the actor may open, for lists; what their tiles show is decided again for each of them.
 
     A permission on a dashboard, or on a folder at or above it, opens it. A support session opens those that have
-    a tile on an approved data set. What the tiles show is decided again for each of them.
+    a tile on an approved data set.
     """
-    dashboards = Dashboard.objects.filter(archived_at=None)
-    if actor.support is not None:
-        return dashboards.filter(tiles__dataset_id__in=actor.support.dataset_ids).distinct()
-    direct = permitted(actor, Dashboard, "view_dashboard").values("pk")
-    return dashboards.filter(Q(pk__in=direct) | Q(folder_id__in=visible_folder_ids(actor)))
-
-
-def visible_folder_ids(actor: Actor) -> set[UUID]:
-    """Return the folders the actor may look into: those permitted and everything below them."""
-    below: dict[UUID | None, list[UUID]] = defaultdict(list)
-    for folder_id, parent_id in Folder.objects.values_list("pk", "parent_id"):
-        below[parent_id].append(folder_id)
-    waiting = list(permitted(actor, Folder, "view_folder").values_list("pk", flat=True))
-    found: set[UUID] = set()
-    while waiting:
-        folder_id = waiting.pop()
-        if folder_id not in found:
-            found.add(folder_id)
-            waiting += below[folder_id]
-    return found
+    return permitted(actor, Dashboard, VIEW).filter(archived_at=None)
 
 
 def visible_or_404(actor: Actor, slug: str) -> Dashboard:
     """Return the dashboard, or answer as if there were none."""
-    dashboard = visible(actor).filter(slug=slug).first()
-    if dashboard is None:
+    dashboard = Dashboard.objects.filter(slug=slug, archived_at=None).first()
+    if dashboard is None or not has_permission(actor, VIEW, dashboard):
         raise Http404
     return dashboard
 

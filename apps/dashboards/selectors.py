@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Count, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
@@ -23,6 +24,8 @@ from apps.semantic.errors import MissingAttributeError, QueryError
 STATIC_WAIT_S = 20.0
 """how long a page without scripts may wait for all its tiles together"""
 MAX_OPTIONS = 200
+CARDS = 50
+"""dashboards of a page of the list"""
 NO_OPTIONS = "There is nothing to choose from."
 
 
@@ -116,9 +119,15 @@ def _items(choice: Choice, rows: Rows) -> tuple[Option, ...]:
     return tuple(Option(value, label, is_chosen=value in choice.values) for value, label in (kept | values).items())
 
 
+def dashboard_cards(visible: QuerySet[Dashboard], page: int) -> tuple[list[Dashboard], bool]:
+    """Return a page of dashboards by title, and whether there are more: in one statement, without counting all."""
+    start = (page - 1) * CARDS
+    found = list(visible.select_related("folder").order_by("title", "pk")[start : start + CARDS + 1])
+    return found[:CARDS], len(found) > CARDS
+
+
 def tile_counts(dashboards: list[Dashboard]) -> dict[UUID, int]:
     """Count tiles per dashboard."""
     counts: dict[UUID, int] = dict.fromkeys((dashboard.pk for dashboard in dashboards), 0)
-    for dashboard_id in Tile.objects.filter(dashboard__in=dashboards).values_list("dashboard_id", flat=True):
-        counts[dashboard_id] += 1
-    return counts
+    tiles = Tile.objects.filter(dashboard__in=dashboards).order_by().values_list("dashboard_id")
+    return counts | dict(tiles.annotate(number=Count("pk")))

@@ -19,6 +19,7 @@ from apps.queries import services as queries
 from apps.queries.errors import UnknownRunError
 
 TILE_WAIT_S = 0.4
+LAST_PAGE = 10_000
 SVG_WAIT_S = 20.0
 
 
@@ -30,10 +31,13 @@ class ActorRequest(HttpRequest):
 
 @require_GET
 def dashboard_list(request: ActorRequest) -> HttpResponse:
-    dashboards = list(policies.visible(request.actor).select_related("folder"))
+    """Show a page of dashboards, in the order of their titles."""
+    number = _page(request)
+    dashboards, has_more = selectors.dashboard_cards(policies.visible(request.actor), number)
     counts = selectors.tile_counts(dashboards)
     cards = [(dashboard, counts[dashboard.pk]) for dashboard in dashboards]
-    return render(request, "dashboards/dashboard_list.html", {"cards": cards})
+    around = {"number": number, "previous": number - 1, "next": number + 1 if has_more else None}
+    return render(request, "dashboards/dashboard_list.html", {"cards": cards, "page": around})
 
 
 @require_GET
@@ -130,6 +134,12 @@ def cancel_run(request: ActorRequest, run_id: UUID) -> HttpResponse:
     except UnknownRunError as error:
         raise Http404 from error
     return HttpResponse(status=204)
+
+
+def _page(request: ActorRequest) -> int:
+    """Return the page that the address names, from 1 on; what is no number of a page is the first."""
+    text = request.GET.get("page", "1")
+    return max(1, min(int(text), LAST_PAGE)) if text.isascii() and text.isdigit() else 1
 
 
 def _run_id(request: ActorRequest) -> UUID | None:

@@ -10,5 +10,5 @@ class DatamodelsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let who can see its objects be reviewed."""
-        import_module("apps.datamodels.reviewed")
+        """Register the permissions on its objects."""
+        import_module("apps.datamodels.rules")

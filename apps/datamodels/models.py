@@ -16,6 +16,8 @@ class DataModel(TenantOwnedModel):
 
     class Meta:
         ordering = ("name",)
+        default_permissions = ()
+        permissions = (("manage_datamodel", "Can read, draft and publish the model"),)
         constraints = (models.UniqueConstraint(fields=("tenant", "name"), name="datamodels_model_name"),)
 
     def __str__(self) -> str:
@@ -130,3 +132,11 @@ class DatasetUserPermission(TenantUserPermission):
 
 class DatasetGroupPermission(TenantGroupPermission):
     content_object = models.ForeignKey(Dataset, on_delete=models.CASCADE)
+
+
+class DataModelUserPermission(TenantUserPermission):
+    content_object = models.ForeignKey(DataModel, on_delete=models.CASCADE)
+
+
+class DataModelGroupPermission(TenantGroupPermission):
+    content_object = models.ForeignKey(DataModel, on_delete=models.CASCADE)

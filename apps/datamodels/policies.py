@@ -1,25 +1,20 @@
-"""Who may see and change models: a tenant's administrators, in person. Everybody else finds nothing."""
+"""Who may see and change models: whose role holds all, or who was granted one; in person. Others find nothing."""
 
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
 
-from apps.access.roles import Capability
+from apps.access.deciding import permitted
 from apps.access.types import Actor
 from apps.datamodels.models import DataModel, ModelVersion
+from apps.datamodels.rules import MANAGE
 from apps.datamodels.selectors import version_by_number
-
-
-def can_manage(actor: Actor) -> bool:
-    """Say whether the actor may read, draft and publish models: no token, no support, no view as somebody else."""
-    return actor.manages(Capability.MANAGE_MODELS)
 
 
 def visible(actor: Actor) -> QuerySet[DataModel]:
     """Return the models whose files the actor may read; data sets have their own permission."""
-    found = DataModel.objects.select_related("connection")
-    return found if can_manage(actor) else found.none()
+    return permitted(actor, DataModel, MANAGE).select_related("connection")
 
 
 def visible_or_404(actor: Actor, key: UUID) -> DataModel:

@@ -57,7 +57,11 @@ class Decision:
 
 def decide(actor: Actor, dataset: Dataset) -> Decision:
     """Return what the published model says about the actor and a data set; the permission is not looked at."""
-    version = current_version(dataset.data_model)
+    return decide_in(current_version(dataset.data_model), actor, dataset)
+
+
+def decide_in(version: ModelVersion | None, actor: Actor, dataset: Dataset) -> Decision:
+    """As :func:`decide`, in a version that was read before."""
     if version is None:
         return Decision()
     model = semantic_model(version).of_topic(dataset.name)

@@ -8,9 +8,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from apps.access.selectors import permitted
+from apps.access.deciding import decide as decide_permission
+from apps.access.deciding import permitted
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
+from apps.datamodels.rules import QUERY
 from apps.governance.deciding import decide
 from apps.governance.scopes import ScopeBuilder
 from apps.governance.types import Governed
@@ -21,7 +23,6 @@ from apps.semantic.scope import AccessScope, RowPolicy
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.services import mask_key
 
-QUERY = "query_dataset"
 MAX_ROWS = 50_000
 
 
@@ -40,6 +41,12 @@ def permitted_dataset(actor: Actor, name: str) -> Dataset:
     if found is None:
         raise unknown_dataset(name)
     return found
+
+
+def permission_facts(actor: Actor, name: str) -> dict[str, Any]:
+    """Return what the audit log keeps of the permission on a data set of this name; nothing where there is none."""
+    found = Dataset.objects.filter(name=name, is_published=True).first()
+    return decide_permission(actor, QUERY, found).facts() if found is not None else {}
 
 
 def unknown_dataset(name: str) -> UnknownDatasetError:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.access.types import Actor
 from apps.audit.services import record
+from apps.governance.selectors import permission_facts
 from apps.queries import flights, store
 from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
 from apps.queries.models import QueryRun
@@ -215,7 +216,7 @@ def _denials_recorded(actor: Actor, query: SemanticQuery, now: datetime) -> Iter
         raise
     except QueryError as error:
         with transaction.atomic():
-            facts = {"data_set": query.dataset, "code": error.code}
+            facts = {"data_set": query.dataset, "code": error.code, **permission_facts(actor, query.dataset)}
             record("queries.query_denied", None, by=actor, now=now, facts=facts)
         raise
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -96,7 +97,7 @@ def database(url: str, *, engine: str = "apps.tenants.postgresql") -> dict[str, 
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": str(parts.port or query.pop("port", "") or ""),
-        "OPTIONS": query,
+        "OPTIONS": query | {"prepare_threshold": None if text("OMNI_DATABASE_PREPARES") == "off" else sys.maxsize},
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,  # safe behind a transaction pooler

@@ -76,7 +76,7 @@ def is_raw_sql(node: ast.AST) -> bool:
     """Raw SQL, other connections, other managers, or managers without a tenant."""
     if isinstance(node, ast.Attribute):
         return (
-            node.attr in ("cursor", "_base_manager", "using", "extra", "scopes_disabled")
+            node.attr in ("cursor", "prepared_cursor", "_base_manager", "using", "extra", "scopes_disabled")
             and named(node) != "self.cursor"
         )
     return isinstance(node, ast.Name) and node.id in ("RawSQL", "scopes_disabled", "connections")
@@ -139,7 +139,9 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
         is_kept_in_process,
         {
             "apps/access/reviewing.py": "kinds of objects, registered at import",
+            "apps/access/rules.py": "rules of permissions, registered at import, and keys of permissions, which are all tenants'",
             "apps/access/selectors.py": "the support app's resolver, registered at import",
+            "apps/access/statements.py": "texts of statements, by rule; people, objects and tenants are parameters",
             "apps/accounts/rates.py": "parsed limits, and the client of Redis; what it counts is keyed by tenant",
             "apps/accounts/scim/schemas.py": "schemas of SCIM, by the very definitions they are made of",
             "apps/accounts/usage.py": "who uses attributes, registered at import",
@@ -172,6 +174,10 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
         is_raw_sql,
         {
             "apps/access/controls.py": IN_CONTROLS,
+            "apps/access/deciding.py": "permissions; row-level security shows the bound tenant's alone",
+            "apps/access/identity.py": "sessions, tokens and rights of the bound tenant, whom the statements name",
+            "apps/access/statements.py": "makes lists of the same texts as single decisions",
+            "apps/tenants/selectors.py": "whose a host is, before any tenant is bound",
             "apps/accounts/controls.py": IN_CONTROLS,
             "apps/audit/controls.py": IN_CONTROLS,
             "apps/queries/controls.py": IN_CONTROLS,

@@ -24,6 +24,7 @@ from tests.bench import purge
 from tests.bench.clients import Client, requests_per_second, summary, timed
 from tests.bench.installation import PERSON, SCALE, Installation, start
 from tests.bench.models import model_figures
+from tests.bench.scale.measuring import rights_figures
 from tests.bench.workload import BenchTile, tiles
 
 PEERS = {
@@ -40,6 +41,7 @@ CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS = 40
 
 
 def main() -> None:
+    rights = rights_figures()
     installation = start()
     try:
         client = Client(installation.port, installation.host, installation.token)
@@ -50,6 +52,7 @@ def main() -> None:
             "compile_and_verify_cold": compile_times(work, is_cold=True),
             "compile_and_verify_seen_shape": compile_times(work, is_cold=False),
             "large_model": model_figures(),
+            "rights_at_scale": rights,
             "cached": cached_times(client, work),
             "uncached": uncached_times(installation, client, work),
             "requests_per_second_cached": {

@@ -155,8 +155,26 @@ class TenantInline(_ActorPermissions, TabularInline):  # type: ignore[misc]
 
     def __init__(self, parent_model: type[models.Model], admin_site: Any) -> None:
         super().__init__(parent_model, admin_site)
-        if self.capability is None and (holder := admin_site._registry.get(parent_model)) is not None:
-            self.capability = holder.capability
+        self.holder = admin_site._registry.get(parent_model)
+        if self.capability is None and self.holder is not None:
+            self.capability = self.holder.capability
+
+    def _may_on(self, request: HttpRequest, obj: Any) -> bool:
+        """Say whether the reader may edit the object on whose page the rows are."""
+        edits = getattr(self.holder, "_may_edit", None)
+        return bool(edits(request, obj)) if edits is not None and obj is not None else self._may(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_on(request, obj)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_on(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_on(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_on(request, obj)
 
 
 class ReadOnlyInline(TenantInline):

@@ -1,17 +1,20 @@
 """The list of models, and the addresses of their pages."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
-from apps.access.admin import ReadOnlyAdmin
+from apps.access.admin import HoldersAdmin
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.datamodels.admin import actions, pages
 from apps.datamodels.models import DataModel, ModelVersion
+from apps.datamodels.rules import MANAGE
 
 VERSION = "<uuid:key>/versions/<int:number>/"
 ROUTES = (
@@ -29,12 +32,15 @@ ROUTES = (
 
 
 @admin.register(DataModel, site=tenant_admin_site)
-class DataModelAdmin(ReadOnlyAdmin):
+class DataModelAdmin(HoldersAdmin):
     """Models come in by ``import_model``; what is published of them, and what is drafted, is on their pages."""
 
     capability = Capability.MANAGE_MODELS
+    edited_by = MANAGE
 
-    list_display = ("name", "connection", "current", "drafts", "created_at")
+    list_display = ("name", "connection", "current", "drafts", "created_at", "holders")
+    list_per_page = 50
+    fields = readonly_fields = ("name", "connection", "created_at")
     search_fields = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DataModel]:
@@ -43,8 +49,25 @@ class DataModelAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = [path(route, self.admin_site.admin_view(view), name=f"datamodels_{name}") for route, view, name in ROUTES]
+        holders = path("<uuid:key>/holders/", self.admin_site.admin_view(self.holders_page), name="datamodels_holders")
         inherited: list[URLPattern] = super().get_urls()
-        return own + inherited
+        return [*own, holders, *inherited]
+
+    def holders_page(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Show and change who may manage one model; its own page shows what is in it."""
+        found: HttpResponse = self.changeform_view(request, str(key))
+        return found
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="who may manage it")
+    def holders(self, data_model: DataModel) -> str:
+        address = reverse("admin:datamodels_holders", args=(data_model.pk,))
+        return format_html('<a href="{}">see</a>', address)
 
     @admin.display(description="current version")
     def current(self, data_model: DataModel) -> str:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from apps.access.admin import HoldersAdmin
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
-from apps.datamodels.models import Dataset, DatasetGroupPermission, DatasetUserPermission
+from apps.datamodels.models import Dataset
 
 
 @admin.register(Dataset, site=tenant_admin_site)
@@ -17,12 +17,12 @@ class DatasetAdmin(HoldersAdmin):
 
     capability = Capability.MANAGE_MODELS
 
-    permission = "query_dataset"
-    group_table, user_table = DatasetGroupPermission, DatasetUserPermission
+    list_per_page = 50
+    list_select_related = ("data_model",)
     list_display = ("name", "label", "data_model", "is_published")
     list_filter = ("data_model", "is_published")
     search_fields = ("name", "label")
-    fields = ("name", "label", "description", "data_model", "is_published", "holder_groups", "holders")
+    fields = ("name", "label", "description", "data_model", "is_published")
     readonly_fields = ("name", "label", "description", "data_model", "is_published")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

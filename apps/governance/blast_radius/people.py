@@ -11,8 +11,8 @@ from apps.access.types import Actor
 from apps.accounts.attributes import standing_by_person
 from apps.accounts.models import GroupMembership, User
 from apps.datamodels.models import DataModel, DatasetGroupPermission, DatasetUserPermission
+from apps.datamodels.rules import QUERY
 from apps.governance.blast_radius.types import PersonRef
-from apps.governance.selectors import QUERY
 
 SYSTEM = "omni_"
 Held = Mapping[UUID, frozenset[UUID]]

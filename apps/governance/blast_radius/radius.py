@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from apps.access.selectors import permitted
 from apps.access.types import Actor
 from apps.datamodels.models import DataModel, Dataset, ModelVersion
+from apps.datamodels.rules import QUERY
 from apps.datamodels.selectors import current_version
 from apps.governance.blast_radius.candidates import Candidate, attributes_of, published, stored
 from apps.governance.blast_radius.comparing import changes
 from apps.governance.blast_radius.people import peers
 from apps.governance.blast_radius.rights import Closed, rights_on
 from apps.governance.blast_radius.types import BlastRadius, Change, Effect, PersonRef
-from apps.governance.selectors import QUERY
 
 UNPUBLISHED = Closed("it is not published")
 

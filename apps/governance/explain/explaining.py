@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
+from apps.datamodels.rules import QUERY
 from apps.governance.deciding import Decision, decide
 from apps.governance.explain.attributes import Attributes
 from apps.governance.explain.fields import Fields, asked_fields
@@ -12,7 +13,7 @@ from apps.governance.explain.rows import rows_explained
 from apps.governance.explain.rules import grant_rule, permission
 from apps.governance.explain.types import Because, Explanation, FieldExplained, RowsExplained
 from apps.governance.fields import fields_for
-from apps.governance.selectors import QUERY, governed, permitted_dataset, unknown_dataset
+from apps.governance.selectors import governed, permitted_dataset, unknown_dataset
 from apps.semantic.errors import MissingAttributeError, QueryError
 from apps.semantic.query.types import SemanticQuery
 from apps.tenants.binding import bound_tenant_id

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from apps.access.selectors import permission_holders
+from apps.access.deciding import decide
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
 from apps.governance.deciding import GrantVerdict
@@ -28,9 +28,11 @@ def listed(values: Iterable[object]) -> str:
 
 def permission(actor: Actor, dataset: Dataset, codename: str) -> Because:
     """Say through what the actor may query the data set, or that nothing lets them."""
-    holders = permission_holders(actor, codename, dataset)
-    if holders:
-        return Because("permission", f"May query the data set: {listed(holders)}", holds=True)
+    found = decide(actor, codename, dataset)
+    if found.is_allowed:
+        return Because("permission", f"May query the data set: {listed(found.through)}", holds=True)
+    if found.is_limited:
+        return Because("permission", "May not query the data set: whoever sees as this person may not", holds=False)
     groups = f", nor through {listed(sorted(actor.group_names))}" if actor.group_names else " and is in no group"
     return Because("permission", f"May not query the data set: not personally{groups}", holds=False)
 

@@ -1,25 +1,48 @@
 """Django's PostgreSQL backend, with the bound tenant told to every transaction.
 
 The setting is transaction-local, so that a connection that is reused, by us or by a
-transaction pooler, carries nobody's tenant over. A statement outside a transaction gets
-one of its own; with no tenant bound the setting stays empty and row-level security
+transaction pooler, carries nobody's tenant over. A statement outside a transaction is
+sent in one message with the setting: PostgreSQL runs the statements of one message as
+one transaction. With no tenant bound the setting stays empty and row-level security
 shows no row.
 """
 
+import select
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from django.db import transaction
-from django.db.backends.postgresql import base
-from psycopg.pq import TransactionStatus
+from django.db.backends.postgresql import base, operations
+from django.db.backends.utils import CursorWrapper
+from psycopg import ClientCursor, Cursor
+from psycopg.pq import ConnStatus, TransactionStatus
 
 from apps.tenants.binding import current_tenant_id
 
 SETTING = "omni.tenant_id"
+TELL = "SELECT set_config(%s, %s, true)"
+
+
+class PreparedCursor(Cursor[Any]):
+    """Sends its statements prepared: the server plans each once per connection, and not again for every request."""
+
+    def execute(
+        self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool | None = None
+    ) -> Self:
+        return super().execute(query, params, prepare=True, binary=binary)
+
+
+class DatabaseOperations(operations.DatabaseOperations):
+    """Django's, for logs of statements in tests: a prepared one is logged as it is written."""
+
+    def last_executed_query(self, cursor: Any, sql: str, params: Any) -> str:
+        return super().last_executed_query(cursor, sql, params) or sql
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Connection whose transactions know the tenant."""
+
+    ops_class = DatabaseOperations
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,6 +52,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def apply_tenant_binding(self) -> None:
         """Have the next statement of an open transaction say whose it is; do nothing outside one."""
         self._is_told = False
+
+    def is_usable(self) -> bool:
+        """Say whether the server still holds its end, without a round trip: it sends nothing unasked but its farewell."""
+        if self.connection is None or self.connection.pgconn.status != ConnStatus.OK:
+            return False
+        readable, _, _ = select.select([self.connection.fileno()], [], [], 0)
+        return not readable
+
+    def prepared_cursor(self) -> CursorWrapper:
+        """Return a cursor for the statements of every request: few, and always the same texts with other values."""
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor: CursorWrapper = self._prepare_cursor(PreparedCursor(self.connection))  # type: ignore[attr-defined]
+        return cursor
 
     def _set_autocommit(self, autocommit: bool) -> None:
         super()._set_autocommit(autocommit)  # type: ignore[misc]  # missing in the stubs
@@ -40,8 +77,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.in_atomic_block:
             self._tell()
             return execute(sql, params, many, context)
-        if current_tenant_id() is None:
+        tenant_id = current_tenant_id()
+        if tenant_id is None:
             return execute(sql, params, many, context)
+        if isinstance(context["cursor"].cursor, PreparedCursor):
+            with self.wrap_database_errors, self.connection.pipeline():  # one message, hence one transaction
+                PreparedCursor(self.connection).execute(TELL, (SETTING, str(tenant_id)))
+                return execute(sql, params, many, context)
+        if not many and isinstance(sql, str) and isinstance(context["cursor"].cursor, ClientCursor):
+            found = execute(f"SELECT set_config('{SETTING}', '{tenant_id}', true);\n{sql}", params, many, context)
+            context["cursor"].nextset()
+            return found
         with transaction.atomic(using=self.alias):
             self._tell()
             return execute(sql, params, many, context)
@@ -51,5 +97,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._is_told or self.connection.info.transaction_status is TransactionStatus.INERROR:
             return
         with self.connection.cursor() as cursor:
-            cursor.execute("SELECT set_config(%s, %s, true)", (SETTING, str(current_tenant_id() or "")))
+            cursor.execute(TELL, (SETTING, str(current_tenant_id() or "")))
         self._is_told = True

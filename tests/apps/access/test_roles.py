@@ -33,7 +33,9 @@ PAGES = {
 ADMINISTRATORS_ONLY = (
     "access/role/", "access/roleassignment/", "accounts/serviceaccount/", "governance/approvalrequest/",
 )  # fmt: skip
-SHARED_WITH_PEOPLE = ("datamodels/dataset/", "dashboards/dashboard/", "dashboards/folder/")
+SHARED_WITH_PEOPLE = (
+    "datamodels/dataset/", "datamodels/datamodel/", "dashboards/dashboard/", "dashboards/folder/", "connections/connection/",
+)  # fmt: skip
 
 
 @pytest.fixture

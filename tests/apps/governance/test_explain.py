@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from apps.access.selectors import actor_for_user, has_permission, permission_holders
+from apps.access.selectors import actor_for_user, decide, has_permission
 from apps.access.services import grant_permission, revoke_permission
 from apps.access.types import Actor, SupportScope
 from apps.accounts.models import (
@@ -254,7 +254,7 @@ def test_holders_and_the_permission_never_disagree(
 ) -> None:
     def agree(user: User) -> bool:
         actor = actor_for_user(user)
-        holders = permission_holders(actor, "query_dataset", sales)
+        holders = decide(actor, "query_dataset", sales).through
         assert bool(holders) == has_permission(actor, "query_dataset", sales)
         return bool(holders)
 

@@ -151,6 +151,11 @@ def test_refusals_are_recorded(ask: Ask, ada: User, sales: Dataset) -> None:
         ask(ada, "orders.count")
     event = AuditEvent.objects.get(verb="queries.query_denied")
     assert (event.actor_id, event.facts["code"]) == (ada.pk, "unknown_dataset")
+    assert (event.facts["permission"], event.facts["decision"], event.facts["through"]) == (
+        "query_dataset",
+        "denied",
+        [],
+    )
 
 
 def test_a_run_is_its_own_persons(ask: Ask, eve: User, max_: User) -> None:

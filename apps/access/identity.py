@@ -1,0 +1,121 @@
+"""Who asks, read in one statement: the session or token, its person, and what the person holds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from apps.access import statements
+from apps.access.roles import BASE, BUILT_IN, NONE, Capability, capabilities_of
+from apps.access.types import AttributeValue
+from apps.accounts.attributes import GROUP, Held, standing
+from apps.accounts.models import User, UserSession
+from apps.tenants.binding import bound_tenant_id
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a person holds: attributes by name as their strongest source has them, (id, name) of groups, capabilities of all roles together."""
+
+    attributes: dict[str, AttributeValue]
+    groups: list[tuple[UUID, str]]
+    capabilities: frozenset[Capability]
+
+
+NOTHING = Rights({}, [], NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An active person of the bound tenant, and what they hold at this moment."""
+
+    person: User
+    rights: Rights
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFound:
+    """A session that has not expired, and whose it is; None while nobody has signed in.
+
+    It still has to be held against the tenant's limits: :meth:`apps.accounts.sessions.SessionStore.restore` does so.
+    """
+
+    row: UserSession
+    identity: Identity | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFound:
+    """A valid token and whose it is."""
+
+    id: UUID
+    last_used_at: datetime | None
+    scope: str
+    identity: Identity
+
+
+def identity_of_session(key: str, *, now: datetime) -> SessionFound | None:
+    """Return the bound tenant's session with this key and its person with rights; None when there is none any more."""
+    row = _row(statements.SESSION, {"key": key, "tenant": bound_tenant_id(), "now": now})
+    if row is None:
+        return None
+    width = len(statements.SESSION_FIELDS)
+    session = UserSession.from_db(connection.alias, statements.SESSION_FIELDS, row[:width])
+    has_person, *rest = row[width:]
+    return SessionFound(session, _identity(rest) if has_person else None)
+
+
+def identity_of_token(digest: bytes, *, now: datetime) -> TokenFound | None:
+    """Return the bound tenant's valid token with this digest and its person with rights."""
+    row = _row(statements.TOKEN, {"digest": digest, "tenant": bound_tenant_id(), "now": now})
+    return TokenFound(row[0], row[1], row[2], _identity(row[3:])) if row is not None else None
+
+
+def rights_of(user: User) -> Rights:
+    """Read what a person of the bound tenant holds."""
+    return rights_of_people([user.pk]).get(user.pk, NOTHING)
+
+
+def rights_of_people(people: Iterable[UUID]) -> dict[UUID, Rights]:
+    """Read what each of these people of the bound tenant holds, in one statement."""
+    with connection.prepared_cursor() as cursor:  # type: ignore[attr-defined]  # our own backend's
+        cursor.execute(statements.PEOPLE, {"tenant": bound_tenant_id(), "people": list(people)})
+        return {row[0]: _rights(row[1:]) for row in cursor.fetchall()}
+
+
+def _row(statement: str, params: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    with connection.prepared_cursor() as cursor:  # type: ignore[attr-defined]  # our own backend's
+        cursor.execute(statement, params)
+        found: tuple[Any, ...] | None = cursor.fetchone()
+    return found
+
+
+def _identity(row: Sequence[Any]) -> Identity:
+    width = len(statements.PERSON_FIELDS)
+    return Identity(User.from_db(connection.alias, statements.PERSON_FIELDS, row[:width]), _rights(row[width:]))
+
+
+def _rights(row: Sequence[Any]) -> Rights:
+    own, given, groups, roles = row
+    said = [Held(name, kind, is_list, tuple(values), source) for name, kind, is_list, values, source in own or ()]
+    said += [
+        Held(name, kind, is_list, tuple(values), GROUP, group) for name, kind, is_list, values, group in given or ()
+    ]
+    return Rights(
+        {name: AttributeValue(one.values, one.type, one.source) for name, one in standing(said).items() if one.values},
+        [(UUID(key), name) for key, name in groups or ()],
+        _together(roles or ()),
+    )
+
+
+def _together(roles: Iterable[tuple[bool, str, list[str] | None]]) -> frozenset[Capability]:
+    """Return what roles hold together, the base role included: the highest of base, group and own applies."""
+    has_base = False
+    held = NONE
+    for is_base, built_in, own in roles:
+        has_base = has_base or is_base
+        held |= BUILT_IN.get(built_in, NONE) if built_in else capabilities_of(own or [])
+    return held if has_base else held | BUILT_IN[BASE]

@@ -1,0 +1,1 @@
+"""Do rights stay cheap when there are many of them? Databases of growing size, the same requests on each."""
