@@ -21,29 +21,36 @@ from django.test import Client
 from apps.access.models import AccessReview, Role, RoleAssignment, ViewSession
 from apps.access.selectors import actor_for_user
 from apps.access.services import grant_permission
+from apps.accounts.last_claims import keep_claims
 from apps.accounts.models import (
     ApiToken,
     AttributeDefinition,
     ClaimMapping,
     EmailDomain,
+    GroupAttribute,
     GroupMembership,
     IdentityProvider,
+    ServiceAccount,
     SpentAssertion,
     User,
     UserAttribute,
     UserGroup,
+    UserSession,
 )
+from apps.accounts.recovering import issue_recovery_link
 from apps.accounts.saml.metadata import plain_certificate
-from apps.accounts.services import issue_token, save_provider
+from apps.accounts.scim.tokens import issue_scim_token
+from apps.accounts.services import create_service_account, issue_token, save_provider
+from apps.accounts.sessions import CONFIRMED_KEY, RECOVERY_KEY
 from apps.audit.types import SYSTEM
-from apps.connections.models import CatalogColumn, CatalogTable, Connection
+from apps.connections.models import CatalogColumn, CatalogTable, Connection, ConnectionCheck
 from apps.connections.services import save_connection
 from apps.dashboards.models import Folder
 from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.datamodels.services import import_files, open_draft
 from apps.governance.models import ApprovalRequest, PublishingPolicy
-from apps.queries.models import CachedResult, QueryRun
+from apps.queries.models import CachedResult, KeepingLimit, PolicyReset, QueryRun
 from apps.queries.services import answer
 from apps.retention.models import PurgeRun
 from apps.support import services as support
@@ -81,27 +88,35 @@ class House:
     browsers: dict[str, Client] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     things: SimpleNamespace = field(default_factory=SimpleNamespace)
+    chosen: dict[type[Any], Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.things, name)
 
     def browser(self, name: str) -> Client:
-        """Return a new browser of a person who has just signed in."""
+        """Return a new browser of a person who has just signed in; ``recovery`` is Ada's, by a recovery link."""
         client = Client(headers={"host": self.tenant.host})
         with bound(self.tenant.id):
-            client.force_login(self.people[name], backend=BACKEND)
+            client.force_login(self.people["ada" if name == "recovery" else name], backend=BACKEND)
+            session = client.session
+            session[CONFIRMED_KEY], session[RECOVERY_KEY] = int(datetime.now(UTC).timestamp()), name == "recovery"
+            session.save()
         return client
+
+    def program(self, name: str) -> dict[str, str]:
+        """Return the headers of a program that holds the token of this name."""
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
 
     def row_of(self, label: str) -> Any:
         """Return the tenant's row of a model that is named by its label."""
         return self.row(apps.get_model(label))
 
     def row(self, model: type[Any]) -> Any:
-        """Return the tenant's row of a model, or None."""
+        """Return the tenant's row of a model (the one in ``chosen``, where not every row is on its pages), or None."""
         if model is Tenant:
             return Tenant.objects.get(pk=self.tenant.id)
         with bound(self.tenant.id):
-            return model.objects.order_by("pk").first()
+            return self.chosen.get(model) or model.objects.order_by("pk").first()
 
 
 @dataclass(repr=False)
@@ -129,6 +144,7 @@ def world() -> Iterator[World]:
                 _data(house)
                 _administration(house)
             _support(house, platform)
+            _identity(house)
             _unnamed(house)
         yield made
     finally:
@@ -186,11 +202,8 @@ def _people(house: House) -> None:
     role = Role.objects.create(name=f"{house.mark} role", capabilities=["query"])
     RoleAssignment.objects.create(user=house.people["ann"], role=role)
     house.things.group, house.things.provider, house.things.role, house.things.region = group, provider, role, region
-    house.things.person, house.things.admin, house.things.token = (
-        house.people["ann"],
-        house.people["ada"],
-        ApiToken.objects.first(),
-    )
+    house.things.person, house.things.admin = house.people["ann"], house.people["ada"]
+    house.things.token = ApiToken.objects.get(user=house.people["ann"])
 
 
 def _data(house: House) -> None:
@@ -227,6 +240,9 @@ def _data(house: House) -> None:
     answer(actor_for_user(ann), things.question, now=now, wait_s=5)
     assert CachedResult.objects.exists()
     things.run = QueryRun.objects.get()
+    KeepingLimit.objects.create(max_age_s=3600, changed_at=now)
+    PolicyReset.objects.create(data_model=things.data_model, policy=house.mark, reset_at=now - timedelta(days=1))
+    ConnectionCheck.objects.create(connection=connection, checked_at=now, health="ok", text=house.mark, took_ms=1)
 
 
 def _dashboard(house: House) -> dict[str, Any]:
@@ -257,6 +273,37 @@ def _administration(house: House) -> None:
     for name in house.people:
         house.browsers[name] = house.browser(name)
     User.objects.filter(pk=house.people["dis"].pk).update(is_active=False)
+
+
+def _identity(house: House) -> None:
+    """A program with its account and token, what SCIM has made over HTTP, a session of Ann's, a way in for Ada."""
+    now, things, ada, ann = house.now, house.things, house.people["ada"], house.people["ann"]
+    with bound(house.tenant.id):
+        things.account = create_service_account(name=f"{house.mark} export", owner=ada, by=SYSTEM, now=now)
+        house.tokens["program"] = issue_token(
+            user=things.account, name=house.mark, days=1, scope=ApiToken.Scope.ADMIN, by=SYSTEM, now=now
+        )
+        house.tokens["scim"] = issue_scim_token(name=house.mark, days=1, by=SYSTEM, now=now)
+        GroupAttribute.objects.create(group=things.group, definition=things.region, values=[house.mark])
+        keep_claims(ann, things.provider, {"region": house.mark}, now=now)
+        link = issue_recovery_link(house.tenant, email=ada.email, by=SYSTEM, now=now)
+    things.recovery = link.rstrip("/").rpartition("/")[2]
+    client = Client(headers={"host": house.tenant.host} | house.program("scim"))
+    made = []
+    for kind, body in (("Users", {"userName": f"joe@{house.tenant.slug}.example", "displayName": f"{house.mark} joe"}),
+                       ("Groups", {"displayName": f"{house.mark} sellers"})):  # fmt: skip
+        sent = {"schemas": [f"urn:ietf:params:scim:schemas:core:2.0:{kind.removesuffix('s')}"], **body}
+        answer = client.post(f"/scim/v2/{kind}", sent, content_type="application/scim+json")
+        assert answer.status_code == 201, answer.content
+        made.append(answer.json()["id"])
+    spare = house.browser("ann")
+    with bound(house.tenant.id):
+        things.joe, things.sellers = User.objects.get(pk=made[0]), UserGroup.objects.get(pk=made[1])
+        things.session = UserSession.objects.get(session_key=spare.cookies["omni_session"].value)
+    group = "urn:ietf:params:scim:schemas:core:2.0:Group"
+    things.new_group = {"schemas": [group], "displayName": "mine", "members": [{"value": str(ann.pk)}]}
+    things.everyone = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "count": 5}
+    house.chosen |= {ServiceAccount: things.account, UserSession: things.session}
 
 
 def _support(house: House, platform: House) -> None:
