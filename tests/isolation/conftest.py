@@ -6,7 +6,8 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from tests.isolation.houses import Ledger, World, world
+from tests.isolation.houses import World, world
+from tests.isolation.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ SITE = {
             "field_name": "=user",
             "term": "person.email",
         },
-        post=200,
+        post=405,
     ),
     f"{ADMIN}jsi18n/": Specimen(),
     f"{ADMIN}r/<path:content_type_id>/<path:object_id>/": Specimen(
@@ -102,9 +102,7 @@ OWN = {
     ),
     "/accounts/recovery/": Specimen(who="recovery"),
     "/accounts/sessions/": Specimen(who="ann", member=200),
-    "/accounts/sessions/<uuid:session_id>/end/": Specimen(
-        {"session_id": "session.pk"}, who="ann", get=405, post=302
-    ),
+    "/accounts/sessions/<uuid:session_id>/end/": Specimen({"session_id": "session.pk"}, who="ann", get=405, post=302),
     "/accounts/sessions/end/": Specimen(who="ann", get=405, post=302, member=302),
     "/accounts/tokens/": Specimen(who="ann", post=422, member=200),
     "/accounts/tokens/<uuid:token_id>/revoke/": Specimen({"token_id": "token.pk"}, who="ann", get=405, post=302),
@@ -145,7 +143,7 @@ TENANT = {
     f"{ADMIN}connections/connection/<path:object_id>/rotate/": Specimen(LINK, body={"password": "=x"}, post=302),
     f"{ADMIN}vault/tenantkey/rotate/": Specimen(post=302),
     "/api/v1/admin/sessions": Specimen(bearer="program"),
-    "/api/v1/admin/sessions/<uuid:session_id>": Specimen({"session_id": "session.pk"}, bearer="program", get=405, delete=204),
+    "/api/v1/admin/sessions/<uuid:session_id>": Specimen({"session_id": "running.pk"}, bearer="program", get=405, delete=204),
     "/api/v1/admin/tokens": Specimen(bearer="program"),
     "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, bearer="program", get=405, delete=204),
     "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=302),

@@ -30,7 +30,7 @@ def test_the_owners_own_writes_do_what_the_specimens_say(houses: World) -> None:
 def test_a_support_visit_that_the_customer_ended_reaches_nothing(houses: World) -> None:
     house = houses.globex
     visitor = house.browsers["visitor"]
-    assert visitor.get("/trust/").status_code == 200
+    assert visitor.get("/").status_code == 200
     held = {name: morsel.value for name, morsel in visitor.cookies.items()}
     with bound(house.tenant.id):
         revoke_request(house.support_request, by=actor_for_user(house.people["ada"]), now=house.now)
