@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import duckdb
-import psycopg
 import redis
 from django.apps import apps
 from django.conf import settings
@@ -21,29 +20,36 @@ from django.test import Client
 from apps.access.models import AccessReview, Role, RoleAssignment, ViewSession
 from apps.access.selectors import actor_for_user
 from apps.access.services import grant_permission
+from apps.accounts.last_claims import keep_claims
 from apps.accounts.models import (
     ApiToken,
     AttributeDefinition,
     ClaimMapping,
     EmailDomain,
+    GroupAttribute,
     GroupMembership,
     IdentityProvider,
+    ServiceAccount,
     SpentAssertion,
     User,
     UserAttribute,
     UserGroup,
+    UserSession,
 )
+from apps.accounts.recovering import issue_recovery_link
 from apps.accounts.saml.metadata import plain_certificate
-from apps.accounts.services import issue_token, save_provider
+from apps.accounts.scim.tokens import issue_scim_token
+from apps.accounts.services import create_service_account, issue_token, save_provider
+from apps.accounts.sessions import CONFIRMED_KEY, RECOVERY_KEY
 from apps.audit.types import SYSTEM
-from apps.connections.models import CatalogColumn, CatalogTable, Connection
+from apps.connections.models import CatalogColumn, CatalogTable, Connection, ConnectionCheck
 from apps.connections.services import save_connection
 from apps.dashboards.models import Folder
 from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.datamodels.services import import_files, open_draft
 from apps.governance.models import ApprovalRequest, PublishingPolicy
-from apps.queries.models import CachedResult, QueryRun
+from apps.queries.models import CachedResult, KeepingLimit, PolicyReset, QueryRun
 from apps.queries.services import answer
 from apps.retention.models import PurgeRun
 from apps.support import services as support
@@ -59,6 +65,7 @@ from tests.environment import WORKER
 from tests.saml_keys import make_pair
 
 CANARY = "canary9c41"
+SCHEMAS = "urn:ietf:params:scim:schemas:core:2.0"
 BACKEND = "apps.accounts.backends.IdentityBackend"
 VIEW = """
 table_name: orders
@@ -81,27 +88,36 @@ class House:
     browsers: dict[str, Client] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     things: SimpleNamespace = field(default_factory=SimpleNamespace)
+    chosen: dict[type[Any], Any] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.things, name)
 
     def browser(self, name: str) -> Client:
-        """Return a new browser of a person who has just signed in."""
-        client = Client(headers={"host": self.tenant.host})
+        """Return a new browser of a person who has just signed in; ``recovery`` is Ada's, by a recovery link."""
+        client, person = Client(headers={"host": self.tenant.host}), self.people["ada" if name == "recovery" else name]
         with bound(self.tenant.id):
-            client.force_login(self.people[name], backend=BACKEND)
+            person.refresh_from_db()  # a session that was ended has raised the person's version
+            client.force_login(person, backend=BACKEND)
+            session = client.session
+            session[CONFIRMED_KEY], session[RECOVERY_KEY] = int(datetime.now(UTC).timestamp()), name == "recovery"
+            session.save()
         return client
+
+    def program(self, name: str) -> dict[str, str]:
+        """Return the headers of a program that holds the token of this name."""
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
 
     def row_of(self, label: str) -> Any:
         """Return the tenant's row of a model that is named by its label."""
         return self.row(apps.get_model(label))
 
     def row(self, model: type[Any]) -> Any:
-        """Return the tenant's row of a model, or None."""
-        if model is Tenant:
-            return Tenant.objects.get(pk=self.tenant.id)
+        """Return the tenant's row of a model (the one in ``chosen``, where not every row is on its pages), or None."""
+        if issubclass(model, Tenant):
+            return model.objects.get(pk=self.tenant.id)
         with bound(self.tenant.id):
-            return model.objects.order_by("pk").first()
+            return self.chosen.get(model) or model.objects.order_by("pk").first()
 
 
 @dataclass(repr=False)
@@ -129,6 +145,7 @@ def world() -> Iterator[World]:
                 _data(house)
                 _administration(house)
             _support(house, platform)
+            _identity(house)
             _unnamed(house)
         yield made
     finally:
@@ -156,17 +173,16 @@ def _people(house: House) -> None:
     for name in ("ada", "ann", "may", "dis"):
         email = f"{name}@{house.tenant.slug}.example"
         house.people[name] = _person(email, name=f"{house.mark} {name}", is_tenant_admin=name == "ada")
-        house.tokens[name] = issue_token(user=house.people[name], name=house.mark, days=1, by=SYSTEM, now=house.now)
+        house.tokens[name] = issue_token(
+            user=house.people[name], name=f"{house.mark} {name}", days=1, by=SYSTEM, now=house.now
+        )
     group = UserGroup.objects.create(name=f"{house.mark} analysts")
     GroupMembership.objects.create(user=house.people["ann"], group=group)
     region = AttributeDefinition.objects.create(name="region", label=f"{house.mark} region")
     UserAttribute.objects.create(user=house.people["ann"], definition=region, values=[house.mark])
     provider = IdentityProvider(
-        slug=f"{house.tenant.slug}-idp",
-        name=f"{house.mark} sign-in",
-        issuer="https://127.0.0.1:1",
-        client_id=house.mark,
-    )
+        slug=f"{house.tenant.slug}-idp", name=f"{house.mark} sign-in", issuer="https://127.0.0.1:1", client_id=house.mark
+    )  # fmt: skip
     save_provider(provider, client_secret=house.mark, by=SYSTEM, now=house.now)
     ClaimMapping.objects.create(provider=provider, claim="region", definition=region)
     house.things.saml_provider = save_provider(
@@ -186,11 +202,8 @@ def _people(house: House) -> None:
     role = Role.objects.create(name=f"{house.mark} role", capabilities=["query"])
     RoleAssignment.objects.create(user=house.people["ann"], role=role)
     house.things.group, house.things.provider, house.things.role, house.things.region = group, provider, role, region
-    house.things.person, house.things.admin, house.things.token = (
-        house.people["ann"],
-        house.people["ada"],
-        ApiToken.objects.first(),
-    )
+    house.things.person, house.things.admin = house.people["ann"], house.people["ada"]
+    house.things.token = ApiToken.objects.get(user=house.people["ann"])
 
 
 def _data(house: House) -> None:
@@ -227,6 +240,9 @@ def _data(house: House) -> None:
     answer(actor_for_user(ann), things.question, now=now, wait_s=5)
     assert CachedResult.objects.exists()
     things.run = QueryRun.objects.get()
+    KeepingLimit.objects.create(max_age_s=3600, changed_at=now)
+    PolicyReset.objects.create(data_model=things.data_model, policy=house.mark, reset_at=now - timedelta(days=1))
+    ConnectionCheck.objects.create(connection=connection, checked_at=now, health="ok", text=house.mark, took_ms=1)
 
 
 def _dashboard(house: House) -> dict[str, Any]:
@@ -257,6 +273,37 @@ def _administration(house: House) -> None:
     for name in house.people:
         house.browsers[name] = house.browser(name)
     User.objects.filter(pk=house.people["dis"].pk).update(is_active=False)
+
+
+def _identity(house: House) -> None:
+    """A program with its account and token, what SCIM has made over HTTP, a session of Ann's, a way in for Ada."""
+    now, things, ada, ann = house.now, house.things, house.people["ada"], house.people["ann"]
+    with bound(house.tenant.id):
+        things.account = create_service_account(name=f"{house.mark} export", owner=ada, by=SYSTEM, now=now)
+        house.tokens["program"] = issue_token(
+            user=things.account, name=house.mark, days=1, scope=ApiToken.Scope.ADMIN, by=SYSTEM, now=now
+        )
+        house.tokens["scim"] = issue_scim_token(name=house.mark, days=1, by=SYSTEM, now=now)
+        GroupAttribute.objects.create(group=things.group, definition=things.region, values=[house.mark])
+        keep_claims(ann, things.provider, {"region": house.mark}, now=now)
+        link = issue_recovery_link(house.tenant, email=ada.email, by=SYSTEM, now=now)
+    things.recovery = link.rstrip("/").rpartition("/")[2]
+    client = Client(headers={"host": house.tenant.host} | house.program("scim"))
+    made = []
+    joe = {"userName": f"joe@{house.tenant.slug}.example", "displayName": f"{house.mark} joe"}
+    for kind, body in (("User", joe), ("Group", {"displayName": f"{house.mark} sellers"})):
+        sent = {"schemas": [f"{SCHEMAS}:{kind}"], **body}
+        answer = client.post(f"/scim/v2/{kind}s", sent, content_type="application/scim+json")
+        assert answer.status_code == 201, answer.content
+        made.append(answer.json()["id"])
+    spare, running = house.browser("ann"), house.browser("may")
+    with bound(house.tenant.id):
+        things.joe, things.sellers = User.objects.get(pk=made[0]), UserGroup.objects.get(pk=made[1])
+        things.session = UserSession.objects.get(session_key=spare.cookies["omni_session"].value)
+        things.running = UserSession.objects.get(session_key=running.cookies["omni_session"].value)
+    things.new_group = {"schemas": [f"{SCHEMAS}:Group"], "displayName": "mine", "members": [{"value": str(ann.pk)}]}
+    things.everyone = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "count": 5}
+    house.chosen |= {ServiceAccount: things.account, UserSession: things.session}
 
 
 def _support(house: House, platform: House) -> None:
@@ -294,62 +341,6 @@ def _unnamed(house: House) -> None:
     owned = [model for model in apps.get_models() if issubclass(model, TenantOwnedModel)]
     bare = [model._meta.label for model in owned if house.row(model) is None]
     assert set(bare) <= {"support.StaffRequestReference"}, f"give {bare} a row in tests/isolation/houses.py"
-
-
-TABLES = """SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
- WHERE a.attname = 'tenant_id' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY 1"""
-OTHERS = ("tenants_tenant", "auth_permission", "django_content_type", "django_migrations", "django_admin_log")
-
-
-class Ledger:
-    """What the whole database holds, table by table and tenant by tenant, seen by a superuser."""
-
-    def __init__(self) -> None:
-        self.connection = psycopg.connect(databases.admin_url(f"omni_test_{WORKER}"), autocommit=True)
-        owned = [name for (name,) in self.connection.execute(TABLES)]
-        parts = [(name, "tenant_id::text") for name in owned] + [(name, "''") for name in OTHERS]
-        self.statement = " UNION ALL ".join(
-            f"SELECT '{name}', {tenant}, count(*), md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {name} t GROUP BY 2"
-            for name, tenant in parts
-        )
-        self.texts = " UNION ALL ".join(
-            f"SELECT '{name}', t::text FROM {name} t WHERE tenant_id = %(tenant)s" for name in owned
-        )
-
-    def read(self) -> dict[tuple[str, str], tuple[int, str]]:
-        """Return (table, tenant) → (number of rows, digest of them)."""
-        return {
-            (table, tenant): (count, digest) for table, tenant, count, digest in self.connection.execute(self.statement)
-        }
-
-    def mentions(self, house: House, texts: set[str], *, but: frozenset[str]) -> list[str]:
-        """Return the tables of a house that hold any of the texts."""
-        rows = self.connection.execute(self.texts, {"tenant": house.tenant.id})
-        return sorted({table for table, text in rows if table not in but and any(known in text for known in texts)})
-
-    def ids(self, house: House) -> set[str]:
-        """Return the id of every row of a house."""
-        found: set[str] = set()
-        for model in apps.get_models():
-            if issubclass(model, TenantOwnedModel):
-                with bound(house.tenant.id):
-                    found |= {str(pk) for pk in model.objects.values_list("pk", flat=True)}
-        return found
-
-    def close(self) -> None:
-        self.connection.close()
-
-
-def changed(
-    before: dict[tuple[str, str], tuple[int, str]], after: dict[tuple[str, str], tuple[int, str]], *houses: House
-) -> set[str]:
-    """Return the tables that changed, those of the named houses and of nobody."""
-    tenants = {"", *(str(house.tenant.id) for house in houses)}
-    return {
-        table
-        for table, tenant in {*before, *after}
-        if tenant in tenants and before.get((table, tenant)) != after.get((table, tenant))
-    }
 
 
 def nothing() -> str:

@@ -8,14 +8,17 @@ A new address is one line in ``TENANT`` or ``PLATFORM``, keyed by the address as
   with ``=`` is that text. Whatever is named there is put into the path, the query string and the body.
 * ``who`` is the person of the house itself who may do it, ``get`` and ``post`` what that person is answered: the positive
   control, which shows that the specimen names something real. ``post=None``: not posted by the owner (it needs more).
+* ``bearer``: not a person but a program, with the token of this name in ``House.tokens``. ``delete`` is what it or the person
+  is answered to DELETE, where that is how the thing is reached.
 * ``member`` is what a member without any permission is answered, if it is not a refusal (401, 403, 404 or 405).
-* ``is_open``: reached without signing in. ``ends_session``: whoever calls it signs in again for the next address.
+* ``is_open``: reached without signing in. ``is_key``: so is it, by whoever holds the path, which is a secret: no stranger is
+  given it on its own host. ``ends_session``: whoever calls it signs in again for the next address.
 
 Pages of the administration that Django makes of a registered model need no line: their specimen is the tenant's own row.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -38,16 +41,20 @@ class Specimen:
     body: Values = field(default_factory=dict)
     json: str = ""
     who: str = "ada"
+    bearer: str = ""
     get: int = 200
     post: int | None = 405
     member: int | None = None
+    delete: int | None = None
     is_open: bool = False
+    is_key: bool = False
     ends_session: bool = False
 
 
 RUN, TILE = {"run_id": "run.pk"}, {"slug": "dashboard.slug", "tile_id": "tile.pk"}
 VERSION = {"key": "data_model.pk", "number": "draft.number"}
 REQUEST, WAITING = {"request_id": "support_request.pk"}, {"request_id": "waiting_request.pk"}
+LINK = {"object_id": "connection.pk"}
 MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
 ADMIN = "/admin/"
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
@@ -80,7 +87,7 @@ SITE = {
             "field_name": "=user",
             "term": "person.email",
         },
-        post=200,
+        post=405,
     ),
     f"{ADMIN}jsi18n/": Specimen(),
     f"{ADMIN}r/<path:content_type_id>/<path:object_id>/": Specimen(
@@ -89,65 +96,57 @@ SITE = {
     ADMIN + r"(?P<url>.*)$": Specimen({"url": "=nowhere/"}, get=404, post=404),
 }
 OWN = {
-    "/accounts/confirm/": Specimen(get=0, post=None, member=200, is_open=True),
+    "/accounts/confirm/": Specimen(member=200, is_open=True),
     "/accounts/recover/<str:secret>/": Specimen(
-        {"secret": "=nothing"}, get=404, post=None, is_open=True, ends_session=True
+        {"secret": "recovery"}, post=302, member=200, is_open=True, is_key=True, ends_session=True
     ),
-    "/accounts/recovery/": Specimen(get=0, post=None, member=200),
-    "/accounts/saml/<slug:slug>/acs/": Specimen(IDP, get=405, post=None, is_open=True, ends_session=True),
-    "/accounts/saml/<slug:slug>/finish/": Specimen(IDP, get=404, post=None, is_open=True, ends_session=True),
-    "/accounts/saml/<slug:slug>/login/": Specimen(IDP, get=405, post=None, is_open=True),
+    "/accounts/recovery/": Specimen(who="recovery"),
     "/accounts/sessions/": Specimen(who="ann", member=200),
-    "/accounts/sessions/<uuid:session_id>/end/": Specimen(
-        {"session_id": "person.pk"}, get=405, post=None, ends_session=True
-    ),
-    "/accounts/sessions/end/": Specimen(get=405, post=None, member=302, ends_session=True),
-    "/accounts/tokens/": Specimen(who="ann", post=None, member=200),
-    "/accounts/tokens/<uuid:token_id>/revoke/": Specimen({"token_id": "token.pk"}, get=405, post=None),
+    "/accounts/sessions/<uuid:session_id>/end/": Specimen({"session_id": "session.pk"}, who="ann", get=405, post=302),
+    "/accounts/sessions/end/": Specimen(who="ann", get=405, post=302, member=302),
+    "/accounts/tokens/": Specimen(who="ann", post=422, member=200),
+    "/accounts/tokens/<uuid:token_id>/revoke/": Specimen({"token_id": "token.pk"}, who="ann", get=405, post=302),
 }
+USER_SCHEMA = "=urn:ietf:params:scim:schemas:core:2.0:User"
 SCIM = {
-    f"/scim/{rest}": Specimen(
-        {"key": "person.pk"} if "<" in rest and "path" not in rest else {"rest": "=x"} if "<" in rest else {},
-        get=401,
-        post=401,
-    )
-    for rest in (
-        "",
-        "<path:rest>",
-        "v2/.search",
-        "v2/Bulk",
-        "v2/Groups",
-        "v2/Groups/.search",
-        "v2/Groups/<str:key>",
-        "v2/Me",
-        "v2/ResourceTypes",
-        "v2/ResourceTypes/<str:key>",
-        "v2/Schemas",
-        "v2/Schemas/<str:key>",
-        "v2/ServiceProviderConfig",
-        "v2/Users",
-        "v2/Users/.search",
-        "v2/Users/<str:key>",
-    )
+    f"/scim/{rest}": replace(specimen, bearer="scim")
+    for rest, specimen in {
+        "": Specimen(get=404, post=404),
+        "<path:rest>": Specimen({"rest": "=x"}, get=404, post=404),
+        "v2/.search": Specimen(get=501, post=501),
+        "v2/Bulk": Specimen(get=501, post=501),
+        "v2/Me": Specimen(get=501, post=501),
+        "v2/Groups": Specimen(json="new_group", post=201),
+        "v2/Groups/.search": Specimen(json="everyone", get=405, post=200),
+        "v2/Groups/<str:key>": Specimen({"key": "sellers.pk"}, delete=204),
+        "v2/ResourceTypes": Specimen(),
+        "v2/ResourceTypes/<str:key>": Specimen({"key": "=User"}),
+        "v2/Schemas": Specimen(),
+        "v2/Schemas/<str:key>": Specimen({"key": USER_SCHEMA}),
+        "v2/ServiceProviderConfig": Specimen(),
+        "v2/Users": Specimen(post=400),
+        "v2/Users/.search": Specimen(json="everyone", get=405, post=200),
+        "v2/Users/<str:key>": Specimen({"key": "joe.pk"}, delete=204),
+    }.items()
 }
 TENANT = {
     **ACCOUNTS,
     **OWN,
     **SCIM,
     **SITE,
-    f"{ADMIN}accounts/serviceaccount/<uuid:key>/switch/": Specimen({"key": "person.pk"}, get=405, post=None),
-    f"{ADMIN}accounts/serviceaccount/<uuid:key>/token/": Specimen({"key": "person.pk"}, get=404, post=None),
-    f"{ADMIN}accounts/user/<uuid:key>/claims/": Specimen({"key": "person.pk"}, post=None),
-    f"{ADMIN}accounts/usergroup/<uuid:key>/keeper/": Specimen({"key": "group.pk"}, get=405, post=None),
-    f"{ADMIN}connections/connection/<path:object_id>/catalogue/": Specimen({"object_id": "connection.pk"}, get=0, post=None),
-    f"{ADMIN}connections/connection/<path:object_id>/check/": Specimen({"object_id": "connection.pk"}, get=0, post=None),
-    f"{ADMIN}connections/connection/<path:object_id>/rotate/": Specimen({"object_id": "connection.pk"}, get=0, post=None),
-    f"{ADMIN}vault/tenantkey/rotate/": Specimen(get=0, post=None),
-    "/api/v1/admin/sessions": Specimen(get=403, post=None),
-    "/api/v1/admin/sessions/<uuid:session_id>": Specimen({"session_id": "person.pk"}, get=403, post=None),
-    "/api/v1/admin/tokens": Specimen(get=403, post=None),
-    "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, get=403, post=None),
-    "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=None),
+    f"{ADMIN}accounts/serviceaccount/<uuid:key>/switch/": Specimen({"key": "account.pk"}, body={"to": "=enabled"}, get=405, post=302),
+    f"{ADMIN}accounts/serviceaccount/<uuid:key>/token/": Specimen({"key": "account.pk"}, post=200),
+    f"{ADMIN}accounts/user/<uuid:key>/claims/": Specimen({"key": "person.pk"}, query={"claim": "=region", "attribute": "region.pk"}),
+    f"{ADMIN}accounts/usergroup/<uuid:key>/keeper/": Specimen({"key": "group.pk"}, post=302),
+    f"{ADMIN}connections/connection/<path:object_id>/catalogue/": Specimen(LINK, get=302, post=302),
+    f"{ADMIN}connections/connection/<path:object_id>/check/": Specimen(LINK, post=302),
+    f"{ADMIN}connections/connection/<path:object_id>/rotate/": Specimen(LINK, body={"password": "=x"}, post=302),
+    f"{ADMIN}vault/tenantkey/rotate/": Specimen(post=302),
+    "/api/v1/admin/sessions": Specimen(bearer="program"),
+    "/api/v1/admin/sessions/<uuid:session_id>": Specimen({"session_id": "running.pk"}, bearer="program", get=405, delete=204),
+    "/api/v1/admin/tokens": Specimen(bearer="program"),
+    "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, bearer="program", get=405, delete=204),
+    "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=302),
     ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|dashboards|support|queries|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen({"kind": "=dataset", "key": "dataset.pk"}, post=302),
     f"{ADMIN}accounts/identityprovider/<uuid:key>/test/": Specimen({"key": "saml_provider.pk"}, post=200),
@@ -176,7 +175,7 @@ TENANT = {
     "/support/requests/<uuid:request_id>/approve/": Specimen(WAITING, body={"minutes": "=5", "datasets": "dataset.pk"}, get=405, post=302),
     "/support/requests/<uuid:request_id>/deny/": Specimen(WAITING, get=405, post=302),
     "/support/requests/<uuid:request_id>/end/": Specimen(REQUEST, get=405, post=302),
-    "/support/enter/<str:ticket>/": Specimen({"ticket": "ticket"}, is_open=True, post=None, member=200, ends_session=True),
+    "/support/enter/<str:ticket>/": Specimen({"ticket": "ticket"}, is_open=True, is_key=True, post=None, member=200, ends_session=True),
     "/support/leave/": Specimen(get=405, post=404, ends_session=True),
     "/trust/": Specimen(who="ann", member=200),
     "/": Specimen(who="ann", member=200),
@@ -193,6 +192,8 @@ TENANT = {
 PLATFORM = {
     **ACCOUNTS,
     **OWN,
+    "/accounts/recover/<str:secret>/": replace(OWN["/accounts/recover/<str:secret>/"], get=404, is_key=False),
+    "/accounts/recovery/": Specimen(get=404),
     **SITE,
     f"{ADMIN}autocomplete/": Specimen(query=SITE[f"{ADMIN}autocomplete/"].query, get=403, post=403),
     ADMIN + r"^(?P<app_label>tenants)/$": Specimen({"app_label": "=tenants"}, post=200),

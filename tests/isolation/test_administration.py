@@ -7,7 +7,8 @@ from django.db.models import ForeignKey, ManyToManyField
 from django.urls import reverse
 
 from apps.access.sites import tenant_admin_site
-from tests.isolation.houses import CANARY, House, Ledger, World, changed
+from tests.isolation.houses import CANARY, House, World
+from tests.isolation.ledger import Ledger, changed
 from tests.isolation.test_matrix import AUDIT, SESSION
 
 PAGES = sorted(tenant_admin_site._registry.items(), key=lambda pair: pair[0]._meta.label)

@@ -14,7 +14,8 @@ from apps.tenants.models import Tenant
 from apps.vault.services import seal
 from omni.celery import app
 from tests.architecture.test_guards import OF_NO_TENANT
-from tests.isolation.houses import Ledger, World, changed
+from tests.isolation.houses import World
+from tests.isolation.ledger import Ledger, changed
 from tests.isolation.specimens import values
 
 TASKS: dict[str, Mapping[str, str]] = {

@@ -133,8 +133,9 @@ def one_request(dice: random.Random, tally: Tally, side: Side, other: Side) -> N
 
 
 def tasks(sides: Sides, *, count: int, seconds: float) -> Tally:
-    """Send tasks to a worker of two processes; each leaves in Redis what it saw."""
-    tally, key, dice, expected = Tally(), f"soak:{uuid4()}", random.Random(3), 0
+    """Send tasks to a worker of two processes; each leaves in Redis what it saw, or that it is about to stop."""
+    tally, key, dice = Tally(), f"soak:{uuid4()}", random.Random(3)
+    stopped = f"{key}:stopped"
     by_id = {side.tenant_id: side for side in sides}
     with (
         redis.Redis.from_url(settings.OMNI_REDIS_URL) as store,
@@ -152,15 +153,14 @@ def tasks(sides: Sides, *, count: int, seconds: float) -> Tally:
     ):
         for _ in range(count):
             wrong = dice.choice(WRONG) if dice.random() < 0.2 else ""
-            expected += not wrong
             app.send_task("soak.whose", kwargs={"wrong": wrong, "key": key, "tenant_id": dice.choice(sides).tenant_id})
         deadline = time.monotonic() + seconds
-        while store.llen(key) < expected and time.monotonic() < deadline:
+        while store.llen(key) + store.llen(stopped) < count and time.monotonic() < deadline:
             time.sleep(0.2)
         for line in store.lrange(key, 0, -1):
             tenant_id, _, text = line.decode().partition(" ")
             side = by_id[tenant_id]
             tally.judge("task in the worker", side, next(one for one in sides if one is not side), text, must_show=True)
-        store.delete(key)
-    tally.done["stopped task in the worker"] = count - expected
+        tally.done["stopped task in the worker"] = store.llen(stopped)
+        store.delete(key, stopped)
     return tally

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from apps.accounts.models import UserGroup
+from apps.queries import flights
 from apps.tenants.binding import bound, bound_tenant_id, unbound
 from apps.tenants.tasks import TenantTask
 
@@ -97,12 +98,12 @@ def stuck(request: HttpRequest) -> HttpResponse:
 
 @shared_task(base=TenantTask, name="soak.whose")
 def whose_task(wrong: str = "", key: str = "") -> str:
-    """The same in a task; with a key, what was seen is left in Redis."""
+    """The same in a task; with a key, what was seen is left in Redis, and before it goes wrong that it will."""
     if wrong:
+        if key:
+            flights._client().rpush(f"{key}:stopped", wrong)
         go_wrong(wrong)
     text = "\n".join(seen())
     if key:
-        from apps.queries.flights import _client
-
-        _client().rpush(key, f"{bound_tenant_id()} {text}")
+        flights._client().rpush(key, f"{bound_tenant_id()} {text}")
     return text
