@@ -72,6 +72,7 @@ class UserGroupAdmin(TenantModelAdmin):
     """Permissions are held by a group's id: a deleted group's name can be used again without its rights."""
 
     capability = Capability.MANAGE_PEOPLE
+    ordering = ("name",)  # the model's own is lost where members are counted
 
     list_display = ("name", "description", "origin", "people")
     list_filter = ("origin",)
