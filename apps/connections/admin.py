@@ -203,6 +203,7 @@ class CatalogTableAdmin(ReadOnlyAdmin):
 
     capability = Capability.MANAGE_CONNECTIONS
 
+    ordering = ("schema", "name")
     list_display = ("name", "schema", "connection", "columns_count", "seen_at")
     list_filter = ("connection",)
     search_fields = ("name", "schema")

@@ -3,6 +3,7 @@
 import json
 import re
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.test import Client, override_settings
@@ -183,7 +184,7 @@ def test_every_write_without_a_token_from_the_page_is_refused(houses: World) -> 
             )
             client.cookies.load(held)
             answer = getattr(client, method)(filled(route, values(houses.acme, specimen.path)))
-            if answer.status_code != 403:
+            if answer.status_code != (401 if specimen.bearer == "scim" else 403):  # under /scim/ no session counts
                 wrong.append(f"{method} {route}: {answer.status_code}")
     assert not wrong, "\n".join(wrong)
 
@@ -231,7 +232,8 @@ def test_no_page_sends_a_browser_elsewhere(houses: World, target: str) -> None:
 def is_here(answer: Any) -> bool:
     """Say whether a redirect, if it is one, stays on the host."""
     where = answer.headers.get("Location", "/")
-    return bool(re.match(r"/(?![/\\])[^\s]*\Z", where)) and "evil.example" not in where.partition("?")[0]
+    goes_to = urlsplit(urljoin("http://acme.localhost/", where)).netloc
+    return bool(re.match(r"/(?![/\\])[^\s]*\Z", where)) and goes_to == "acme.localhost"
 
 
 def test_a_question_of_another_host_is_not_answered_across_origins(houses: World) -> None:

@@ -21,6 +21,7 @@ class AttributeDefinitionAdmin(TenantModelAdmin):
     A name never changes, and type and number of values only while nobody has a value: neither can open anything.
     """
 
+    ordering = ("name",)  # the model's own is lost where values are counted
     capability = Capability.MANAGE_PEOPLE
 
     list_display = ("name", "label", "type", "is_list", "people", "groups")

@@ -73,6 +73,7 @@ class UserGroupAdmin(TenantModelAdmin):
 
     capability = Capability.MANAGE_PEOPLE
     takes_along = (GroupMembership,)
+    ordering = ("name",)  # the model's own is lost where members are counted
 
     list_display = ("name", "description", "origin", "people")
     list_filter = ("origin",)

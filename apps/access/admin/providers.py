@@ -186,6 +186,7 @@ class IdentityProviderAdmin(ConfirmedAdmin):
     capability = Capability.MANAGE_IDENTITY
 
     form = IdentityProviderForm
+    ordering = ("name",)
     list_display = ("name", "protocol", "issuer", "domain_names", "is_enabled", "admits_uninvited")
     list_filter = ("protocol", "is_enabled")
     search_fields = ("name", "slug", "issuer", "domains__domain")

@@ -50,6 +50,7 @@ class ServiceAccountAdmin(TenantModelAdmin):
     """A user that no person is, for programs: it cannot sign in, and does what its groups and permissions allow."""
 
     form = ServiceAccountForm
+    ordering = ("name",)
     list_display = ("name", "owner", "is_active", "valid_tokens", "last_used")
     list_filter = ("is_active", "groups")
     list_select_related = ("owner",)

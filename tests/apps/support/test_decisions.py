@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.test import Client
 
 from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
@@ -22,6 +21,7 @@ from apps.support.models import RequestedDataset, StaffRequestReference, Support
 from apps.tenants.binding import bound
 from apps.tenants.models import Tenant
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 from tests.apps.support.conftest import Approve, Ask
 
 State = SupportRequest.State
@@ -222,8 +222,9 @@ def test_staff_withdraw_their_own_waiting_request_only(
 
 
 def test_showing_data_to_support_needs_a_fresh_sign_in(
-    ask: Ask, ada_online: Client, datasets: tuple[Dataset, Dataset], now: datetime
+    ask: Ask, signed_in: SignedIn, ada: User, datasets: tuple[Dataset, Dataset], now: datetime
 ) -> None:
+    ada_online = signed_in(ada, is_fresh=False)
     request = ask(asks_values=True)
     page = f"/support/requests/{request.pk}/approve/"
     blind = {"minutes": "30", "datasets": [datasets[0].pk]}
