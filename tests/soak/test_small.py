@@ -37,6 +37,7 @@ def test_nothing_crosses_over(application: Handlers, sides: tuple[Side, Side]) -
 @pytest.mark.parametrize("path", ["/soak/kept/", "/soak/stuck/"])
 def test_the_detector_detects(application: Handlers, sides: tuple[Side, Side], path: str) -> None:
     found = drive(application, sides, count=80, threads=2, seed=7, seconds=60, one=leak(path))
-    assert found.crossings
-    if path == "/soak/stuck/":
+    if path == "/soak/stuck/":  # what is told with every statement shows nobody else's rows; what stays behind is found
         assert "the connection" in found.left_bound
+    else:
+        assert found.crossings

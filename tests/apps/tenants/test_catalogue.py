@@ -23,17 +23,27 @@ RULE = "(tenant_id = (NULLIF(current_setting('omni.tenant_id'::text, true), ''::
 POLICIES = {("r", RULE, None), ("a", None, RULE), ("w", RULE, RULE), ("d", RULE, None)}
 SHARED_UNIQUE = {
     "accounts_apitoken.digest": "hash of 256 random bits of ours; nobody chooses it",
+    "accounts_scimtoken.digest": "hash of 256 random bits of ours; nobody chooses it",
+    "accounts_recoverylink.digest": "hash of 256 random bits of ours; nobody chooses it",
     "accounts_usersession.session_key": "160 random bits of ours; a key that a browser brings is never stored",
 }
 """Unique over all tenants. Everything else is unique within one, or a random UUID of ours."""
 COUNTED = {
     name: "a library's base class numbers its rows; the number is shown nowhere"
-    for app, model in (("dashboards", "dashboard"), ("dashboards", "folder"), ("datamodels", "dataset"))
+    for app, model in (
+        ("dashboards", "dashboard"),
+        ("dashboards", "folder"),
+        ("datamodels", "dataset"),
+        ("datamodels", "datamodel"),
+        ("connections", "connection"),
+    )
     for name in (f"{app}_{model}userpermission", f"{app}_{model}grouppermission")
 }
 """Tables numbered over all tenants: how fast the number grows says how busy all of them are together."""
 NOT_OWNED = {
     "tenants.Tenant": "names the tenants",
+    "accounts.ServiceAccount": "a proxy of the tenant's own users",
+    "tenants.SignInSettings": "a proxy of the tenant: the bound tenant's own row",
     "tenants.TenantDomain": "host names, read before a tenant is known",
     "access.GenericUserPermission": "a library insists on it; a constraint keeps it empty",
     "access.GenericGroupPermission": "a library insists on it; a constraint keeps it empty",

@@ -58,15 +58,18 @@ def pooler(tmp_path: Path) -> Iterator[int]:
     for path in (file, *file.parents[:3]):
         path.chmod(path.stat().st_mode | 0o055)
     process = subprocess.Popen([BOUNCER, "-q", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    before = settings["HOST"], settings["PORT"]
+    before = settings["HOST"], settings["PORT"], settings["OPTIONS"]
     try:
         wait_for(port, process)
         connections.close_all()
         settings["HOST"], settings["PORT"] = "127.0.0.1", str(port)
+        settings["OPTIONS"] = before[2] | {
+            "prepare_threshold": None
+        }  # OMNI_DATABASE_PREPARES=off, as for PgBouncer < 1.21
         yield port
     finally:
         connections.close_all()
-        settings["HOST"], settings["PORT"] = before
+        settings["HOST"], settings["PORT"], settings["OPTIONS"] = before
         process.terminate()
         process.wait(10)
 

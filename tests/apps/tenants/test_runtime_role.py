@@ -152,7 +152,8 @@ def test_nothing_is_taken_over_by_a_conflict(acme: TenantRef, globex: TenantRef,
     with bound(globex.id):
         theirs = UserGroup.objects.create(name="Theirs")
     statement = (
-        "INSERT INTO accounts_usergroup (id, tenant_id, name, description) VALUES (%s, %s, 'mine', '') "
+        "INSERT INTO accounts_usergroup (id, tenant_id, name, description, origin, external_id, claim_value, created_at, "
+        "updated_at) VALUES (%s, %s, 'mine', '', 'administrator', '', '', now(), now()) "
         "ON CONFLICT (id) DO UPDATE SET name = 'taken over', tenant_id = excluded.tenant_id"
     )
     raw(statement, uuid4(), acme.id)
@@ -160,7 +161,8 @@ def test_nothing_is_taken_over_by_a_conflict(acme: TenantRef, globex: TenantRef,
         raw(statement, theirs.pk, acme.id)
     with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
         raw("MERGE INTO accounts_usergroup g USING (SELECT 1) x ON g.id = %s WHEN NOT MATCHED THEN "
-            "INSERT (id, tenant_id, name, description) VALUES (%s, %s, 'x', '')", theirs.pk, uuid4(), globex.id)  # fmt: skip
+            "INSERT (id, tenant_id, name, description, origin, external_id, claim_value, created_at, updated_at) "
+            "VALUES (%s, %s, 'x', '', 'administrator', '', '', now(), now())", theirs.pk, uuid4(), globex.id)  # fmt: skip
     with bound(globex.id):
         assert UserGroup.objects.get().name == "Theirs"
 
