@@ -51,7 +51,7 @@ def test_another_tenants_things_are_left_alone(houses: World, ledger: Ledger, na
 
 
 @pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize("tenant_id", [None, "", "not-an-id", str(uuid4()), "' OR true --"])
+@pytest.mark.parametrize("tenant_id", [None, "", "not-an-id", "00000000-0000-4000-8000-000000000001", "' OR true --"])
 def test_a_message_without_a_tenant_is_refused(houses: World, ledger: Ledger, name: str, tenant_id: str | None) -> None:
     before, found = ledger.read(), values(houses.acme, TASKS[name])
     with unbound(), pytest.raises((NoTenantBoundError, UnknownTenantError, ValueError)):
