@@ -56,7 +56,10 @@ VERSION = {"key": "data_model.pk", "number": "draft.number"}
 REQUEST, WAITING = {"request_id": "support_request.pk"}, {"request_id": "waiting_request.pk"}
 LINK = {"object_id": "connection.pk"}
 MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
+REVIEWED = {"kind": "=dataset", "key": "dataset.pk"}
 ADMIN = "/admin/"
+ELSEWHERE = frozenset(("accounts.User", "tenants.SignInSettings"))
+"""the row at hand may be a program's, or the tenant's own: their pages are other ones"""
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
 ONE_VERSION = f"{MODELS}versions/<int:number>/"
 
@@ -148,7 +151,11 @@ TENANT = {
     "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, bearer="program", get=405, delete=204),
     "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=302),
     ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|dashboards|support|queries|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
-    f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen({"kind": "=dataset", "key": "dataset.pk"}, post=302),
+    f"{ADMIN}access/accessreview/find/": Specimen(),
+    f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen(REVIEWED),
+    f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/export/": Specimen(REVIEWED),
+    f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/sign/": Specimen(REVIEWED, get=0, post=None),
+    f"{MODELS}holders/": Specimen(MODEL, get=0, post=None),
     f"{ADMIN}accounts/identityprovider/<uuid:key>/test/": Specimen({"key": "saml_provider.pk"}, post=200),
     f"{ADMIN}accounts/identityprovider/<uuid:key>/metadata.xml": Specimen({"key": "saml_provider.pk"}),
     f"{MODELS}change/": Specimen(MODEL),
@@ -232,7 +239,9 @@ def of_models(site: AdminSite) -> dict[str, Specimen]:
             f"{base}<path:object_id>/": Specimen(thing, get=302, post=302),
             f"{base}<path:object_id>/history/": Specimen(thing, get=302, post=None),
             f"{base}<path:object_id>/delete/": Specimen(thing, body={"post": "=yes"}, get=0, post=None),
-            f"{base}<path:object_id>/change/": Specimen(thing, get=200, post=None),
+            f"{base}<path:object_id>/change/": Specimen(
+                thing, get=0 if model._meta.label in ELSEWHERE else 200, post=None
+            ),
         }
     return found
 
