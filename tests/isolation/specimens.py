@@ -58,7 +58,7 @@ LINK = {"object_id": "connection.pk"}
 MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
 REVIEWED = {"kind": "=dataset", "key": "dataset.pk"}
 ADMIN = "/admin/"
-ELSEWHERE = frozenset(("accounts.User", "tenants.SignInSettings"))
+ELSEWHERE = {"accounts.User": 302, "tenants.SignInSettings": 404}
 """the row at hand may be a program's, or the tenant's own: their pages are other ones"""
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
 ONE_VERSION = f"{MODELS}versions/<int:number>/"
@@ -239,9 +239,7 @@ def of_models(site: AdminSite) -> dict[str, Specimen]:
             f"{base}<path:object_id>/": Specimen(thing, get=302, post=302),
             f"{base}<path:object_id>/history/": Specimen(thing, get=302, post=None),
             f"{base}<path:object_id>/delete/": Specimen(thing, body={"post": "=yes"}, get=0, post=None),
-            f"{base}<path:object_id>/change/": Specimen(
-                thing, get=0 if model._meta.label in ELSEWHERE else 200, post=None
-            ),
+            f"{base}<path:object_id>/change/": Specimen(thing, get=ELSEWHERE.get(model._meta.label, 200), post=None),
         }
     return found
 
