@@ -58,8 +58,8 @@ LINK = {"object_id": "connection.pk"}
 MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
 REVIEWED = {"kind": "=dataset", "key": "dataset.pk"}
 ADMIN = "/admin/"
-ELSEWHERE = {"accounts.User": 302, "tenants.SignInSettings": 404}
-"""the row at hand may be a program's, or the tenant's own: their pages are other ones"""
+ELSEWHERE = {"tenants.SignInSettings": 404}
+"""the tenant's own row has one page, which is not this"""
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
 ONE_VERSION = f"{MODELS}versions/<int:number>/"
 
