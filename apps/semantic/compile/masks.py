@@ -29,6 +29,9 @@ def apply_masks(plan: Plan) -> Plan:
         _check_measure(use, f"fields.{plan.query.fields.index(use.name)}", facts, plan)
     for item in single_filters(plan.having):
         _check_measure(item.use, item.path, facts, plan)
+    ranked_by = plan.model.measure(plan.top.by) if plan.top is not None else None
+    if ranked_by is not None:
+        _check_measure(MeasureUse(ranked_by.id, ranked_by), "top.by", facts, plan)
     return replace(
         plan,
         dimensions=tuple(

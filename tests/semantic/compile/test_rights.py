@@ -4,6 +4,7 @@ import pytest
 
 from apps.semantic.errors import MalformedQueryError, MissingAttributeError, UnknownDatasetError, UnknownFieldError
 from apps.semantic.model.types import Condition
+from apps.semantic.query.types import Top
 from tests.semantic import shop
 from tests.semantic.shop import EUROPEANS, EVERYTHING, MASKED, policy, query, replace
 
@@ -159,6 +160,14 @@ def test_what_needs_the_raw_value_of_a_masked_field_is_unknown(name):
     masked = frozenset(("customers.email", "customers.fee", "customers.region"))
     with pytest.raises(UnknownFieldError):
         shop.compiled(query(name), replace(MASKED, masked=masked))
+
+
+def test_nothing_is_ranked_by_a_measure_that_needs_the_raw_value_of_a_masked_field():
+    masked = replace(MASKED, masked=frozenset(("customers.region",)))
+    for by, scope in (("orders.european_share", EVERYTHING), ("orders.count", masked)):
+        assert shop.compiled(query("orders.status", top=Top("orders.status", 1, by)), scope)
+    with pytest.raises(UnknownFieldError):
+        shop.compiled(query("orders.status", top=Top("orders.status", 1, "orders.european_share")), masked)
 
 
 def test_a_policy_sees_the_raw_value_of_a_masked_field(ask):
