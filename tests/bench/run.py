@@ -3,8 +3,11 @@
 import json
 import math
 import os
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -40,34 +43,35 @@ PEERS = {
 CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS = 40, 8, 3, 60
 
 
-def main() -> None:
-    rights = rights_figures()
-    installation = start()
-    try:
-        client = Client(installation.port, installation.host, installation.token)
-        work = tiles()
-        figures: dict[str, Any] = {
-            "workload": f"twelve tiles, TPC-H {SCALE}, row policy region = EUROPE",
-            "equal_to_plain_sql": check_equal(installation, client, work),
-            "compile_and_verify_cold": compile_times(work, is_cold=True),
-            "compile_and_verify_seen_shape": compile_times(work, is_cold=False),
-            "large_model": model_figures(),
-            "rights_at_scale": rights,
-            "cached": cached_times(client, work),
-            "uncached": uncached_times(installation, client, work),
-            "requests_per_second_cached": {
-                str(number): requests_per_second(
-                    installation.port, installation.host, installation.token, work[2].query, number
-                )
-                for number in (1, 8)
-            },
-            "purge": purge.figures(databases_url(), client, work),
-            "peers_on_the_same_workload": PEERS,
-        }
-        print(json.dumps(figures, indent=2))
-    finally:
-        installation.floor.close()
-        installation.processes.stop()
+def main(wanted: Sequence[str] = ()) -> None:
+    """Measure the sections wanted, all of them when none is named."""
+    unknown = set(wanted) - {*SECTIONS, "rights"}
+    if unknown:
+        raise SystemExit(f"no such section: {', '.join(sorted(unknown))}; there are rights, {', '.join(SECTIONS)}")
+    figures: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "load_before": os.getloadavg()[0],
+        "workload": f"twelve tiles, TPC-H {SCALE}, row policy region = EUROPE",
+    }
+    if not wanted or "rights" in wanted:
+        figures["rights"] = rights_figures()
+    if set(wanted) != {"rights"}:
+        installation = start()
+        try:
+            work = tiles()
+            client = Client(installation.port, installation.host, installation.token)
+            figures["equal_to_plain_sql"] = check_equal(installation, client, work)
+            for name, measure in SECTIONS.items():
+                if not wanted or name in wanted:
+                    figures[name] = measure(installation, client, work)
+                    print(json.dumps({name: figures[name]}), file=sys.stderr, flush=True)
+        finally:
+            installation.floor.close()
+            installation.processes.stop()
+    figures["peers_on_the_same_workload"] = PEERS
+    with (Path(settings.OMNI_STATE_DIR) / "bench-history.jsonl").open("a") as history:
+        history.write(json.dumps(figures) + "\n")
+    print(json.dumps(figures, indent=2))
 
 
 def databases_url() -> str:
@@ -174,3 +178,21 @@ def uncached_times(installation: Installation, client: Client, work: list[BenchT
                 added.append(elapsed - direct)
         found[kind] = {"ours": summary(ours), "floor": summary(floor), "added": summary(added)}
     return found
+
+
+SECTIONS: dict[str, Callable[[Installation, Client, list[BenchTile]], Any]] = {
+    "compile": lambda installation, client, work: {
+        "cold": compile_times(work, is_cold=True),
+        "seen_shape": compile_times(work, is_cold=False),
+    },
+    "large_model": lambda installation, client, work: model_figures(),
+    "cached": lambda installation, client, work: cached_times(client, work),
+    "uncached": uncached_times,
+    "per_second": lambda installation, client, work: {
+        str(number): requests_per_second(
+            installation.port, installation.host, installation.token, work[2].query, number
+        )
+        for number in (1, 8)
+    },
+    "purge": lambda installation, client, work: purge.figures(databases_url(), client, work),
+}
