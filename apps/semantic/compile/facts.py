@@ -9,7 +9,7 @@ from sqlglot import exp
 from apps.semantic.compile.names import split_field
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.rollups import rolled_up, rollups_of
-from apps.semantic.model.types import Dimension, Measure, SemanticModel
+from apps.semantic.model.types import Dimension, Measure, SemanticModel, TopicJoin
 
 KEPT_MODELS = 64
 ATTRIBUTE_PREFIX = "omni_attributes."
@@ -28,6 +28,7 @@ class Facts:
         self._closures: dict[str, frozenset[str]] = {}
         self._views: dict[str, frozenset[str]] = {}
         self._joined: dict[str, frozenset[str]] = {}
+        self._hangs_on: dict[int, frozenset[str]] = {}
         self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
 
     def rollups(self, base_view: str) -> tuple[tuple[str, SemanticModel], ...]:
@@ -64,6 +65,15 @@ class Facts:
         found = self._joined.get(field.id)
         if found is None:
             found = self._joined[field.id] = self._join(field)
+        return found
+
+    def hangs_on(self, join: TopicJoin) -> frozenset[str]:
+        """Return the views whose rows a join of the model's needs: its parent, and what its conditions name."""
+        found = self._hangs_on.get(id(join))
+        if found is None:
+            rule = join.relationship
+            named = (name for sql in (rule.on_sql, rule.where_sql) for name in references(sql))
+            found = self._hangs_on[id(join)] = frozenset((join.parent, *(name.partition(".")[0] for name in named)))
         return found
 
     def field(self, name: str) -> Dimension | Measure:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from apps.semantic.compile.facts import facts_of, references
+from apps.semantic.compile.facts import Facts, facts_of, references
 from apps.semantic.compile.plan import Plan, single_filters
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Measure, TopicJoin
@@ -19,7 +19,7 @@ def choose_joins(plan: Plan) -> Plan:
         raise UnprovenSqlError("A rule of the data set rests on a view that the data set does not join.")
     by_view = {join.view: join for join in plan.topic.joins}
     decisive = (join.view for join in plan.topic.joins if join.relationship.join_type != "always_left")
-    kept = _with_parents((*needed, *decisive), by_view)
+    kept = _with_parents((*needed, *decisive), by_view, facts_of(plan.model))
     return replace(plan, joins=tuple(join for join in plan.topic.joins if join.view in kept))
 
 
@@ -35,14 +35,12 @@ def _views_in_use(plan: Plan) -> frozenset[str]:
     return found.union(facts.views_of(always), *(facts.joined(field) for field in fields))
 
 
-def _with_parents(views: Iterable[str], by_view: dict[str, TopicJoin]) -> set[str]:
+def _with_parents(views: Iterable[str], by_view: dict[str, TopicJoin], facts: Facts) -> set[str]:
     kept: set[str] = set()
     waiting = list(views)
     while waiting:
         join = by_view.get(waiting.pop())
         if join is not None and join.view not in kept:
             kept.add(join.view)
-            waiting.append(join.parent)
-            for sql in (join.relationship.on_sql, join.relationship.where_sql):
-                waiting += (name.partition(".")[0] for name in references(sql))
+            waiting += facts.hangs_on(join)
     return kept

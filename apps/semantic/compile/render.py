@@ -6,20 +6,21 @@ its view, so they are in force before any join and a left join stays one.
 
 import hashlib
 from dataclasses import replace
+from threading import local
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
+from sqlglot.generator import Generator
 
 from apps.semantic.compile.blocks import block
 from apps.semantic.compile.derived import result_column
-from apps.semantic.compile.dialects.traits import TRAITS
 from apps.semantic.compile.nodes import literal_number
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.stitched import compared, earlier_columns
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
 
-DIALECTS = {name: Dialect.get_or_raise(name) for name in TRAITS}
+_own = local()
 
 
 def render(plan: Plan) -> CompiledQuery:
@@ -49,9 +50,18 @@ def finished(
     ordered = [_ordered(key or result_column(tree, position, dialect), desc) for key, position, desc in order]
     tree.set("order", exp.Order(expressions=ordered))
     tree.set("limit", exp.Limit(expression=literal_number(row_limit + 1)))
-    sql, parameters = values.place(DIALECTS[dialect].generate(tree, copy=False), dialect)
+    sql, parameters = values.place(_generator(dialect).generate(tree, copy=False), dialect)
     shape = hashlib.sha256(sql.encode()).hexdigest()
     return CompiledQuery(sql, parameters, columns, dialect, row_limit, shape)
+
+
+def _generator(dialect: str) -> Generator:
+    """Return this thread's generator: making one costs as much as writing a small SELECT."""
+    kept: dict[str, Generator] = _own.__dict__
+    found = kept.get(dialect)
+    if found is None:
+        found = kept[dialect] = Dialect.get_or_raise(dialect).generator()
+    return found
 
 
 def _ordered(key: exp.Expr, is_descending: bool) -> exp.Ordered:

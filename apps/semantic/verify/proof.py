@@ -3,12 +3,15 @@
 import hashlib
 import re
 from collections import OrderedDict
-from threading import Lock
+from dataclasses import dataclass
+from threading import Lock, local
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
+from sqlglot.parser import Parser
 from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.tokens import Tokenizer
 
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import UnprovenSqlError
@@ -33,6 +36,7 @@ PERCENT_DIALECTS = frozenset(("postgres", "mysql"))
 
 _kept: OrderedDict[object, Proof] = OrderedDict()
 _lock = Lock()
+_own = local()
 
 
 def forget() -> None:
@@ -133,11 +137,29 @@ def _prove(sql: str, model: SemanticModel, scope: AccessScope, dialect: str) -> 
     return proof
 
 
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What reads a dialect; neither part may be used by two threads at once."""
+
+    tokenizer: Tokenizer
+    parser: Parser
+
+
+def _reader(dialect: str) -> _Reader:
+    """Return this thread's reader: making one costs as much as reading a small SELECT."""
+    kept: dict[str, _Reader] = _own.__dict__
+    found = kept.get(dialect)
+    if found is None:
+        known = Dialect.get_or_raise(dialect)
+        found = kept[dialect] = _Reader(known.tokenizer(), known.parser())
+    return found
+
+
 def _parsed(text: str, dialect: str) -> exp.Select:
-    known = Dialect.get_or_raise(dialect)
+    reader = _reader(dialect)
     try:
-        tokens = known.tokenize(text)
-        statements = known.parser().parse(tokens, text)
+        tokens = reader.tokenizer.tokenize(text)
+        statements = reader.parser.parse(tokens, text)
     except (SqlglotError, RecursionError):
         raise UnprovenSqlError("The text cannot be read.") from None
     demand(len(statements) == 1 and type(statements[0]) is exp.Select, "The text is not one SELECT.")
@@ -164,15 +186,16 @@ def _demand_ansi(text: str, tokens: list[Token]) -> None:
 def _numbered(select: exp.Select, ledger: Ledger) -> set[int]:
     """Number the placeholders in the order of the text, look at every node once, and return all queries in it."""
     queries: set[int] = set()
+    placeholders = ledger.placeholders
     for node in in_text_order(select):
         kind = type(node)
-        if kind not in ALLOWED:
+        if kind is exp.Placeholder:
+            demand(not node.args.get("this"), "A placeholder has a name.")
+            placeholders[id(node)] = len(placeholders)
+        elif kind not in ALLOWED:
             check_node(node)
         elif kind is exp.Select or kind is exp.Union:
             queries.add(id(node))
-        elif kind is exp.Placeholder:
-            demand(not node.args.get("this"), "A placeholder has a name.")
-            ledger.placeholders[id(node)] = len(ledger.placeholders)
     return queries
 
 

@@ -64,20 +64,20 @@ def conjuncts(node: exp.Expr | None) -> list[exp.Expr]:
 
 
 def in_text_order(node: exp.Expr) -> Iterator[exp.Expr]:
-    """Yield every node, as the text has them."""
+    """Yield every node but identifiers, which hold a text and no node, as the text has them."""
     waiting = [node]
     while waiting:
         found = waiting.pop()
         yield found
-        parts = _select_parts(found) if isinstance(found, exp.Select) else found.args.values()
-        children: list[exp.Expr] = []
+        parts = _select_parts(found) if type(found) is exp.Select else [*found.args.values()]
+        parts.reverse()
         for part in parts:
+            if part is None or type(part) is exp.Identifier:
+                continue
             if isinstance(part, exp.Expr):
-                children.append(part)
-            elif isinstance(part, list):
-                children += [item for item in part if isinstance(item, exp.Expr)]
-        children.reverse()
-        waiting += children
+                waiting.append(part)
+            elif type(part) is list:
+                waiting += [item for item in reversed(part) if isinstance(item, exp.Expr)]
 
 
 def _select_parts(select: exp.Select) -> list[object]:
