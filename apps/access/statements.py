@@ -143,6 +143,22 @@ def ways_sql(counting: Counting, *, of: Literal["one", "many", "everybody"]) -> 
 
 
 @cache
+def holds_sql(counting: Counting, column: str) -> str:
+    """Return the condition that one ``person`` was granted a permission on the object in a column, for single look-ups.
+
+    Raises:
+        TypeError: the permission can also be held through a container.
+    """
+    rule = counting.rule
+    if rule.floor is not None:
+        raise TypeError(f"{rule.codename} has a floor")
+    own = f"p.content_object_id = {column} AND p.permission_id = {_any(counting.own)}"
+    return f"""(EXISTS (SELECT FROM "{rule.user_table._meta.db_table}" p WHERE p.user_id = %(person)s AND {own})
+   OR EXISTS (SELECT FROM "{rule.group_table._meta.db_table}" p
+     JOIN accounts_groupmembership m ON m.group_id = p.group_id WHERE m.user_id = %(person)s AND {own}))"""
+
+
+@cache
 def granted_sql(counting: Counting) -> str:
     """Return the subquery of the objects on which one ``person`` was granted a permission, for lists."""
     return _granted(counting.rule.user_table, counting.rule.group_table, counting.own)

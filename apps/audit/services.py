@@ -1,9 +1,10 @@
-"""Write events: in the transaction of what they tell of, or not at all."""
+"""Write events: in the transaction of what they tell of, or not at all. :mod:`apps.audit.notes` has those of reads."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, models
 
@@ -31,12 +32,24 @@ def record(
     """
     if not connection.in_atomic_block:
         raise AuditError(f"{verb} must be recorded in the transaction of what it tells of")
-    tenant_id = bound_tenant_id()
-    checked = _checked(facts or {})
-    sequence, previous = _next(str(tenant_id))
-    content: dict[str, Any] = {
-        "tenant_id": tenant_id,
-        "sequence": sequence,
+    content = content_of(verb, obj, by=by, now=now, facts=facts)
+    sequence, previous = last_place(bound_tenant_id())
+    content["sequence"] = sequence + 1
+    event = AuditEvent(previous_hash=previous, hash=event_hash(content, previous), **content)
+    event.save(force_insert=True)
+    return event
+
+
+def content_of(
+    verb: str, obj: models.Model | None, *, by: AuditActor, now: datetime, facts: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what an event says, by column.
+
+    Raises:
+        AuditError: the facts hold what they must not.
+    """
+    return {
+        "tenant_id": bound_tenant_id(),
         "happened_at": now.astimezone(UTC),
         "verb": verb,
         "actor_kind": by.kind,
@@ -47,21 +60,20 @@ def record(
         "object_type": obj._meta.label_lower if obj is not None else "",
         "object_id": str(obj.pk) if obj is not None else "",
         "object_label": _clean(str(obj), 200) if obj is not None else "",
-        "facts": checked,
+        "facts": _checked(facts or {}),
     }
-    event = AuditEvent(previous_hash=previous, hash=event_hash(content, previous), **content)
-    event.save(force_insert=True)
-    return event
 
 
-def _next(tenant_id: str) -> tuple[int, bytes]:
-    """Lock the tenant's chain until the transaction ends; return the next sequence and the last hash."""
+def last_place(tenant_id: UUID) -> tuple[int, bytes]:
+    """Lock the tenant's chain until the transaction ends; return its last sequence and hash."""
     with connection.cursor() as cursor:
         # One writer per tenant at a time; the lock is taken before the snapshot that reads the end of the chain.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('audit ' || %s, 0))", (tenant_id,))
-        cursor.execute("SELECT sequence, hash FROM audit_auditevent ORDER BY sequence DESC LIMIT 1")
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('audit ' || %s, 0))", (str(tenant_id),))
+        cursor.execute(
+            "SELECT sequence, hash FROM audit_auditevent WHERE sequence IS NOT NULL ORDER BY sequence DESC LIMIT 1"
+        )
         row = cursor.fetchone()
-    return (row[0] + 1, bytes(row[1])) if row else (1, START)
+    return (row[0], bytes(row[1])) if row else (0, START)
 
 
 def _clean(text: str, length: int = MAX_TEXT) -> str:

@@ -2,28 +2,33 @@
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 from django.db.models import QuerySet
 
 from apps.access.deciding import decide as decide_permission
 from apps.access.deciding import permitted
+from apps.access.rules import rule_of
 from apps.access.types import Actor
-from apps.datamodels.models import Dataset
+from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.rules import QUERY
-from apps.governance.deciding import decide
+from apps.governance.deciding import Decision, decide, decide_in
+from apps.governance.reading import read_permitted
 from apps.governance.scopes import ScopeBuilder
 from apps.governance.types import Governed
 from apps.governance.view_as import combined
 from apps.semantic.errors import UnknownDatasetError
 from apps.semantic.model.types import Dimension, SemanticModel
-from apps.semantic.scope import AccessScope, RowPolicy
+from apps.semantic.scope import AccessScope, RowPolicy, rights_key
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.services import mask_key
 
 MAX_ROWS = 50_000
+KEPT_RIGHTS = 2_048
 
 
 def visible_datasets(actor: Actor) -> QuerySet[Dataset]:
@@ -73,7 +78,13 @@ def governed(actor: Actor, dataset: Dataset) -> Governed:
 
 def governed_by_name(actor: Actor, name: str) -> Governed:
     """As :func:`governed`, by name, with the permission read in the same statement."""
-    return _governed(actor, permitted_dataset(actor, name))
+    if actor.viewing is not None or not rule_of(Dataset, QUERY).admits(actor):
+        return _governed(actor, permitted_dataset(actor, name))
+    found = read_permitted(actor, name)
+    if found is None:
+        raise unknown_dataset(name)
+    dataset, version = found
+    return _governed_in(actor, dataset, decide_in(version, actor, dataset))
 
 
 def _governed(actor: Actor, dataset: Dataset) -> Governed:
@@ -97,7 +108,10 @@ def governed_version(actor: Actor, dataset: Dataset) -> Governed:
     Raises:
         UnknownDatasetError, MissingAttributeError: as :func:`governed`.
     """
-    decision = decide(actor, dataset)
+    return _governed_in(actor, dataset, decide(actor, dataset))
+
+
+def _governed_in(actor: Actor, dataset: Dataset, decision: Decision) -> Governed:
     version, model = decision.version, decision.model
     if version is None or model is None or not decision.is_open:
         raise unknown_dataset(dataset.name)
@@ -107,8 +121,28 @@ def governed_version(actor: Actor, dataset: Dataset) -> Governed:
     if scope is None:
         raise unknown_dataset(dataset.name)
     hides = actor.support is not None and not actor.support.sees_values
-    scope = replace(scope, fingerprint=fingerprint(scope, dataset, str(version.pk), hides_values=hides))
-    return Governed(dataset, version, model, scope, limits_of(model, scope, hides_values=hides), hides)
+    named, limits = _remembered(scope, dataset, version, model, hides_values=hides)
+    return Governed(dataset, version, model, replace(scope, fingerprint=named), limits, hides)
+
+
+_held: OrderedDict[object, tuple[AccessScope, str, tuple[str, ...]]] = OrderedDict()
+_lock = Lock()
+
+
+def _remembered(
+    scope: AccessScope, dataset: Dataset, version: ModelVersion, model: SemanticModel, *, hides_values: bool
+) -> tuple[str, tuple[str, ...]]:
+    """Return a scope's fingerprint and its limits in words, worked out once for equal rights; bounded."""
+    key = (bound_tenant_id(), dataset.pk, version.pk, version.digest, hides_values, rights_key(scope))
+    found = _held.get(key)
+    if found is None:
+        named = fingerprint(scope, dataset, str(version.pk), hides_values=hides_values)
+        found = scope, named, limits_of(model, scope, hides_values=hides_values)
+        with _lock:
+            _held[key] = found  # the scope too: the key knows its sets of fields by identity
+            while len(_held) > KEPT_RIGHTS:
+                _held.popitem(last=False)
+    return found[1], found[2]
 
 
 def fingerprint(scope: AccessScope, dataset: Dataset, version: str, *, hides_values: bool) -> str:

@@ -45,13 +45,14 @@ def answer(
     if connection.in_atomic_block:
         raise RuntimeError("answer() waits: it must not be called inside a transaction")
     parsed = as_query(query)
-    with _denials_recorded(actor, parsed, now), transaction.atomic(), key_at_hand():
+    with _denials_recorded(actor, parsed, now), key_at_hand():
         if not actor.may_run:
             raise TokenScopeError
         plan = plan_query(actor, parsed, now=now)
-        found = _without_values(plan) if plan.governed.hides_values else store.read(plan, now=now)
+        if plan.governed.hides_values:
+            return _without_values(actor, plan, now)
+        found = store.read_noted(plan, by=actor, now=now)
         if found is not None:
-            _record_answer(actor, plan, found, now)
             return found
     return _through_worker(actor, plan, query, now, wait_s)
 
@@ -197,14 +198,17 @@ def cancel_run(actor: Actor, run_id: UUID, *, now: datetime) -> None:
     record("queries.query_cancelled", run, by=actor, now=now)
 
 
-def _without_values(plan: QueryPlan) -> Answer:
+@transaction.atomic
+def _without_values(actor: Actor, plan: QueryPlan, now: datetime) -> Answer:
     """Return the shape of an answer without asking the source."""
     table = pa.table({str(number): pa.array([], pa.string()) for number, _ in enumerate(plan.compiled.columns)})
-    return Answer(
+    found = Answer(
         columns=plan.compiled.columns, table=table, is_truncated=False,
         policy_fingerprint=plan.governed.scope.fingerprint, query_id=uuid4(),
         cache=CacheInfo(is_hit=False, age_s=0, expires_at=None), limits=plan.governed.limits, compiled=plan.compiled,
     )  # fmt: skip
+    _record_answer(actor, plan, found, now)
+    return found
 
 
 @contextmanager

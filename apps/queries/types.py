@@ -15,6 +15,8 @@ from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.query.pivoting import CrossTable, pivot
 
 _json = msgspec.json.Encoder(decimal_format="number")
+ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
+"""handing columns to other threads costs more than most answers do"""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -135,5 +137,5 @@ def arrow_bytes(table: pa.Table, *, compression: Literal["lz4", "zstd"] | None =
 
 def arrow_table(data: bytes) -> pa.Table:
     """Read what :func:`arrow_bytes` wrote."""
-    with pa.ipc.open_stream(data) as reader:
+    with pa.ipc.open_stream(data, options=ONE_THREAD) as reader:
         return reader.read_all()

@@ -10,15 +10,24 @@ from apps.vault.rotation import (
     sealed_columns,
 )
 from apps.vault.tenant_keys import (
+    KEY,
     create_tenant_keys,
     destroy_tenant_keys,
+    hold_key,
     key_at_hand,
     keyed_hash,
     mask_key,
     open_sealed,
     seal,
 )
-from apps.vault.timed_keys import destroy_all_timed_keys, destroy_expired_keys, open_timed, seal_timed, timed_key_for
+from apps.vault.timed_keys import (
+    destroy_all_timed_keys,
+    destroy_expired_keys,
+    open_timed,
+    open_timed_under,
+    seal_timed,
+    timed_key_for,
+)
 from apps.vault.worker_keys import (
     add_worker_key,
     drop_old_worker_keys,
@@ -30,6 +39,7 @@ from apps.vault.worker_keys import (
 )
 
 __all__ = [
+    "KEY",
     "add_worker_key",
     "begin_rotation",
     "create_tenant_keys",
@@ -39,6 +49,7 @@ __all__ = [
     "drop_old_worker_keys",
     "ensure_worker_keys",
     "finish_rotation",
+    "hold_key",
     "is_sealed_to_public_key",
     "key_at_hand",
     "keyed_hash",
@@ -47,6 +58,7 @@ __all__ = [
     "open_for_worker",
     "open_sealed",
     "open_timed",
+    "open_timed_under",
     "publish_worker_key",
     "reseal_all",
     "rewrap_tenant_keys",

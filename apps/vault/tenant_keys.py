@@ -9,12 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import tink
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.db import transaction
+from django.db import connection, transaction
 from tink import aead, secret_key_access
 
 from apps.tenants.binding import bound_tenant_id
@@ -101,6 +102,26 @@ def key_at_hand() -> Iterator[None]:
         yield
     finally:
         _at_hand.reset(token)
+
+
+KEY = """
+  (SELECT json_build_array(k.version, encode(k.wrapped, 'hex')) FROM vault_tenantkey k
+    WHERE k.tenant_id = %(tenant)s AND k.destroyed_at IS NULL ORDER BY k.version DESC LIMIT 1)"""
+"""a column with the tenant's key, for statements of every request; :func:`hold_key` takes it"""
+
+
+def hold_key(found: tuple[int, str] | None) -> None:
+    """Take the bound tenant's key from a statement that has read :data:`KEY`, inside :func:`key_at_hand`."""
+    held = _at_hand.get()
+    if held is not None and found is not None:
+        held[bound_tenant_id()] = _stored(bound_tenant_id(), found[0], found[1])
+
+
+@lru_cache(maxsize=512)
+def _stored(tenant_id: UUID, version: int, stored: str) -> OpenKey:
+    field: Any = TenantKey._meta.get_field("wrapped")
+    wrapped = field.from_db_value(bytes.fromhex(stored), None, connection)
+    return _unwrapped(tenant_id, version, bytes(wrapped))
 
 
 def tenant_key() -> OpenKey:

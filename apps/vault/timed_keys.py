@@ -54,10 +54,15 @@ def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
 
 def _open_key(key_id: UUID) -> tuple[AESGCM, datetime]:
     row = TimedKey.objects.filter(pk=key_id).first()
-    if row is None or not row.wrapped:
+    if row is None:
         raise ExpiredKeyError("the key of this time slot has been destroyed")
-    key = open_with_tenant_key(bytes(row.wrapped), _associated(bound_tenant_id(), row.pk))
-    return AESGCM(key), row.slot_end
+    return _cipher(key_id, bytes(row.wrapped)), row.slot_end
+
+
+def _cipher(key_id: UUID, wrapped: bytes) -> AESGCM:
+    if not wrapped:
+        raise ExpiredKeyError("the key of this time slot has been destroyed")
+    return AESGCM(open_with_tenant_key(wrapped, _associated(bound_tenant_id(), key_id)))
 
 
 def _bound_context(context: bytes, key_id: UUID) -> bytes:
@@ -79,6 +84,21 @@ def open_timed(ciphertext: bytes, *, key_id: UUID, context: bytes, now: datetime
         SealError: the data was moved or changed.
     """
     cipher, slot_end = _open_key(key_id)
+    return _opened(ciphertext, cipher, key_id, context, slot_end, now)
+
+
+def open_timed_under(
+    wrapped: bytes | None, slot_end: datetime | None, ciphertext: bytes, *, key_id: UUID, context: bytes, now: datetime
+) -> bytes:
+    """As :func:`open_timed`, with the key's row (``wrapped``, ``slot_end``; None when there is none) read just before."""
+    if slot_end is None:
+        raise ExpiredKeyError("the key of this time slot has been destroyed")
+    return _opened(ciphertext, _cipher(key_id, wrapped or b""), key_id, context, slot_end, now)
+
+
+def _opened(
+    ciphertext: bytes, cipher: AESGCM, key_id: UUID, context: bytes, slot_end: datetime, now: datetime
+) -> bytes:
     if now >= slot_end:
         raise ExpiredKeyError("the time slot of this data is over")
     sealed = bytes(ciphertext)

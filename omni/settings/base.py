@@ -165,6 +165,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(OMNI_STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "purge-expired": {"task": "retention.purge_expired", "schedule": crontab()},
     "finish-rotations": {"task": "retention.finish_rotations", "schedule": crontab()},
+    "place-audit-notes": {"task": "audit.place_notes", "schedule": 20.0},
     "refresh-schemas": {"task": "connections.refresh_schemas", "schedule": crontab()},
 }
 

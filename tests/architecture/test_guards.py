@@ -25,6 +25,7 @@ Rule = Callable[[ast.AST], bool]
 OF_NO_TENANT = {
     "retention.purge_expired": "the beat's purge: its service binds one tenant at a time",
     "retention.finish_rotations": "the beat's end of rotations: its service binds one tenant at a time",
+    "audit.place_notes": "the beat's places for notes: it binds one tenant at a time",
     "connections.refresh_schemas": "the beat's queueing of checks: one task per tenant and connection",
 }
 """Tasks that bind nobody."""
@@ -154,11 +155,14 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/embedded/services.py": "folders of servers that this process joined",
             "apps/governance/blast_radius/definitions.py": "by candidate, which holds its own parsed model",
             "apps/governance/fields.py": "open fields, by tenant and version",
+            "apps/governance/reading.py": "the text of one statement; people, names and tenants are parameters",
+            "apps/governance/selectors.py": "fingerprints and limits in words, by tenant, data set, version and rights",
             "apps/governance/policy_tests/rows.py": "the reader of rows, registered at import",
             "apps/governance/scopes.py": "attributes that a topic names, by version",
             "apps/queries/flights.py": "the client of Redis",
             "apps/semantic/compile/facts.py": "facts of a model, by that very model",
             "apps/semantic/compile/names.py": "spellings of names; pure",
+            "apps/semantic/compile/render.py": "what writes a dialect, by thread; it keeps nothing of what it wrote",
             "apps/semantic/compile/shapes.py": "compiled shapes, by that very model, rights and mask key",
             "apps/semantic/query/reading.py": "spellings of fields; pure",
             "apps/semantic/verify/permits.py": "permits, by that very model and scope",
@@ -184,6 +188,9 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/retention/controls.py": IN_CONTROLS,
             "apps/tenants/controls.py": IN_CONTROLS,
             "apps/audit/services.py": "locks the tenant's chain",
+            "apps/audit/notes.py": "gives the bound tenant's notes their places; the policies hold",
+            "apps/governance/reading.py": "a data set and its model, by the bound tenant, whom the statement names",
+            "apps/queries/store.py": "a kept answer, by the bound tenant, whom the statement names, with its note",
             "apps/connections/checking.py": "adds a table's columns in one statement, with the tenant in every row; the policies hold",
             "apps/network/fetching.py": "no SQL: urllib3 calls so the number of its pools",
             "apps/retention/sweeping.py": "deletes what has expired, with the tenant bound; gives space back, which no tenant owns",

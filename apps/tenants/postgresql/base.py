@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.backends.postgresql import base, operations
 from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor, Cursor
-from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.pq import ConnStatus, Format, TransactionStatus
 
 from apps.tenants.binding import current_tenant_id
 
@@ -60,11 +60,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         readable, _, _ = select.select([self.connection.fileno()], [], [], 0)
         return not readable
 
-    def prepared_cursor(self) -> CursorWrapper:
-        """Return a cursor for the statements of every request: few, and always the same texts with other values."""
+    def prepared_cursor(self, *, is_binary: bool = False) -> CursorWrapper:
+        """Return a cursor for the statements of every request: few, and always the same texts with other values.
+
+        ``is_binary`` has values come as the server holds them: for statements that return bytes, which are twice as
+        long as text.
+        """
         self.ensure_connection()
         with self.wrap_database_errors:
-            cursor: CursorWrapper = self._prepare_cursor(PreparedCursor(self.connection))  # type: ignore[attr-defined]
+            inner = PreparedCursor(self.connection)
+            if is_binary:
+                inner.format = Format.BINARY
+            cursor: CursorWrapper = self._prepare_cursor(inner)  # type: ignore[attr-defined]
         return cursor
 
     def _set_autocommit(self, autocommit: bool) -> None:

@@ -8,11 +8,18 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from apps.accounts.models import User
+from apps.access.services import grant_permission
+from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.accounts.services import issue_token
+from apps.audit.models import AuditEvent
+from apps.audit.notes import place_notes
+from apps.audit.selectors import verify_chain
 from apps.audit.types import SYSTEM
+from apps.datamodels.models import Dataset
 from apps.queries.models import CachedResult
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
@@ -159,3 +166,42 @@ def test_a_caller_who_wants_nothing_kept_is_answered_from_the_source(send: Send,
     assert send(eve, body=QUESTION, **headers).json()["cache"]["hit"] is False
     refused = send(eve, body={"dataset": "Nowhere", "fields": ["orders.region"]}, **headers)
     assert refused.status_code == 404
+
+
+def test_a_kept_answer_costs_four_statements_whatever_somebody_holds(
+    send: Send, eve: User, sales: Dataset, now: datetime
+) -> None:
+    token = issue_token(user=eve, name="test", days=1, by=SYSTEM, now=now)
+    client = Client(HTTP_HOST="acme.localhost", headers={"Authorization": f"Bearer {token}"})
+
+    def asked() -> list[str]:
+        with unbound(), CaptureQueriesContext(connection) as found:
+            answer = client.post("/api/v1/query", json.dumps(QUESTION), content_type="application/json")
+        assert answer.json()["cache"]["hit"]
+        return [query["sql"] for query in found]
+
+    send(eve, body=QUESTION)
+    asked()  # the token's first use is written down
+    few = asked()
+    assert len(few) == 4
+    assert not [sql for sql in few if "advisory" in sql]
+    for number in range(30):
+        group = UserGroup.objects.create(name=f"Group {number}")
+        GroupMembership.objects.create(user=eve, group=group)
+        grant_permission(group=group, permission="query_dataset", obj=sales, by=SYSTEM, now=now)
+    assert len(asked()) == 4
+
+
+def test_every_kept_answer_leaves_its_note(send: Send, eve: User) -> None:
+    send(eve, body=QUESTION)
+    before = AuditEvent.objects.filter(verb="queries.query_answered").count()
+    found = send(eve, body=QUESTION).json()
+    event = AuditEvent.objects.filter(sequence=None).get()
+    assert AuditEvent.objects.filter(verb="queries.query_answered").count() == before + 1
+    assert (event.verb, event.actor_id, event.object_label) == ("queries.query_answered", eve.pk, "Sales")
+    assert event.facts == {
+        "data_set_id": event.object_id, "fingerprint": found["policy_fingerprint"], "is_hit": True, "decision": "allowed",
+        "rows": found["row_count"],
+    }  # fmt: skip
+    place_notes()
+    assert verify_chain().is_intact

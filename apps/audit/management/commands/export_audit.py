@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
+from apps.audit.notes import place_notes
 from apps.audit.selectors import chain_rows
 from apps.tenants.binding import bound
 from apps.tenants.errors import UnknownTenantError
@@ -26,6 +27,8 @@ class Command(BaseCommand):
         except UnknownTenantError:
             raise CommandError(f"no tenant {options['slug']!r}") from None
         sequence, head = 0, ""
+        with bound(tenant.id):
+            place_notes()
         with bound(tenant.id), transaction.atomic(), options["out"].open("w") as file:
             for event in chain_rows():
                 event["previous_hash"], event["hash"] = bytes(event["previous_hash"]).hex(), bytes(event["hash"]).hex()
