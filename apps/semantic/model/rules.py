@@ -97,7 +97,7 @@ def read_filters(node: Node, name: str, problems: list[Problem], *, view: str = 
     for field, condition in value.value.items():
         named = f"{view}.{field}" if view and "." not in field else field
         try:
-            found.append(FieldFilter(named, parse_condition(condition.plain(), path=field)))
+            found.append(FieldFilter(named, parse_condition(condition.plain(), path=field), condition.source))
         except MalformedQueryError as error:
             add(problems, condition, f"{field}: {error.message}")
     return tuple(found)

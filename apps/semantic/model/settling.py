@@ -9,11 +9,11 @@ from sqlglot import exp
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
+from apps.semantic.model.kinds.inferring import kind_of_frame
 from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.sources import govern_tables
 from apps.semantic.model.suggestions import closest
 from apps.semantic.model.types import (
-    INTERVALS,
     Dimension,
     FieldType,
     Measure,
@@ -24,8 +24,6 @@ from apps.semantic.model.types import (
 )
 from apps.semantic.model.yaml_nodes import Node
 
-DATE_FRAMES = frozenset(("date", "week", "month", "quarter", "year", "fiscal_quarter"))
-NAME_FRAMES = frozenset(("month_name", "day_of_week_name"))
 MAX_DEPTH = 32
 IMPLIED = {"is_implied": True}
 """marks a column that other fields rest on and that nobody may ask for"""
@@ -132,14 +130,7 @@ def _type_of(dimension: Dimension, model: SemanticModel, depth: int) -> FieldTyp
     if dimension.type != "unknown" or not isinstance(dimension.sql, exp.Placeholder) or depth > MAX_DEPTH:
         return dimension.type
     field_id, _, frame = dimension.sql.name.partition("[")
-    frame = frame.removesuffix("]")
-    if frame in DATE_FRAMES:
-        return "date"
-    if frame in NAME_FRAMES:
-        return "string"
-    if frame and frame not in ("raw", "hour", "minute", "second", "millisecond"):
-        return "number"
-    if frame in INTERVALS:
-        return "number"
+    if (told := kind_of_frame(frame.removesuffix("]"), "unknown")) != "unknown":
+        return told
     found = model.dimension(field_id)
     return _type_of(found, model, depth + 1) if found is not None else "unknown"

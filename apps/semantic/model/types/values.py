@@ -1,6 +1,7 @@
 """What rules and filters are made of."""
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 from apps.semantic.model.types.words import MaskKind, Scalar
 
@@ -34,6 +35,7 @@ class FieldFilter:
 
     field: str
     condition: Condition
+    source: "Source | None" = dataclass_field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
