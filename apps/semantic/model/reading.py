@@ -10,6 +10,7 @@ from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.checks import check_model
 from apps.semantic.model.composites import read_composite
 from apps.semantic.model.context import Context
+from apps.semantic.model.contradictions import check_contradictions
 from apps.semantic.model.dimensions import read_timeframes
 from apps.semantic.model.extending import extended, laid_over
 from apps.semantic.model.kinds import check_kinds
@@ -77,6 +78,7 @@ def read_model(
         problems += islice(check_model(model), MAX_PROBLEMS)
         problems += islice(check_security(model), MAX_PROBLEMS)
         problems += islice(check_kinds(model), MAX_PROBLEMS)
+        problems += islice(check_contradictions(model), MAX_PROBLEMS)
     except TooManyProblemsError:
         problems.append(Problem("model", 1, 1, f"there are more than {MAX_PROBLEMS} problems; these are the first"))
         raise ModelError(tuple(sorted({item for item in problems if not item.is_warning}, key=_order))) from None
