@@ -1,6 +1,6 @@
 """Names of the format's parameters: those that are read, and those that only decorate and are kept.
 
-Reference: parts 4.3 to 4.11 of the format. ``mask`` and ``classification`` are additions of ours.
+Reference: parts 4.3 to 4.11 of the format. ``mask``, ``classification`` and ``reads_in_clear`` are additions of ours.
 """
 
 from typing import Any
@@ -26,12 +26,12 @@ READ: dict[str, frozenset[str]] = {
         "sql", "label", "description", "format", "group_label", "hidden", "primary_key", "timeframes",
         "required_access_grants", "mask_unless_access_grants", "mask", "classification", "groups", "else",
         "bin_boundaries", "duration", "dynamic_top_n", "level_of_detail", "convert_tz", "order_by_field", "tags",
-        "ignored", "aliases", "extends", "ignore_from_extended",
+        "ignored", "aliases", "extends", "ignore_from_extended", "reads_in_clear",
     )),
     "measure": frozenset((
         "aggregate_type", "sql", "filters", "label", "description", "format", "group_label", "hidden",
         "required_access_grants", "percentile", "custom_primary_key_sql", "level_of_detail", "classification", "tags",
-        "ignored", "aliases", "extends", "ignore_from_extended",
+        "ignored", "aliases", "extends", "ignore_from_extended", "reads_in_clear",
     )),
     "filter": frozenset((
         "type", "default_filter", "label", "description", "hidden", "required_access_grants",

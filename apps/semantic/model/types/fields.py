@@ -61,6 +61,8 @@ class Dimension:
     references: frozenset[str] = frozenset()
     """ids that ``sql`` and the rules below rest on, closed over nothing: direct references only"""
     mask: Mask = HASHED
+    reads_in_clear: bool = False
+    """shows masked columns on purpose"""
     classification: Classification = ""
     """"unclassified" fields are offered to nobody"""
     converts_timezone: bool = True
@@ -126,6 +128,7 @@ class Measure:
     """ids of dimensions whose filters of the query this measure does not heed (``cancel_query_filter``)"""
     level_of_detail: LevelOfDetail | None = None
     """``sql`` is aggregated by it first, the outcome by ``aggregate``"""
+    reads_in_clear: bool = False
     classification: Classification = ""
     tags: tuple[str, ...] = ()
     is_ignored: bool = False
