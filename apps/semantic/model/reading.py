@@ -104,7 +104,8 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     relationships = [item for node in folder.relationships for item in read_relationships(node, views, context)]
     views, relationships = settled(views, relationships, context)
     grants = read_grants(header, problems)
-    read_rule(header, "default_topic_required_access_grants", problems, may_be_empty=True)
+    for name in ("default_topic_required_access_grants", "default_topic_hidden_unless_access_grants"):
+        read_rule(header, name, problems, may_be_empty=True)
     number(header, "default_row_limit", problems)
     read_policies(header, "default_topic_access_filters", problems)
     topics, own_views = _topics(folder, views, relationships, context)
@@ -238,7 +239,7 @@ def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]
 def _composites(folder: _Folder, topics: Mapping[str, Topic], context: Context) -> dict[str, CompositeTopic]:
     found: dict[str, CompositeTopic] = {}
     for name, node in folder.composites.items():
-        composite = read_composite(name, node, topics, context)
+        composite = read_composite(name, node, topics, folder.header, context)
         if name in topics:
             context.fault(node, f"“{name}” is the name of a topic already")
         elif composite is not None:

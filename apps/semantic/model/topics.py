@@ -11,7 +11,7 @@ from apps.semantic.model.expressions import ParsedExpression
 from apps.semantic.model.other_names import offered_with_names
 from apps.semantic.model.parameters import check_parameters, decoration, flag, number, text, texts
 from apps.semantic.model.relationships import ambiguous, joins_to, oriented
-from apps.semantic.model.rules import read_filters, read_policies, read_rule
+from apps.semantic.model.rules import read_filters, read_hiding, read_policies, read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import AccessFilter, GrantRule, Relationship, SemanticModel, Topic, TopicJoin, View
 from apps.semantic.model.views import all_fields
@@ -65,6 +65,7 @@ def read_topic(
         always_having=_conditions(node, "always_having_sql", base, context),
         cache_policy=text(node, "cache_policy", problems) or None,
         is_hidden=flag(node, "hidden", problems),
+        hidden_unless_access_grants=read_hiding(node, defaults, problems),
         group_label=text(node, "group_label", problems),
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "topic"),

@@ -57,6 +57,9 @@ class Topic:
     """``always_having_sql``, over measures"""
     cache_policy: str | None = None
     is_hidden: bool = False
+    """not in lists; whoever may ask it still may, by name"""
+    hidden_unless_access_grants: GrantRule | None = None
+    """in lists only for those whose grants pass; no rule of access"""
     group_label: str = ""
     tags: tuple[str, ...] = ()
     decoration: Mapping[str, Any] = field(default_factory=dict)
@@ -92,4 +95,6 @@ class CompositeTopic:
     fields: frozenset[str] = frozenset()
     joins_all_topics: bool = False
     required_access_grants: GrantRule | None = None
+    is_hidden: bool = False
+    hidden_unless_access_grants: GrantRule | None = None
     decoration: Mapping[str, Any] = field(default_factory=dict)
