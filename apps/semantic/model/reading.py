@@ -35,6 +35,7 @@ from apps.semantic.model.settings import (
     schema_filter,
 )
 from apps.semantic.model.settling import settled
+from apps.semantic.model.suggestions import bounded_work
 from apps.semantic.model.topics import as_topic_sees, implicit_topics, read_topic, topic_name
 from apps.semantic.model.types import CompositeTopic, Relationship, SemanticModel, Topic, View
 from apps.semantic.model.views import read_view, view_name
@@ -74,8 +75,9 @@ def read_model(
     context = Context(dialect, [])
     problems = context.problems
     try:
-        model = _model(_folder(files, context), context)
-        problems += islice(check_model(model), MAX_PROBLEMS)
+        with bounded_work():
+            model = _model(_folder(files, context), context)
+            problems += islice(check_model(model), MAX_PROBLEMS)
         problems += islice(check_security(model), MAX_PROBLEMS)
         problems += islice(check_kinds(model), MAX_PROBLEMS)
         problems += islice(check_contradictions(model), MAX_PROBLEMS)

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.contradictions import check_grants_meet
-from apps.semantic.model.suggestions import did_you_mean
+from apps.semantic.model.suggestions import bounded_work, did_you_mean
 from apps.semantic.model.types import (
     AccessFilter,
     CompositeTopic,
@@ -54,9 +54,12 @@ def check_attributes(
         single: those that never have more than one value.
     """
     yield from check_grants_meet(_rules(model), model, single)
-    for name, source in _attributes(model):
-        if name not in known:
-            yield _at(source, f"there is no user attribute “{name}”.{did_you_mean(name, known)}")
+    with bounded_work():
+        unknown = [
+            (name, source, did_you_mean(name, known)) for name, source in _attributes(model) if name not in known
+        ]
+    for name, source, hint in unknown:
+        yield _at(source, f"there is no user attribute “{name}”.{hint}")
     for grant in model.access_grants.values():
         yield from _impossible(grant.user_attribute, grant.allowed_values, grant.source, known)
     for policy in _policies(model):

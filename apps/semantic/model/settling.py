@@ -13,7 +13,7 @@ from apps.semantic.model.kinds.inferring import kind_of_frame
 from apps.semantic.model.masked_columns import follow_masks
 from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.sources import govern_tables
-from apps.semantic.model.suggestions import closest
+from apps.semantic.model.suggestions import closest, is_spent
 from apps.semantic.model.types import (
     Dimension,
     FieldType,
@@ -65,6 +65,10 @@ def _with_implied(views: dict[str, View], relationships: list[Relationship], con
             or field in view.filters
         ):
             continue
+        if is_spent():
+            at = Node({}, source.file, source.line, source.column)
+            context.fault(at, "too many names are described nowhere; describe the columns, from this one on")
+            break
         if _is_mistyped(field.lower(), described[view_name]):
             mistyped += 1
             if mistyped > MAX_PROBLEMS:
