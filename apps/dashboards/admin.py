@@ -15,7 +15,7 @@ from apps.access.sites import tenant_admin_site
 from apps.dashboards.models import Dashboard, DashboardFilter, Folder, Tile
 from apps.dashboards.rules import EDIT, EDIT_FOLDER
 from apps.datamodels.models import Dataset
-from apps.governance.selectors import visible_datasets
+from apps.governance.offering import is_hidden, listed_datasets
 from apps.semantic.errors import QueryError
 from apps.semantic.query.reading import parse_query
 
@@ -34,14 +34,18 @@ class TileForm(TenantModelForm):
 
 
 class KnownDatasetsInline(TenantInline):
-    """Rows that name a data set: one that the reader may query, or that one of their dashboards names already."""
+    """Rows that name a data set: one that the reader's lists show, or that one of their dashboards names already."""
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         actor = actor_of(request)
-        if db_field.name == "dataset" and not actor.manages(Capability.MANAGE_DASHBOARDS):
-            own = Tile.objects.filter(dashboard__in=permitted(actor, Dashboard, EDIT)).values("dataset")
-            known = Q(pk__in=visible_datasets(actor).order_by().values("pk")) | Q(pk__in=own)
-            kwargs["queryset"] = Dataset.objects.filter(known)
+        if db_field.name == "dataset":
+            if actor.manages(Capability.MANAGE_DASHBOARDS):
+                named, offered = Tile.objects.all(), Dataset.objects.filter(is_published=True)
+                shown = [item.pk for item in offered.select_related("data_model") if not is_hidden(actor, item)]
+            else:
+                named = Tile.objects.filter(dashboard__in=permitted(actor, Dashboard, EDIT))
+                shown = [item.pk for item in listed_datasets(actor)]
+            kwargs["queryset"] = Dataset.objects.filter(Q(pk__in=shown) | Q(pk__in=named.values("dataset")))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 

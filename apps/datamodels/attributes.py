@@ -15,4 +15,5 @@ def known_attributes() -> dict[str, str]:
 
 def attribute_problems(meaning: SemanticModel) -> tuple[Problem, ...]:
     """Return what no attribute of the tenant can meet: such a version is kept as a draft and never published."""
-    return tuple(dict.fromkeys(check_attributes(meaning, known_attributes())))
+    single = AttributeDefinition.objects.filter(is_list=False).values_list("name", flat=True)
+    return tuple(dict.fromkeys(check_attributes(meaning, known_attributes(), frozenset(single))))

@@ -11,7 +11,8 @@ from apps.datamodels.errors import CannotEditTextError
 from apps.datamodels.types import Refresh
 from apps.datamodels.yaml_text import add_dimensions
 from apps.semantic.errors import Problem
-from apps.semantic.model.types import Dimension, Measure, SemanticModel, Source, View
+from apps.semantic.model.kinds import Columns, kind_of_column
+from apps.semantic.model.types import Dimension, FieldType, Measure, SemanticModel, Source, View
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Text that means something in an expression of a model, or that no name has.
@@ -47,20 +48,19 @@ def missing(meaning: SemanticModel, tables: Iterable[TableColumns]) -> tuple[Pro
                 if column.casefold() not in columns:
                     text = f"“{item.name}” reads the column “{column}”, which the source does not have (any more)"
                     found.append(_warning(item.source, text))
-        found += _not_in_time(view, table)
     return tuple(found)
 
 
-def _not_in_time(view: View, table: TableColumns) -> Iterator[Problem]:
-    """Yield a warning for each dimension with timeframes whose column holds neither dates nor moments."""
-    kinds = {name.casefold(): kind for name, kind in table.columns}
-    for item in view.dimensions.values():
-        if not item.timeframes or item.duration is not None or not isinstance(item.sql, exp.Column):
-            continue
-        kind = kinds.get(item.sql.name.casefold(), "")
-        if kind and not kind.lower().startswith(("date", "time")):
-            text = f"“{item.name}” has timeframes, and its column “{item.sql.name}” is of type {kind.lower()} in the source"
-            yield _warning(item.source, text)
+def kinds_in_source(meaning: SemanticModel, tables: Iterable[TableColumns]) -> Columns:
+    """Return view → column in lower case → type, as the catalogue tells it."""
+    known = tuple(tables)
+    found: dict[str, Mapping[str, FieldType]] = {}
+    for view in meaning.views.values():
+        if not view.is_derived and view.schema_attribute is None and view.catalog is None:
+            table = _table_of(view, known, meaning.dialect)
+            if table is not None:
+                found[view.name] = {name.lower(): kind_of_column(kind, meaning.dialect) for name, kind in table.columns}
+    return found
 
 
 def propose(

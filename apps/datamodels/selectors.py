@@ -5,12 +5,13 @@ from uuid import UUID
 
 from apps.connections.models import CatalogTable
 from apps.datamodels.attributes import attribute_problems
-from apps.datamodels.catalogue import TableColumns, missing
+from apps.datamodels.catalogue import TableColumns, kinds_in_source, missing
 from apps.datamodels.comparing import compare_files
 from apps.datamodels.meaning import compare_meaning
 from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
 from apps.datamodels.types import UnclassifiedField, VersionDiff
 from apps.semantic.errors import ModelError, Problem
+from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.other_names import is_other_name
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Measure, SemanticModel
@@ -81,7 +82,8 @@ def problems_of(version: ModelVersion) -> tuple[Problem, ...]:
     except ModelError as error:
         return error.problems
     warnings = (item for item in meaning.warnings if isinstance(item, Problem))
-    found = (*warnings, *attribute_problems(meaning), *missing_in_source(version, meaning))
+    found = {*warnings, *attribute_problems(meaning), *missing_in_source(version, meaning)}
+    found |= set(unsuited_in_source(version, meaning))
     return tuple(sorted(found, key=lambda item: (item.file, item.line, item.column, item.message)))
 
 
@@ -89,6 +91,15 @@ def missing_in_source(version: ModelVersion, meaning: SemanticModel) -> tuple[Pr
     """Return a warning for each table and column that the catalogue, as last read, does not have."""
     catalogue = catalogue_of(version.data_model.connection_id)
     return missing(meaning, catalogue) if catalogue else ()
+
+
+def unsuited_in_source(version: ModelVersion, meaning: SemanticModel) -> tuple[Problem, ...]:
+    """Return what does not suit the types of the source's columns, as the catalogue was last read.
+
+    A version with such faults is kept as a draft and never published; a published one goes on, for its files did not change.
+    """
+    catalogue = catalogue_of(version.data_model.connection_id)
+    return tuple(dict.fromkeys(check_kinds(meaning, kinds_in_source(meaning, catalogue)))) if catalogue else ()
 
 
 def catalogue_of(connection_id: UUID) -> tuple[TableColumns, ...]:

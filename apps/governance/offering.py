@@ -1,15 +1,48 @@
-"""The fields of a data set that an actor may use, as pages and the API list them."""
+"""The data sets, and the fields of each, that pages and the API list for an actor."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from apps.access.types import Actor
+from apps.datamodels.models import Dataset
+from apps.governance.deciding import decide
+from apps.governance.fields import holds
+from apps.governance.selectors import governed, visible_datasets
 from apps.governance.types import FieldInfo, Governed
+from apps.semantic.errors import QueryError
 from apps.semantic.model.decorations import colours_of, links_of
 from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel, View
 from apps.semantic.scope import AccessScope
 
 SHARED = "@_shared_dimensions_."
+
+
+def listed_datasets(actor: Actor) -> list[Dataset]:
+    """Return the data sets that lists and pickers offer to the actor, by name.
+
+    Hiding one is a matter of display: it is not in here, and answers by its name whoever may query it. One whose row
+    policy asks for an attribute that the actor lacks is listed, so that they learn what to ask for.
+    """
+    found = []
+    for dataset in visible_datasets(actor).select_related("data_model__connection").order_by("name"):
+        try:
+            governed(actor, dataset)
+        except QueryError as error:
+            if error.code != "missing_attribute":
+                continue
+        if not is_hidden(actor, dataset):
+            found.append(dataset)
+    return found
+
+
+def is_hidden(actor: Actor, dataset: Dataset) -> bool:
+    """Say whether the model keeps a data set out of the actor's lists; rights are not looked at."""
+    decision = decide(actor, dataset)
+    asked = decision.model.datasets.get(dataset.name) if decision.model is not None else None
+    if asked is None or asked.is_hidden:
+        return True
+    return not holds(asked.hidden_unless_access_grants, decision.passed)
 
 
 def dataset_fields(found: Governed) -> list[FieldInfo]:

@@ -10,8 +10,8 @@ from django.utils import timezone
 from apps.access.errors import UnknownPersonError
 from apps.access.types import Actor
 from apps.governance.explain import public
-from apps.governance.offering import dataset_fields
-from apps.governance.selectors import governed_by_name, visible_datasets
+from apps.governance.offering import dataset_fields, listed_datasets
+from apps.governance.selectors import governed_by_name
 from apps.queries import services
 from apps.queries.bodies import TooLargeError, json_body
 from apps.queries.errors import QueryFailedError, UnknownRunError
@@ -62,18 +62,11 @@ def _actor(request: HttpRequest) -> Actor:
 
 @api("GET")
 def datasets(request: HttpRequest) -> HttpResponse:
-    """List the data sets that the caller may query."""
-    actor = _actor(request)
-    found = []
-    for dataset in visible_datasets(actor).order_by("name"):
-        try:
-            governed_by_name(actor, dataset.name)
-        except QueryError as error:
-            if error.code != "missing_attribute":
-                continue
-        found.append(
-            {"id": dataset.pk, "name": dataset.name, "label": dataset.label, "description": dataset.description}
-        )
+    """List the data sets that the caller may query, but those that the model hides from lists."""
+    found = [
+        {"id": dataset.pk, "name": dataset.name, "label": dataset.label, "description": dataset.description}
+        for dataset in listed_datasets(_actor(request))
+    ]
     return JsonResponse({"datasets": found})
 
 

@@ -18,7 +18,7 @@ from apps.datamodels.errors import (
 )
 from apps.datamodels.gates import Publication, objections
 from apps.datamodels.models import DataModel, Dataset, ModelPublication, ModelVersion
-from apps.datamodels.selectors import current_version, files_of, problems_of, semantic_model
+from apps.datamodels.selectors import current_version, files_of, problems_of, semantic_model, unsuited_in_source
 from apps.datamodels.services.drafts import MAX_PATH, check_file
 from apps.datamodels.services.storing import digest_of, locked_draft, locked_model, store_version
 from apps.datamodels.types import Validation
@@ -122,8 +122,9 @@ def validate_version(version: ModelVersion, *, by: AuditActor, now: datetime) ->
 
 
 def standing_against(publication: Publication) -> tuple[str, ...]:
-    """Return what stands against a publication: rules that no attribute can meet, names taken, what all gates say."""
-    without = tuple(str(problem) for problem in attribute_problems(publication.meaning))
+    """Return what stands against a publication: rules that no attribute can meet, wrong types, names taken, what all gates say."""
+    unsuited = (item for item in unsuited_in_source(publication.version, publication.meaning) if not item.is_warning)
+    without = tuple(str(problem) for problem in (*attribute_problems(publication.meaning), *unsuited))
     taken = Dataset.objects.filter(name__in=publication.meaning.datasets).exclude(
         data_model=publication.version.data_model
     )

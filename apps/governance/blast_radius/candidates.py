@@ -26,6 +26,7 @@ class Candidate:
 
     key: UUID
     model: SemanticModel = field(compare=False, hash=False)
+    files: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
 
 
 def candidate_of(files: Mapping[str, str], *, dialect: str, meaning: SemanticModel | None = None) -> Candidate:
@@ -35,12 +36,12 @@ def candidate_of(files: Mapping[str, str], *, dialect: str, meaning: SemanticMod
         ModelError: the files do not make a model.
     """
     key = uuid5(NAMESPACE_URL, f"{dialect}:{digest_of(files)}")
-    return Candidate(key, meaning if meaning is not None else read_model(files, dialect=dialect))
+    return Candidate(key, meaning if meaning is not None else read_model(files, dialect=dialect), files)
 
 
 def published(version: ModelVersion) -> Candidate:
     """Return a version that has been published, under its own id."""
-    return Candidate(version.pk, semantic_model(version))
+    return Candidate(version.pk, semantic_model(version), files_of(version))
 
 
 def stored(version: ModelVersion) -> Candidate:

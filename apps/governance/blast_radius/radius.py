@@ -11,6 +11,7 @@ from apps.datamodels.selectors import current_version
 from apps.governance.blast_radius.candidates import Candidate, attributes_of, published, stored
 from apps.governance.blast_radius.comparing import changes
 from apps.governance.blast_radius.people import peers
+from apps.governance.blast_radius.promises import promise_changes
 from apps.governance.blast_radius.rights import Closed, rights_on
 from apps.governance.blast_radius.types import BlastRadius, Change, Effect, PersonRef
 
@@ -31,6 +32,8 @@ def blast_radius(data_model: DataModel, new: Candidate, *, target: str) -> Blast
     for group in groups:
         for change in _changes(group.actor, data_model, old, new):
             met[change] += group.people
+    for change in promise_changes(old.files, new.files) if old is not None else ():
+        met[change] = []
     return BlastRadius(
         model=data_model.name,
         base=current.number if current is not None else None,

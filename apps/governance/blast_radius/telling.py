@@ -20,6 +20,8 @@ TEXTS = {
     "rows_removed": "{lose} rows of {dataset} where {subjects} is {values} ({why})",
     "rows_limited": "{lose} rows of {dataset}: only those where {subjects} is {values} remain ({why})",
     "rows_redefined": "{see} other rows of {dataset}: {subjects} changes",
+    "test_removed": "the policy test {subjects} of {dataset} is removed",
+    "test_changed": "the policy test {subjects} of {dataset} is changed",
 }
 
 
@@ -57,7 +59,9 @@ def summary(found: BlastRadius) -> str:
         return f"Nobody gains or loses anything: {looked}."
     gain = len({person for effect in found.widening for person in effect.people})
     lose = len({person for effect in found.narrowing for person in effect.people})
-    return f"{gain} may see more, {lose} may see less: {looked}."
+    tests = sum(effect.kind.startswith("test") for effect in found.effects)
+    more = f", {tests} policy test{'s' if tests > 1 else ''} removed or changed" if tests else ""
+    return f"{gain} may see more, {lose} may see less{more}: {looked}."
 
 
 def public(found: BlastRadius) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from apps.semantic.model.types import Mask
 Kind = Literal[
     "dataset_gained", "dataset_lost", "field_gained", "field_gained_masked", "field_lost", "field_unmasked",
     "field_masked", "mask_changed", "field_redefined", "rows_lifted", "rows_added", "rows_removed", "rows_limited",
-    "rows_redefined",
+    "rows_redefined", "test_removed", "test_changed",
 ]  # fmt: skip
 NARROWING = frozenset(("dataset_lost", "field_lost", "field_masked", "rows_removed", "rows_limited"))
 """everything else may show more, and counts as widening"""
@@ -43,7 +43,7 @@ class DatasetRights:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference for whoever has the same rights. ``subject`` is a field, a rule, or empty for the data set."""
+    """One difference for whoever has the same rights. ``subject`` is a field, a rule, a test, or empty for the data set."""
 
     kind: Kind
     dataset: str
@@ -61,7 +61,10 @@ class PersonRef:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One difference, for all whom it meets; several fields that meet the same people are one effect."""
+    """One difference, for all whom it meets; several fields that meet the same people are one effect.
+
+    Without people where it is a policy test that goes: whom it would meet is not known.
+    """
 
     kind: Kind
     dataset: str

@@ -41,6 +41,7 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
     for rule in _rules(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             yield _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
+    yield from _hiding(model)
     for view in model.views.values():
         for policy in view.access_filters:
             yield from _policy(policy, model, (view.name,), known)
@@ -55,8 +56,19 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
     yield from source_cycles(model)
 
 
-def _at(source: Source, message: str) -> Problem:
-    return Problem(source.file, source.line, source.column, message)
+def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
+    return Problem(source.file, source.line, source.column, message, is_warning)
+
+
+def _hiding(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a warning for each grant that does not exist and hides a data set from every list."""
+    for topic in (*model.topics.values(), *model.composites.values()):
+        rule = topic.hidden_unless_access_grants
+        if rule is None:
+            continue
+        for name in sorted(grant_names(rule) - model.access_grants.keys()):
+            text = f"there is no access grant “{name}”, so nobody passes it.{did_you_mean(name, model.access_grants)}"
+            yield _at(rule.source, text, is_warning=True)
 
 
 def _fields(model: SemanticModel) -> Iterator[Dimension | Measure]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
 from apps.semantic.model.parameters import check_parameters, decoration, flag, submap, text, texts
-from apps.semantic.model.rules import read_rule
+from apps.semantic.model.rules import read_hiding, read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import CompositeTopic, SharedDimension, Topic
 from apps.semantic.model.yaml_nodes import Node
@@ -13,7 +13,9 @@ from apps.semantic.model.yaml_nodes import Node
 SHARED = "@_shared_dimensions_."
 
 
-def read_composite(name: str, node: Node, topics: Mapping[str, Topic], context: Context) -> CompositeTopic | None:
+def read_composite(
+    name: str, node: Node, topics: Mapping[str, Topic], defaults: Node, context: Context
+) -> CompositeTopic | None:
     """Return the composite, or None when it names no two topics."""
     problems = context.problems
     check_parameters(node, "composite", problems)
@@ -38,6 +40,8 @@ def read_composite(name: str, node: Node, topics: Mapping[str, Topic], context: 
         fields=_offered(node, everything, context),
         joins_all_topics=flag(node, "always_join_all_topics", problems),
         required_access_grants=read_rule(node, "required_access_grants", problems),
+        is_hidden=flag(node, "hidden", problems),
+        hidden_unless_access_grants=read_hiding(node, defaults, problems),
         decoration=decoration(node, "composite"),
     )
 

@@ -70,6 +70,7 @@ def read_dimension(view: str, name: str, item: Node, context: Context) -> Dimens
         converts_timezone=flag(item, "convert_tz", problems, default=True),
         tags=tuple(texts(item, "tags", problems)),
         is_ignored=flag(item, "ignored", problems),
+        reads_in_clear=flag(item, "reads_in_clear", problems),
         decoration=decoration(item, "dimension"),
     )
     return _with_rules(found, view, item, duration, context)

@@ -228,6 +228,8 @@ def inferred_type(tree: exp.Expression) -> FieldType:
         return _cast_type(node)
     if isinstance(node, COMPARISONS):
         return "boolean"
+    if isinstance(node, exp.Add | exp.Sub) and node.find(exp.Interval) is not None:
+        return "unknown"  # a moment, or a length of time
     if isinstance(node, NUMBERS) or (isinstance(node, exp.Literal) and not node.is_string):
         return "number"
     if isinstance(node, TEXTS) or (isinstance(node, exp.Literal) and node.is_string):

@@ -63,6 +63,7 @@ def read_measure(view: str, name: str, item: Node, context: Context) -> Measure 
         classification=label,
         tags=tuple(texts(item, "tags", problems)),
         is_ignored=flag(item, "ignored", problems),
+        reads_in_clear=flag(item, "reads_in_clear", problems),
         decoration=decoration(item, "measure"),
     )
 

@@ -1,6 +1,6 @@
 """Names of the format's parameters: those that are read, and those that only decorate and are kept.
 
-Reference: parts 4.3 to 4.11 of the format. ``mask`` and ``classification`` are additions of ours.
+Reference: parts 4.3 to 4.11 of the format. ``mask``, ``classification`` and ``reads_in_clear`` are additions of ours.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ READ: dict[str, frozenset[str]] = {
         "access_grants", "default_topic_access_filters", "default_topic_required_access_grants", "week_start_day",
         "default_row_limit", "constants", "cache_policies", "default_cache_policy", "fiscal_month_offset",
         "query_timezone", "default_timeframes", "dynamic_schemas", "sets", "ignored_views", "included_views",
-        "ignored_schemas", "included_schemas", "topics",
+        "ignored_schemas", "included_schemas", "topics", "default_topic_hidden_unless_access_grants",
     )),
     "view": frozenset((
         "schema", "catalog", "table_name", "label", "description", "dimensions", "measures", "filters",
@@ -26,12 +26,12 @@ READ: dict[str, frozenset[str]] = {
         "sql", "label", "description", "format", "group_label", "hidden", "primary_key", "timeframes",
         "required_access_grants", "mask_unless_access_grants", "mask", "classification", "groups", "else",
         "bin_boundaries", "duration", "dynamic_top_n", "level_of_detail", "convert_tz", "order_by_field", "tags",
-        "ignored", "aliases", "extends", "ignore_from_extended",
+        "ignored", "aliases", "extends", "ignore_from_extended", "reads_in_clear",
     )),
     "measure": frozenset((
         "aggregate_type", "sql", "filters", "label", "description", "format", "group_label", "hidden",
         "required_access_grants", "percentile", "custom_primary_key_sql", "level_of_detail", "classification", "tags",
-        "ignored", "aliases", "extends", "ignore_from_extended",
+        "ignored", "aliases", "extends", "ignore_from_extended", "reads_in_clear",
     )),
     "filter": frozenset((
         "type", "default_filter", "label", "description", "hidden", "required_access_grants",
@@ -40,11 +40,11 @@ READ: dict[str, frozenset[str]] = {
         "base_view", "label", "description", "joins", "fields", "required_access_grants", "access_filters",
         "always_where_filters", "always_where_sql", "always_having_filters", "always_having_sql", "default_filters",
         "default_row_limit", "views", "relationships", "cache_policy", "hidden", "group_label", "tags", "extends",
-        "template",
+        "template", "hidden_unless_access_grants",
     )),
     "composite": frozenset((
         "topics", "shared_dimensions", "always_join_all_topics", "fields", "label", "description",
-        "required_access_grants",
+        "required_access_grants", "hidden", "hidden_unless_access_grants",
     )),
     "relationship": frozenset((
         "id", "join_from_view", "join_to_view", "join_from_view_as", "join_to_view_as", "join_type",
@@ -63,7 +63,7 @@ DECORATION = frozenset((
     "join_from_view_as_label", "join_to_view_as_label", "label", "links", "markdown", "owners", "parent_field",
     "sample_queries", "sample_values", "schema_label", "skills", "skip_parent_label", "suggest_from_field",
     "suggest_from_topic", "suggestion_list", "synonyms", "tags", "timeframe_metadata", "topic_group_descriptions",
-    "view_label", "hidden_unless_access_grants", "default_topic_hidden_unless_access_grants", "join_via_map",
+    "view_label", "join_via_map",
     "custom_primary_key_sql_for_quick_aggs", "slot_reservation", "warehouse_override", "hidden", "format",
     "ignored", "name", "prompt",
 ))  # fmt: skip

@@ -10,8 +10,10 @@ from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.checks import check_model
 from apps.semantic.model.composites import read_composite
 from apps.semantic.model.context import Context
+from apps.semantic.model.contradictions import check_contradictions
 from apps.semantic.model.dimensions import read_timeframes
 from apps.semantic.model.extending import extended, laid_over
+from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.parameters import (
     MAX_PROBLEMS,
     TooManyProblemsError,
@@ -33,6 +35,7 @@ from apps.semantic.model.settings import (
     schema_filter,
 )
 from apps.semantic.model.settling import settled
+from apps.semantic.model.suggestions import bounded_work
 from apps.semantic.model.topics import as_topic_sees, implicit_topics, read_topic, topic_name
 from apps.semantic.model.types import CompositeTopic, Relationship, SemanticModel, Topic, View
 from apps.semantic.model.views import read_view, view_name
@@ -72,9 +75,12 @@ def read_model(
     context = Context(dialect, [])
     problems = context.problems
     try:
-        model = _model(_folder(files, context), context)
-        problems += islice(check_model(model), MAX_PROBLEMS)
+        with bounded_work():
+            model = _model(_folder(files, context), context)
+            problems += islice(check_model(model), MAX_PROBLEMS)
         problems += islice(check_security(model), MAX_PROBLEMS)
+        problems += islice(check_kinds(model), MAX_PROBLEMS)
+        problems += islice(check_contradictions(model), MAX_PROBLEMS)
     except TooManyProblemsError:
         problems.append(Problem("model", 1, 1, f"there are more than {MAX_PROBLEMS} problems; these are the first"))
         raise ModelError(tuple(sorted({item for item in problems if not item.is_warning}, key=_order))) from None
@@ -100,7 +106,8 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     relationships = [item for node in folder.relationships for item in read_relationships(node, views, context)]
     views, relationships = settled(views, relationships, context)
     grants = read_grants(header, problems)
-    read_rule(header, "default_topic_required_access_grants", problems, may_be_empty=True)
+    for name in ("default_topic_required_access_grants", "default_topic_hidden_unless_access_grants"):
+        read_rule(header, name, problems, may_be_empty=True)
     number(header, "default_row_limit", problems)
     read_policies(header, "default_topic_access_filters", problems)
     topics, own_views = _topics(folder, views, relationships, context)
@@ -234,7 +241,7 @@ def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]
 def _composites(folder: _Folder, topics: Mapping[str, Topic], context: Context) -> dict[str, CompositeTopic]:
     found: dict[str, CompositeTopic] = {}
     for name, node in folder.composites.items():
-        composite = read_composite(name, node, topics, context)
+        composite = read_composite(name, node, topics, folder.header, context)
         if name in topics:
             context.fault(node, f"“{name}” is the name of a topic already")
         elif composite is not None:

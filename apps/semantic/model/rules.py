@@ -29,6 +29,14 @@ def read_rule(node: Node, name: str, problems: list[Problem], *, may_be_empty: b
         return None
 
 
+def read_hiding(node: Node, defaults: Node, problems: list[Problem]) -> GrantRule | None:
+    """Return whose lists show a data set: its own ``hidden_unless_access_grants``, else the model's default; ``[]`` opts out."""
+    name = "hidden_unless_access_grants"
+    if name in node.map():
+        return read_rule(node, name, problems, may_be_empty=True)
+    return read_rule(defaults, f"default_topic_{name}", [], may_be_empty=True)
+
+
 def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
     """Return ``access_grants``."""
     found: dict[str, AccessGrant] = {}
@@ -97,7 +105,7 @@ def read_filters(node: Node, name: str, problems: list[Problem], *, view: str = 
     for field, condition in value.value.items():
         named = f"{view}.{field}" if view and "." not in field else field
         try:
-            found.append(FieldFilter(named, parse_condition(condition.plain(), path=field)))
+            found.append(FieldFilter(named, parse_condition(condition.plain(), path=field), condition.source))
         except MalformedQueryError as error:
             add(problems, condition, f"{field}: {error.message}")
     return tuple(found)

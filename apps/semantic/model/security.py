@@ -1,12 +1,13 @@
 """Checks of the rules that decide who sees what: attributes that exist, and rules that nobody can meet."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
-from apps.semantic.model.suggestions import did_you_mean
+from apps.semantic.model.contradictions import check_grants_meet
+from apps.semantic.model.suggestions import bounded_work, did_you_mean
 from apps.semantic.model.types import (
     AccessFilter,
     CompositeTopic,
@@ -43,15 +44,22 @@ def check_security(model: SemanticModel) -> Iterator[Problem]:
         yield from _pointless(policy, model)
 
 
-def check_attributes(model: SemanticModel, known: Mapping[str, str]) -> Iterator[Problem]:
+def check_attributes(
+    model: SemanticModel, known: Mapping[str, str], single: Collection[str] = frozenset()
+) -> Iterator[Problem]:
     """Yield a problem for each rule that no attribute can meet.
 
     Args:
         known: type of each user attribute by its name: string, number, boolean or date.
+        single: those that never have more than one value.
     """
-    for name, source in _attributes(model):
-        if name not in known:
-            yield _at(source, f"there is no user attribute “{name}”.{did_you_mean(name, known)}")
+    yield from check_grants_meet(_rules(model), model, single)
+    with bounded_work():
+        unknown = [
+            (name, source, did_you_mean(name, known)) for name, source in _attributes(model) if name not in known
+        ]
+    for name, source, hint in unknown:
+        yield _at(source, f"there is no user attribute “{name}”.{hint}")
     for grant in model.access_grants.values():
         yield from _impossible(grant.user_attribute, grant.allowed_values, grant.source, known)
     for policy in _policies(model):

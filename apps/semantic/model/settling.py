@@ -9,11 +9,12 @@ from sqlglot import exp
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
+from apps.semantic.model.kinds.inferring import kind_of_frame
+from apps.semantic.model.masked_columns import follow_masks
 from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.sources import govern_tables
-from apps.semantic.model.suggestions import closest
+from apps.semantic.model.suggestions import closest, is_spent
 from apps.semantic.model.types import (
-    INTERVALS,
     Dimension,
     FieldType,
     Measure,
@@ -24,8 +25,6 @@ from apps.semantic.model.types import (
 )
 from apps.semantic.model.yaml_nodes import Node
 
-DATE_FRAMES = frozenset(("date", "week", "month", "quarter", "year", "fiscal_quarter"))
-NAME_FRAMES = frozenset(("month_name", "day_of_week_name"))
 MAX_DEPTH = 32
 IMPLIED = {"is_implied": True}
 """marks a column that other fields rest on and that nobody may ask for"""
@@ -43,7 +42,7 @@ def settled(
     for name, view in views.items():
         if view.sql_source is not None and not all(view.sql_source.tables.values()):
             views[name] = replace(view, sql_source=govern_tables(view, view.sql_source, views, context.problems))
-    return _typed(views, context.dialect), relationships
+    return _typed(follow_masks(views, context), context.dialect), relationships
 
 
 def _with_implied(views: dict[str, View], relationships: list[Relationship], context: Context) -> dict[str, View]:
@@ -66,6 +65,10 @@ def _with_implied(views: dict[str, View], relationships: list[Relationship], con
             or field in view.filters
         ):
             continue
+        if is_spent():
+            at = Node({}, source.file, source.line, source.column)
+            context.fault(at, "too many names are described nowhere; describe the columns, from this one on")
+            break
         if _is_mistyped(field.lower(), described[view_name]):
             mistyped += 1
             if mistyped > MAX_PROBLEMS:
@@ -132,14 +135,7 @@ def _type_of(dimension: Dimension, model: SemanticModel, depth: int) -> FieldTyp
     if dimension.type != "unknown" or not isinstance(dimension.sql, exp.Placeholder) or depth > MAX_DEPTH:
         return dimension.type
     field_id, _, frame = dimension.sql.name.partition("[")
-    frame = frame.removesuffix("]")
-    if frame in DATE_FRAMES:
-        return "date"
-    if frame in NAME_FRAMES:
-        return "string"
-    if frame and frame not in ("raw", "hour", "minute", "second", "millisecond"):
-        return "number"
-    if frame in INTERVALS:
-        return "number"
+    if (told := kind_of_frame(frame.removesuffix("]"), "unknown")) != "unknown":
+        return told
     found = model.dimension(field_id)
     return _type_of(found, model, depth + 1) if found is not None else "unknown"

@@ -11,7 +11,7 @@ from apps.semantic.model.expressions import ParsedExpression
 from apps.semantic.model.other_names import offered_with_names
 from apps.semantic.model.parameters import check_parameters, decoration, flag, number, text, texts
 from apps.semantic.model.relationships import ambiguous, joins_to, oriented
-from apps.semantic.model.rules import read_filters, read_policies, read_rule
+from apps.semantic.model.rules import read_filters, read_hiding, read_policies, read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import AccessFilter, GrantRule, Relationship, SemanticModel, Topic, TopicJoin, View
 from apps.semantic.model.views import all_fields
@@ -65,6 +65,7 @@ def read_topic(
         always_having=_conditions(node, "always_having_sql", base, context),
         cache_policy=text(node, "cache_policy", problems) or None,
         is_hidden=flag(node, "hidden", problems),
+        hidden_unless_access_grants=read_hiding(node, defaults, problems),
         group_label=text(node, "group_label", problems),
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "topic"),
@@ -167,26 +168,26 @@ def _offered(node: Node, joined: dict[str, View], context: Context) -> frozenset
     given = node.map().get("fields")
     if given is not None and not given.value:
         context.fault(given, "“fields” names no field: leave it out to offer all of them")
+    tagged = _by_tag(everything, joined)
     offered = set() if any(not item.startswith("-") for item in items) else set(everything)
     for width in (0, 1, 2, 3):
         for item in items:
             name = item.removeprefix("-").strip()
             if _width(name) != width:
                 continue
-            matched = _matched(name, joined, everything)
+            matched = _matched(name, joined, everything, tagged)
             if not matched:
-                _nothing_matched(item, name, node.map()["fields"], joined, everything, context)
+                _nothing_matched(item, name, node.map()["fields"], everything, tagged, context)
             offered = offered - matched if item.startswith("-") else offered | matched
     return frozenset(offered_with_names(offered, joined))
 
 
 def _nothing_matched(
-    item: str, name: str, at: Node, joined: dict[str, View], everything: set[str], context: Context
+    item: str, name: str, at: Node, everything: set[str], tagged: Mapping[str, set[str]], context: Context
 ) -> None:
     """Say that a rule of ``fields`` does nothing. A tag may be on no field yet; any other name must be one."""
     if name.startswith("tag:"):
-        tags = {tag for field in everything for tag in _tags(field, joined)}
-        context.warn(at, f"“{item}” matches no field here: none has this tag.{did_you_mean(name[4:], tags)}")
+        context.warn(at, f"“{item}” matches no field here: none has this tag.{did_you_mean(name[4:], tagged)}")
     else:
         context.fault(at, f"“{item}” matches no field here.{did_you_mean(name, everything)}")
 
@@ -203,15 +204,23 @@ def _width(name: str) -> int:
     return 0 if name == "all_views.*" else 1 if name.endswith(".*") else 3
 
 
-def _matched(name: str, joined: dict[str, View], everything: set[str]) -> set[str]:
+def _matched(name: str, joined: dict[str, View], everything: set[str], tagged: Mapping[str, set[str]]) -> set[str]:
     if name == "all_views.*":
         return everything
     if name.startswith("tag:"):
-        return {item for item in everything if name[4:] in _tags(item, joined)}
+        return tagged.get(name[4:], set())
     view, _, field = name.partition(".")
     if field == "*":
         return {item for item in everything if item.startswith(f"{view}.")} if view in joined else set()
     return {name} & everything
+
+
+def _by_tag(everything: set[str], joined: Mapping[str, View]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for item in everything:
+        for tag in _tags(item, joined):
+            found.setdefault(tag, set()).add(item)
+    return found
 
 
 def _tags(name: str, joined: Mapping[str, View]) -> tuple[str, ...]:

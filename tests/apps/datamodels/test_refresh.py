@@ -16,11 +16,12 @@ from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.connections.models import CatalogTable
 from apps.datamodels import services
-from apps.datamodels.catalogue import TableColumns, missing, propose
-from apps.datamodels.errors import DraftChangedError, FileRefusedError, SourceSilentError
+from apps.datamodels.catalogue import TableColumns, kinds_in_source, propose
+from apps.datamodels.errors import DraftChangedError, FileRefusedError, PublishRefusedError, SourceSilentError
 from apps.datamodels.models import DataModel, Dataset, ModelVersion
-from apps.datamodels.selectors import files_of, problems_of, unclassified_fields
+from apps.datamodels.selectors import current_version, files_of, problems_of, unclassified_fields
 from apps.governance.selectors import scope_for
+from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.reading import read_model
 from tests.apps.datamodels.conftest import FILES, ORDERS, Publish, another_file
 
@@ -231,10 +232,22 @@ def test_tables_of_other_schemas_and_lists_of_the_model_are_left_alone(
     assert services.refresh_schema(shop, by=SYSTEM, now=now).refresh.new_views == ("kept",)
 
 
-def test_timeframes_of_a_column_that_is_no_date_are_warned_about() -> None:
+def test_timeframes_of_a_column_that_is_no_date_are_a_fault() -> None:
     view = "dimensions: {year: {timeframes: [year]}, day: {timeframes: [month]}, at: {timeframes: [date]}}\n"
     meaning = read_model({"t.view": view}, dialect="duckdb")
     columns = (("year", "INTEGER"), ("day", "DATE"), ("at", "TIMESTAMP WITH TIME ZONE"))
-    (problem,) = missing(meaning, [TableColumns("main", "t", columns)])
-    assert "“year” has timeframes, and its column “year” is of type integer in the source" in str(problem)
-    assert problem.is_warning
+    kinds = kinds_in_source(meaning, [TableColumns("main", "t", columns)])
+    assert kinds == {"t": {"year": "number", "day": "date", "at": "timestamp"}}
+    (problem,) = check_kinds(meaning, kinds)
+    assert str(problem).startswith("t.view:1:20: “t.year” has timeframes and is a number")
+
+
+def test_a_version_that_adds_up_texts_of_the_source_is_told_and_not_published(
+    publish: Publish, shop: DataModel, alter: Change, now: datetime
+) -> None:
+    alter("ALTER TABLE orders ADD COLUMN note VARCHAR")
+    services.refresh_schema(shop, by=SYSTEM, now=now)
+    wrong = ORDERS.replace("measures:\n", "measures:\n  notes: {aggregate_type: %s, sql: note}\n")
+    assert publish({VIEW: wrong % "count_distinct"}) == current_version(shop)
+    with pytest.raises(PublishRefusedError, match="sum over a text"):
+        publish({VIEW: wrong % "sum"})

@@ -410,3 +410,20 @@ def test_a_roll_back_that_widens_waits_too(
     approve(asked(first, ada, now).pk, by=actor_for_user(bea), now=now)
     publish(first, ada, now)
     assert ModelVersion.objects.get(is_current=True) == first
+
+
+def test_taking_a_policy_test_away_waits_for_another_administrator(
+    sales: Dataset, ada: User, bea: User, is_on: None, now: datetime
+) -> None:
+    connection_ = sales.data_model.connection
+    tests = "people: {boss: {attributes: {region: [ALL]}}}\ntests: [{name: all, person: boss, dataset: Sales, expect: allowed}]\n"
+    with_test = MODEL | {"a.access_test.yaml": tests}
+    # More tests promise more: nothing waits.
+    import_files(connection=connection_, name="orders", files=with_test, publish=True, by=SYSTEM, now=now)
+    files = MODEL | {"orders.view.yaml": NARROWER}
+    without = import_files(connection=connection_, name="orders", files=files, publish=False, by=SYSTEM, now=now)
+    with pytest.raises(PublishRefusedError, match="the policy test `all` of Sales is removed"):
+        publish(without, ada, now)
+    approve(asked(without, ada, now).pk, by=actor_for_user(bea), now=now)
+    publish(without, ada, now)
+    assert is_current(without)

@@ -299,3 +299,40 @@ def test_a_change_beneath_a_derived_view_meets_those_who_ask_it(
     assert "rows_lifted" in kinds("[ALL]", "[ALL, EU]")
     assert "field_redefined" in kinds("email: {", "email: {sql: status, ")
     assert "dataset_lost" in kinds("user_attribute: region", "user_attribute: area")
+
+
+TESTS = """
+people:
+  anna: {attributes: {region: [EU]}}
+  boss: {attributes: {region: [ALL]}}
+tests:
+  - {name: anna sees Europe, person: anna, dataset: Sales, expect: {rows_only_where: {orders.region: [EU]}}}
+  - {name: boss sees all, person: boss, dataset: Sales, expect: allowed}
+"""
+TEST_FILE = "sales.access_test.yaml"
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ({}, ["the policy test `anna sees Europe` of Sales is removed", "the policy test `boss sees all` of Sales is removed"]),
+        ({TEST_FILE: TESTS.replace("  - {name: boss sees all, person: boss, dataset: Sales, expect: allowed}\n", "")}, ["the policy test `boss sees all` of Sales is removed"]),
+        ({TEST_FILE: TESTS.replace("expect: {rows_only_where: {orders.region: [EU]}}", "expect: allowed")}, ["the policy test `anna sees Europe` of Sales is changed"]),
+        ({TEST_FILE: TESTS.replace("region: [EU]}}\n  boss", "region: [ALL]}}\n  boss")}, ["the policy test `anna sees Europe` of Sales is changed"]),
+        ({TEST_FILE: TESTS.replace("anna sees Europe", "anna")}, ["the policy test `anna sees Europe` of Sales is removed"]),
+        ({TEST_FILE: "tests: [\n"}, ["the policy test `anna sees Europe` of Sales is removed", "the policy test `boss sees all` of Sales is removed"]),
+        ({"moved.access_test": "# a comment\n" + TESTS}, []),
+        ({TEST_FILE: TESTS + "  - {name: more, person: boss, dataset: Sales, expect: allowed}\n"}, []),
+    ],
+    ids=["all gone", "one gone", "expects less", "other person", "renamed", "unreadable", "moved", "more"],
+)  # fmt: skip
+def test_a_policy_test_that_goes_or_changes_widens(
+    sales: Dataset, eve: User, now: datetime, after: dict[str, str], expected: list[str]
+) -> None:
+    connection = sales.data_model.connection
+    import_files(
+        connection=connection, name="orders", files=MODEL | {TEST_FILE: TESTS}, publish=True, by=SYSTEM, now=now
+    )
+    found = blast_radius(sales.data_model, candidate_of(MODEL | after, dialect="duckdb"), target="the draft")
+    assert [sentence(effect) for effect in found.widening] == expected
+    assert not found.narrowing

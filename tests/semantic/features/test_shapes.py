@@ -447,6 +447,31 @@ def test_masked_values_can_be_counted_and_written_in_capitals(store):
     assert all(value == value.upper() for value in loud)
 
 
+def test_another_field_over_a_masked_column_shows_no_more_than_the_masked_one(store):
+    more = "  contact: {sql: email}\n  shout: {sql: UPPER(email)}\n  open: {sql: email, reads_in_clear: true}\n"
+    view = FILES["customers.view"].replace("dimensions:\n", "dimensions:\n" + more, 1)
+    counted = (
+        "measures:\n  last: {aggregate_type: max, sql: email}\n  mails: {aggregate_type: count_distinct, sql: email}\n"
+    )
+    of = model(store.engine.dialect, **{"customers.view": view.replace("measures:\n", counted, 1)})
+    closed = {item.id for item in of.views["customers"].dimensions.values() if item.mask_unless_access_grants}
+    assert "customers.contact" in closed
+    someone = everything(of, "People", masked=frozenset(closed))
+
+    def seen(name, scope):
+        return [value for (value,) in store.ask(ask("People", name), scope, of) if value is not None]
+
+    for name in ("customers.contact", "customers.shout", "customers.mail"):
+        assert all("@" in value for value in seen(name, everything(of, "People")))
+        assert seen(name, someone)
+        assert not any("@" in value for value in seen(name, someone))
+    assert all("@" in value for value in seen("customers.open", someone))
+    assert seen("customers.mails", someone) == seen("customers.mails", everything(of, "People"))
+    assert "@" in seen("customers.last", everything(of, "People"))[0]
+    with pytest.raises(UnknownFieldError):
+        seen("customers.last", someone)
+
+
 MASKS = {
     "week": ("CAST(born AS DATE)", "{truncate_date: week}"), "month": ("CAST(born AS DATE)", "{truncate_date: month}"),
     "quarter": ("CAST(born AS DATE)", "{truncate_date: quarter}"), "year": ("born", "{truncate_date: year}"),
@@ -460,6 +485,8 @@ def test_every_mask_is_proven_and_runs(store, name):
     sql, mask = MASKS[name]
     line = f"  m_{name}: {{sql: {sql}, mask_unless_access_grants: [sees_mail], mask: {mask}}}\n"
     view = FILES["customers.view"].replace("dimensions:\n", "dimensions:\n" + line, 1)
+    for plain in ("born: {", "credit: {", "credit_band: {"):
+        view = view.replace(f"  {plain}", f"  {plain}reads_in_clear: true, ")
     of = model(store.engine.dialect, **{"customers.view": view})
     question = ask("People", f"customers.m_{name}", "customers.count", filters={"customers.id": {"greater_than": 0}})
     plain = store.ask(question, everything(of, "People"), of)

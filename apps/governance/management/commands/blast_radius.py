@@ -45,7 +45,8 @@ class Command(BaseCommand):
             return
         for effect in found.effects:
             self.stdout.write(f"{'+' if effect.is_widening else '-'} {sentence(effect)}")
-            self.stdout.write(f"    {names(effect)}")
+            if effect.people:
+                self.stdout.write(f"    {names(effect)}")
         self.stdout.write(summary(found))
 
     def _found(self, data_model: DataModel, options: dict[str, Any]) -> BlastRadius:

@@ -1,0 +1,172 @@
+"""Problems of types: sums of texts, texts compared with numbers, timeframes on what is no time.
+
+An error where the database refuses or the outcome means nothing, a warning where it depends, silence where a type is unknown.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlglot import exp
+
+from apps.semantic.errors import Problem
+from apps.semantic.model.kinds.conditions import TIMES, WORDS, unsuited
+from apps.semantic.model.kinds.inferring import Columns, Kinds, kind_of_node, literal
+from apps.semantic.model.types import Dimension, FieldFilter, FieldType, Measure, SemanticModel, Source, Topic, View
+
+NUMERIC = frozenset(("sum", "average", "median", "percentile"))
+COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+LENIENT = frozenset(("mysql",))
+"""dialects that read a text as a number, or as a date, without being asked"""
+ADDS_TRUTH = frozenset(("mysql", "duckdb", "clickhouse"))
+"""dialects in which the sum of true and false is the number of the true ones"""
+WHOLE_DAYS = frozenset(("raw", "date"))
+
+
+def check_kinds(model: SemanticModel, columns: Columns | None = None) -> Iterator[Problem]:
+    """Yield what does not suit the types of a model's fields.
+
+    Args:
+        model: as read.
+        columns: types of the source's columns by view and column in lower case, where a catalogue tells them.
+    """
+    yield from _of_views(model.views.values(), Kinds(model, columns or {}))
+    for own in model.topic_models.values():
+        changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
+        yield from _of_views(changed, Kinds(own, columns or {}))
+    for topic in model.topics.values():
+        yield from _of_topic(topic, Kinds(model.of_topic(topic.name), columns or {}))
+
+
+def _of_views(views: Iterable[View], kinds: Kinds) -> Iterator[Problem]:
+    for view in views:
+        if view.alias_of is not None:
+            continue
+        for item in view.dimensions.values():
+            yield from _dimension(item, kinds)
+        for measure in view.measures.values():
+            yield from _measure(measure, kinds)
+        for field in view.filters.values():
+            if field.default_filter is not None:
+                for reason in unsuited(field.default_filter, field.type):
+                    yield _at(field.source, f"“{field.id}” is a {WORDS[field.type]}: {reason}")
+        for rule in view.query_source.filters if view.query_source is not None else ():
+            yield from _filter(rule, view.source, kinds)
+
+
+def _dimension(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
+    yield from _comparisons(item.sql, item.view, item.source, kinds)
+    if item.level_of_detail is not None:
+        yield from _aggregate(item, item.level_of_detail.aggregate, item.sql, kinds)
+    elif item.duration is not None:
+        for end in (item.duration.start, item.duration.end):
+            kind = kinds.of_tree(end, item.view)
+            if kind in ("number", "boolean") or (kind == "string" and kinds.model.dialect not in LENIENT):
+                yield _at(item.source, f"“{item.id}” counts time, and one of its ends is a {WORDS[kind]}")
+    elif item.timeframes:
+        yield from _timeframes(item, kinds)
+
+
+def _timeframes(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
+    kind = kinds.of_tree(item.sql, item.view)
+    if kind in (*TIMES, "unknown") or set(item.timeframes) == {"raw"}:
+        return
+    is_doubtful = kind == "string" and (kinds.model.dialect in LENIENT or WHOLE_DAYS.issuperset(item.timeframes))
+    advice = "cast it to a date or a timestamp" if kind == "string" else "make a date of it in sql, or drop timeframes"
+    message = f"“{item.id}” has timeframes and is a {WORDS[kind]}: {advice}"
+    yield _at(item.source, message, is_warning=is_doubtful)
+
+
+def _measure(item: Measure, kinds: Kinds) -> Iterator[Problem]:
+    if item.sql is not None:
+        yield from _comparisons(item.sql, item.view, item.source, kinds)
+        detail = item.level_of_detail
+        yield from _aggregate(item, detail.aggregate if detail is not None else item.aggregate, item.sql, kinds)
+        if item.aggregate == "expression":
+            yield from _aggregates_within(item, item.sql, kinds)
+    for rule in item.filters:
+        yield from _filter(rule, item.source, kinds)
+
+
+def _aggregates_within(item: Measure, tree: exp.Expression, kinds: Kinds) -> Iterator[Problem]:
+    for node in tree.find_all(exp.Sum, exp.Avg, exp.Median):
+        name = "average" if isinstance(node, exp.Avg) else node.key
+        yield from _aggregate(item, name, node.this, kinds)
+
+
+def _aggregate(item: Dimension | Measure, name: str, tree: exp.Expression, kinds: Kinds) -> Iterator[Problem]:
+    if name not in NUMERIC or isinstance(tree, exp.Distinct):
+        return
+    kind, dialect = kinds.of_tree(tree, item.view), kinds.model.dialect
+    if kind in ("number", "unknown") or (kind == "boolean" and name == "sum" and dialect in ADDS_TRUTH):
+        return
+    if kind == "boolean" and dialect in LENIENT:
+        return
+    is_doubtful = kind in TIMES and name != "sum" and dialect == "duckdb"
+    advice = {"string": "cast it to a number, or count it", "boolean": "count it with a filter"}.get(
+        kind, "use min, max or a duration"
+    )
+    yield _at(item.source, f"“{item.id}”: {name} over a {WORDS[kind]}; {advice}", is_warning=is_doubtful)
+
+
+def _of_topic(topic: Topic, kinds: Kinds) -> Iterator[Problem]:
+    for rule in (*topic.always_where_filters, *topic.default_filters, *topic.always_having_filters):
+        yield from _filter(rule, topic.source, kinds)
+    for tree in (*topic.always_where, *topic.always_having):
+        yield from _comparisons(tree, topic.base_view, topic.source, kinds)
+    for join in topic.joins:
+        for joined in (join.relationship.on_sql, join.relationship.where_sql):
+            if joined is not None:
+                yield from _comparisons(joined, join.view, join.relationship.source, kinds)
+
+
+def _filter(rule: FieldFilter, source: Source, kinds: Kinds) -> Iterator[Problem]:
+    if rule.condition.operator == "date_offset_from_query":
+        return
+    kind = kinds.of_name(rule.field)
+    found = kinds.model.dimension(rule.field)
+    if kind == "unknown" and found is not None:
+        kind = found.type  # as questions with such a filter take it
+    is_doubtful = kinds.model.dialect in LENIENT and kinds.knows_from_source(rule.field)
+    for reason in unsuited(rule.condition, kind):
+        message = f"the filter on “{rule.field}”, a {WORDS[kind]}, does not suit it: {reason}"
+        yield _at(rule.source or source, message, is_warning=is_doubtful)
+
+
+def _comparisons(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
+    """Yield a problem for each text that is compared with a number in an expression."""
+    if isinstance(tree, exp.Column | exp.Placeholder) or tree.find(*COMPARED, exp.In, exp.Between) is None:
+        return
+    is_doubtful = kinds.model.dialect in LENIENT
+    for node in kinds.annotated(tree, view).find_all(*COMPARED, exp.In, exp.Between):
+        for other in _others(node):
+            pair = {_compared_kind(node.this, other), _compared_kind(other, node.this)}
+            if pair == {"string", "number"}:
+                message = "a text is compared with a number here; cast one of them, or write numbers without quotes"
+                yield _at(source, message, is_warning=is_doubtful)
+
+
+def _others(node: exp.Expr) -> list[exp.Expr]:
+    if isinstance(node, exp.In):
+        return list(node.expressions)
+    if isinstance(node, exp.Between):
+        return [node.args["low"], node.args["high"]]
+    return [node.expression]
+
+
+def _compared_kind(node: exp.Expr, other: exp.Expr) -> FieldType:
+    """Return the type of one side; a text that spells a number is one where it stands beside a number."""
+    written = literal(node)
+    if written is not None and written.is_string and kind_of_node(other) == "number":
+        return "number" if _is_number(written.name) else "string"
+    return kind_of_node(node)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
+    return Problem(source.file, source.line, source.column, message, is_warning)

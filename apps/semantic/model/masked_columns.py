@@ -1,0 +1,155 @@
+"""A mask follows its column: whatever else reads a masked column is masked too, reads the masked field, or says why not.
+
+``email`` may be masked and ``contact``, over the same column, not: without this, the second shows what the first hides.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from apps.semantic.model.context import Context
+from apps.semantic.model.other_names import is_other_name
+from apps.semantic.model.types import Dimension, GrantRule, Measure, View
+from apps.semantic.model.yaml_nodes import Node
+
+Field = Dimension | Measure
+
+
+@dataclass(slots=True)
+class _Table:
+    """Views over one table, and the masked dimensions that read each of its columns."""
+
+    views: list[str] = field(default_factory=list)
+    masked: dict[str, list[Dimension]] = field(default_factory=dict)
+
+
+def follow_masks(views: Mapping[str, View], context: Context) -> dict[str, View]:
+    """Return the views with masks on every field that reads a masked column of its table.
+
+    A dimension that is the bare column takes over mask and rule; inside an expression the column becomes a reference to the
+    masked dimension, with all that follows. Where there is none to refer to, that is a fault. ``reads_in_clear: true`` on a
+    field is the way to say that it shows the column to those who may not see it, and is warned about.
+    """
+    found = dict(views)
+    for table in _tables(views):
+        for name in table.views if table.masked else ():
+            found[name] = _with_masks(found[name], table.masked)
+        for name in table.views if table.masked else ():
+            found[name] = _with_references(found[name], table.masked, context)
+    return found
+
+
+def _tables(views: Mapping[str, View]) -> list[_Table]:
+    """Return the tables that hold masked columns; a view without a schema may be over a table of any."""
+    by_name: dict[str, list[View]] = {}
+    for view in views.values():
+        key = f" {view.alias_of or view.name}" if view.is_derived else view.table_name.lower()
+        by_name.setdefault(key, []).append(view)
+    found = []
+    for group in by_name.values():
+        if not any(item.mask_unless_access_grants for view in group for item in view.dimensions.values()):
+            continue
+        schemas = {(view.schema or "").lower() for view in group} - {""}
+        for schema in sorted(schemas) or [""]:
+            table = _Table()
+            for view in group:
+                if (view.schema or "").lower() in ("", schema):
+                    table.views.append(view.name)
+                    _note_masks(view, table.masked)
+            found.append(table)
+    return found
+
+
+def _note_masks(view: View, masked: dict[str, list[Dimension]]) -> None:
+    for item in view.dimensions.values():
+        if item.mask_unless_access_grants is not None and not is_other_name(item):
+            for column in _columns(_trees(item)):
+                masked.setdefault(column, []).append(item)
+
+
+def _trees(item: Field) -> list[exp.Expression]:
+    if isinstance(item, Measure):
+        return [*([item.sql] if item.sql is not None else []), *item.distinct_on]
+    ends = [item.duration.start, item.duration.end] if item.duration is not None else []
+    return [item.sql, *ends]
+
+
+def _columns(trees: Iterable[exp.Expression]) -> set[str]:
+    return {node.name.lower() for tree in trees for node in tree.find_all(exp.Column)}
+
+
+def _with_masks(view: View, masked: Mapping[str, list[Dimension]]) -> View:
+    """Give the mask of a column to each dimension that is that column."""
+    changed = {}
+    for name, item in view.dimensions.items():
+        if item.mask_unless_access_grants is None and not item.reads_in_clear and isinstance(item.sql, exp.Column):
+            bare = [other for other in masked.get(item.sql.name.lower(), ()) if isinstance(other.sql, exp.Column)]
+            if bare:
+                rules = [other.mask_unless_access_grants for other in bare if other.mask_unless_access_grants]
+                changed[name] = replace(item, mask=bare[0].mask, mask_unless_access_grants=_all_of(rules))
+    return replace(view, dimensions={**view.dimensions, **changed}) if changed else view
+
+
+def _all_of(rules: list[GrantRule]) -> GrantRule:
+    """Return a rule that holds where all of them do."""
+    parts = dict.fromkeys(part for rule in rules for part in rule.all_of)
+    return GrantRule(tuple(parts), rules[0].source)
+
+
+def _with_references(view: View, masked: Mapping[str, list[Dimension]], context: Context) -> View:
+    """Have each expression over a masked column refer to the masked dimension instead."""
+    stands = {
+        item.sql.name.lower(): item.id
+        for item in reversed(view.dimensions.values())
+        if item.mask_unless_access_grants is not None and isinstance(item.sql, exp.Column) and not is_other_name(item)
+    }
+    dimensions, measures = dict(view.dimensions), dict(view.measures)
+    for item in view.fields:
+        met = {column: masked[column] for column in _columns(_trees(item)) if column in masked}
+        is_masked = isinstance(item, Dimension) and item.mask_unless_access_grants is not None
+        if not met or is_masked:
+            continue
+        names = ", ".join(sorted({other.id for others in met.values() for other in others}))
+        at = Node({}, item.source.file, item.source.line, item.source.column)
+        if item.reads_in_clear:
+            if view.alias_of is None:
+                context.warn(at, f"“{item.id}” shows in clear what {names} masks, to everybody who may use it")
+        elif all(column in stands for column in met):
+            if isinstance(item, Dimension):
+                dimensions[item.name] = _referring_dimension(item, stands)
+            else:
+                measures[item.name] = _referring_measure(item, stands)
+        elif view.alias_of is None:
+            context.fault(
+                at,
+                f"“{item.id}” reads a column that {names} masks: refer to a masked field of this view,"
+                " give it mask_unless_access_grants, or say reads_in_clear: true",
+            )
+    return replace(view, dimensions=dimensions, measures=measures)
+
+
+def _referring(tree: exp.Expression, stands: Mapping[str, str]) -> exp.Expression:
+    holder = exp.Paren(this=tree.copy())
+    for node in list(holder.find_all(exp.Column)):
+        if node.name.lower() in stands:
+            node.replace(exp.Placeholder(this=stands[node.name.lower()]))
+    found: exp.Expression = holder.this
+    return found
+
+
+def _named(item: Field, stands: Mapping[str, str]) -> frozenset[str]:
+    return item.references | {stands[column] for column in _columns(_trees(item)) if column in stands}
+
+
+def _referring_dimension(item: Dimension, stands: Mapping[str, str]) -> Dimension:
+    ends = item.duration
+    if ends is not None:
+        ends = replace(ends, start=_referring(ends.start, stands), end=_referring(ends.end, stands))
+    return replace(item, sql=_referring(item.sql, stands), duration=ends, references=_named(item, stands))
+
+
+def _referring_measure(item: Measure, stands: Mapping[str, str]) -> Measure:
+    sql = _referring(item.sql, stands) if item.sql is not None else None
+    keys = tuple(_referring(tree, stands) for tree in item.distinct_on)
+    return replace(item, sql=sql, distinct_on=keys, references=_named(item, stands))

@@ -1,0 +1,71 @@
+"""The whole model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.semantic.model.types.fields import Dimension, FilterField, Measure
+from apps.semantic.model.types.topics import CompositeTopic, Topic
+from apps.semantic.model.types.values import AccessGrant, Source
+from apps.semantic.model.types.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How old a kept answer may be, in seconds; 0 keeps nothing."""
+
+    name: str
+    max_age_s: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticModel:
+    """Everything the files say, checked. ``warnings`` are problems that do not stop it."""
+
+    dialect: str
+    views: Mapping[str, View]
+    topics: Mapping[str, Topic]
+    access_grants: Mapping[str, AccessGrant]
+    week_start: int = 0
+    """0 = Monday … 6 = Sunday"""
+    warnings: tuple[object, ...] = ()
+    composites: Mapping[str, CompositeTopic] = field(default_factory=dict)
+    topic_models: Mapping[str, "SemanticModel"] = field(default_factory=dict)
+    """for topics with views of their own: the model as that topic sees it"""
+    fiscal_month_offset: int = 0
+    """months by which the fiscal year starts after January, -11 … 11"""
+    query_timezone: str | None = None
+    cache_policies: Mapping[str, CachePolicy] = field(default_factory=dict)
+    default_cache_policy: str | None = None
+    decoration: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_topic(self, name: str) -> "SemanticModel":
+        """Return the model as a topic sees it."""
+        return self.topic_models.get(name, self)
+
+    @property
+    def datasets(self) -> "Mapping[str, Topic | CompositeTopic]":
+        """Everything that can be asked by name: topics, but those that stand behind query views, and composites."""
+        offered = {name: topic for name, topic in self.topics.items() if not name.startswith("__")}
+        return {**offered, **self.composites}
+
+    def governed_tables(self, view: str) -> tuple[str, ...]:
+        """Return the views through which an SQL view reads its tables; none for other views."""
+        source = self.views[view].sql_source
+        return tuple(dict.fromkeys(source.tables.values())) if source is not None else ()
+
+    def dimension(self, field_id: str) -> Dimension | None:
+        view, _, name = field_id.partition(".")
+        found = self.views.get(view)
+        return found.dimensions.get(name) if found else None
+
+    def filter_field(self, field_id: str) -> FilterField | None:
+        view, _, name = field_id.partition(".")
+        found = self.views.get(view)
+        return found.filters.get(name) if found else None
+
+    def measure(self, field_id: str) -> Measure | None:
+        view, _, name = field_id.partition(".")
+        found = self.views.get(view)
+        return found.measures.get(name) if found else None

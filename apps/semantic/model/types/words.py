@@ -1,0 +1,40 @@
+"""The words of the format: types, aggregates, joins, masks, timeframes."""
+
+from typing import Literal
+
+FieldType = Literal["string", "number", "boolean", "date", "timestamp", "interval", "array", "json", "unknown"]
+Aggregate = Literal[
+    "count", "count_distinct", "sum", "average", "min", "max", "median", "percentile", "list", "expression"
+]
+JoinType = Literal["always_left", "inner", "full", "right", "cross"]
+RelationshipType = Literal["one_to_one", "many_to_one", "one_to_many", "many_to_many", "assumed_many_to_one"]
+MaskKind = Literal["hash", "redact", "null", "keep_last", "truncate_date", "bucket"]
+Classification = Literal["", "public", "internal", "confidential", "personal", "unclassified"]
+Scalar = str | int | float | bool | None
+
+TEMPLATED = "omni_templated_filter"
+TIMEFRAMES: tuple[str, ...] = (
+    "raw",
+    "millisecond",
+    "second",
+    "minute",
+    "date",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "hour",
+    "hour_of_day",
+    "day_of_week_num",
+    "day_of_week_name",
+    "month_num",
+    "month_name",
+    "quarter_of_year",
+    "day_of_month",
+    "day_of_quarter",
+    "day_of_year",
+    "fiscal_quarter",
+    "fiscal_year",
+)
+INTERVALS: tuple[str, ...] = ("seconds", "minutes", "hours", "days", "weeks", "months", "quarters", "years")
+"""What a duration can be counted in: its timeframes."""

@@ -1,0 +1,111 @@
+"""A mask follows its column into whatever else reads it; the exception is written down, and told."""
+
+import pytest
+
+from apps.semantic.errors import ModelError
+from apps.semantic.model.reading import read_model
+from apps.semantic.model.types import Mask, SemanticModel
+from tests.semantic.model.test_reading import SHOP
+
+MASKED = "email: {mask_unless_access_grants: [mail], mask: {keep_last: 3}}"
+
+
+def customers(*lines: str, measures: str = "", masked: str = MASKED) -> dict[str, str]:
+    fields = "".join(f"  {line}\n" for line in ("id: {primary_key: true}", "region: {}", masked, *lines))
+    counted = f"measures:\n  {measures}\n" if measures else ""
+    return {"shop/customers.view": f"schema: shop\ndimensions:\n{fields}{counted}"}
+
+
+def read(files: dict[str, str]) -> SemanticModel:
+    return read_model(SHOP | files, dialect="duckdb")
+
+
+def faults(files: dict[str, str]) -> list[str]:
+    with pytest.raises(ModelError) as error:
+        read(files)
+    return [str(item) for item in error.value.problems]
+
+
+@pytest.mark.parametrize("sql", ["email", '"email"', "EMAIL"])
+def test_a_dimension_over_a_masked_column_has_its_mask(sql: str) -> None:
+    model = read(customers(f"contact: {{sql: '{sql}'}}"))
+    found, masked = model.dimension("customers.contact"), model.dimension("customers.email")
+    assert found is not None
+    assert masked is not None
+    assert found.mask == Mask("keep_last", 3)
+    assert found.mask_unless_access_grants == masked.mask_unless_access_grants
+    region = model.dimension("customers.region")
+    assert region is not None
+    assert region.mask_unless_access_grants is None
+
+
+def test_an_expression_over_a_masked_column_rests_on_the_masked_field() -> None:
+    model = read(
+        customers(
+            "domain: {sql: \"split_part(email, '@', 2)\"}", measures="last: {aggregate_type: max, sql: LOWER(email)}"
+        )
+    )
+    for name in ("customers.domain", "customers.last"):
+        field = model.dimension(name) or model.measure(name)
+        assert field is not None
+        assert field.references == {"customers.email"}
+
+
+def test_a_second_view_over_the_table_is_masked_too_and_one_over_another_table_is_not() -> None:
+    files = customers() | {
+        "people.view": "schema: shop\ntable_name: Customers\ndimensions: {mail: {sql: email}, shout: {sql: UPPER(email)}}\n",
+        "bare.view": "table_name: customers\ndimensions: {email: {}}\n",
+        "other.view": "schema: elsewhere\ntable_name: customers\ndimensions: {email: {}}\n",
+        "leads.view": "schema: shop\ntable_name: leads\ndimensions: {email: {}}\n",
+    }
+    model = read(files)
+    rules = {name: model.views[name].dimensions for name in ("people", "bare", "other", "leads")}
+    assert rules["people"]["mail"].mask == Mask("keep_last", 3)
+    assert rules["people"]["shout"].references == {"people.mail"}
+    assert rules["bare"]["email"].mask_unless_access_grants is not None  # its schema is not said
+    assert rules["other"]["email"].mask_unless_access_grants is None
+    assert rules["leads"]["email"].mask_unless_access_grants is None
+
+
+def test_two_masks_on_one_column_must_both_be_lifted() -> None:
+    grants = "access_grants:\n  mail: {user_attribute: d, allowed_values: [m]}\n  boss: {user_attribute: d, allowed_values: [b]}\n"
+    files = customers("work: {sql: email, mask_unless_access_grants: [boss]}", "contact: {sql: email}")
+    found = read(files | {"model.yaml": grants}).dimension("customers.contact")
+    assert found is not None
+    assert found.mask_unless_access_grants is not None
+    assert found.mask_unless_access_grants.all_of == ((("mail",),), (("boss",),))
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (
+            customers("contact: {sql: email}", masked="email: {sql: LOWER(email), mask_unless_access_grants: [mail]}"),
+            "“customers.contact” reads a column that customers.email masks",
+        ),
+        (
+            customers() | {"people.view": "schema: shop\ntable_name: customers\ndimensions: {shout: {sql: UPPER(email)}}\n"},
+            "“people.shout” reads a column that customers.email masks",
+        ),
+    ],
+    ids=["a masked expression", "no field to refer to"],
+)  # fmt: skip
+def test_where_no_masked_field_can_stand_in_it_is_a_fault(files: dict[str, str], says: str) -> None:
+    (found,) = faults(files)
+    assert says in found
+    assert "reads_in_clear: true" in found
+
+
+def test_who_shows_a_masked_column_in_clear_says_so_and_is_told() -> None:
+    model = read(
+        customers(
+            "domain: {sql: \"split_part(email, '@', 2)\", reads_in_clear: true}",
+            measures="mails: {aggregate_type: count_distinct, sql: email, reads_in_clear: true}",
+        )
+    )
+    domain = model.dimension("customers.domain")
+    assert domain is not None
+    assert domain.references == frozenset()
+    told = [str(item) for item in model.warnings]
+    assert len(told) == 2
+    assert all("shows in clear what customers.email masks" in text for text in told)
