@@ -82,6 +82,7 @@ def _moved(plan: Plan, compare: Compare) -> Plan:
     return replace(
         plan,
         dimensions=tuple(_moved_use(use, compare) for use in plan.dimensions),
+        ranked=None if plan.ranked is None else _moved_use(plan.ranked, compare),
         where=tuple(_moved_filter(item, compare) for item in plan.where),
     )
 
