@@ -15,7 +15,7 @@ from apps.semantic.compile.order import row_limit
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.prepare import prepare
 from apps.semantic.compile.render import columns_of, finished
-from apps.semantic.compile.stitched import PARTS, part, together
+from apps.semantic.compile.stitched import PARTS, calendar_keys, part, together
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import MalformedQueryError, UnknownDatasetError
@@ -163,10 +163,11 @@ def _stitched(
     )
     tree.set("having", exp.Having(this=having) if having is not None else None)
     columns = _columns(shared, measures, plans)
-    order: list[tuple[exp.Expr | None, int, bool]] = [
-        (None, names.index(sort.field) + 1, sort.is_descending) for sort in query.sorts
-    ]
-    order += [(None, position, False) for position in range(1, len(shared) + 1)]
+    by_calendar = calendar_keys(next(iter(plans.values())).dimensions, keys, model.week_start)
+    sort_keys = (*by_calendar, *(None for _ in measures))
+    places = [(names.index(sort.field), sort.is_descending) for sort in query.sorts]
+    places += [(place, False) for place in range(len(shared)) if place not in dict(places)]
+    order = [(sort_keys[place], place + 1, is_descending) for place, is_descending in places]
     return finished(tree, order or [(None, 1, True)], columns, row_limit(query, scope), values, dialect)
 
 

@@ -103,7 +103,12 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     plain = replace(use, dimension=replace(use.dimension, top_n=None))
     inner = refielded(
         replace(
-            plan, dimensions=(plain,), measures=(MeasureUse(rule.by, measure),), having=(), always_having=(), top=None,
+            plan,
+            dimensions=(plain,),
+            measures=(MeasureUse(rule.by, measure),),
+            having=(),
+            always_having=(),
+            top=None,
             ranked=None,
         )
     )

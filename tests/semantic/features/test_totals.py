@@ -3,6 +3,7 @@
 import pytest
 
 from apps.semantic.errors import MalformedQueryError
+from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.totals import subtotals_of, total_of
 from apps.semantic.query.writing import public_form
@@ -24,7 +25,9 @@ def test_conditions_that_choose_groups_do_not_reach_a_total_whichever_way_they_a
     question = asked("Sales", "orders.status", "orders.revenue", filters=few, totals=True)
     assert store.ask(question) == [("paid", 630)]
     assert store.ask(total(question)) == [(711,)]
-    rows = asked("Sales", "orders.status", "orders.revenue", filters={"not": {"orders.status": {"is": "paid"}}}, totals=True)
+    rows = asked(
+        "Sales", "orders.status", "orders.revenue", filters={"not": {"orders.status": {"is": "paid"}}}, totals=True
+    )
     assert store.ask(total(rows)) == [(81,)]
 
 
@@ -64,3 +67,13 @@ def test_with_pivots_the_limit_of_a_composite_is_one_of_the_cross_tables_rows(st
     fields = [SHARED, "@Sales.orders.revenue"]
     assert len(store.ask(asked("Both", *fields, limit=1))) == 2  # one more, to see that there is more
     assert len(store.ask(asked("Both", *fields, limit=1, pivots=[SHARED]))) == 3
+
+
+def test_months_by_name_come_as_the_year_has_them_also_where_answers_are_stitched_or_spread(store):
+    month = "orders.ordered_at[month_name]"
+    compare = {"field": "orders.ordered_at", "offset": "1 year"}
+    shown = store.ask(asked("Sales", month, "orders.revenue", sorts=[{"field": month}], compare=compare))
+    assert [row[0] for row in shown] == ["January", "February", "March"]
+    rows = [("x", name, 1) for name in ("March", "January", None, "February")]
+    table = pivot(("sku", month, "n"), rows, pivots=(month,), measures=("n",), limit=9)
+    assert [column.values for column in table.columns[1:]] == [("January",), ("February",), ("March",), (None,)]
