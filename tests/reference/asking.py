@@ -6,13 +6,20 @@ from typing import Any
 from hypothesis import assume
 
 from apps.semantic.compile import compile_query
-from apps.semantic.errors import UnknownFieldError
+from apps.semantic.compile.dialects.traits import traits_of
+from apps.semantic.compile.types import CompiledQuery
+from apps.semantic.errors import MalformedQueryError, UnknownFieldError
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import SemanticModel
+from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
+from apps.semantic.query.totals import subtotals_of, total_of
+from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope, RowPolicy
 from apps.semantic.verify import verify
-from tests.reference.evaluator import MASK_KEY, RefusedError
+from tests.reference.evaluator import Page, RefusedError
+from tests.reference.evaluator.rows import MASK_KEY
+from tests.reference.texts import OTHER_NAMES
 from tests.reference.worlds import NAMES, World
 from tests.semantic.features.engines import Engine
 from tests.semantic.features.store import TODAY
@@ -61,34 +68,78 @@ def model_of(world: World, dialect: str) -> SemanticModel:
     return _read(tuple(sorted(world.files().items())), dialect)
 
 
-def scope_of(world: World) -> AccessScope:
-    """Return the person's rights; forbidden fields are closed with what rests on them."""
-    model = model_of(world, "duckdb")
-    fields = model.topics["T"].fields - world.person.forbidden
-    topic = world.person.topic
+def scope_of(world: World, dialect: str = "duckdb") -> AccessScope:
+    """Return the person's rights on the data set that the question asks, and on what it rests on."""
+    model = model_of(world, dialect)
+    if world.question["dataset"] == "T":
+        return of_topic("T", world, model)
+    fields = model.composites["C"].fields
+    closed = {name for name in fields if name.partition(".")[2] in world.person.forbidden}
+    nested = {name: of_topic(name, world, model) for name in ("T", "U")}
+    return AccessScope("C", fields - closed, nested=nested, mask_key=MASK_KEY, max_rows=world.person.max_rows)
+
+
+def of_topic(name: str, world: World, model: SemanticModel) -> AccessScope:
+    person, topic = world.person, model.of_topic(name).topics[name]
+    sources = (model.views[view].query_source for view in topic.views)
+    policy = person.topics.get(name)
     return AccessScope(
-        "T", fields, world.person.masked,
-        row_policies={view: (RowPolicy(f"{view}.s", values, "x", "w:1"),) for view, values in world.person.rows.items()},
-        topic_policies=() if topic is None else (RowPolicy(f"{topic[0]}.s", topic[1], "x", "w:1"),),
-        mask_key=MASK_KEY,
+        name, topic.fields - with_other_names(person.forbidden), with_other_names(person.masked),
+        row_policies={view: (RowPolicy(f"{view}.s", values, "x", "w:1"),) for view, values in person.rows.items()},
+        topic_policies=() if policy is None else (RowPolicy(f"{policy[0]}.s", policy[1], "x", "w:1"),),
+        nested={source.topic: of_topic(source.topic, world, model) for source in sources if source is not None},
+        mask_key=MASK_KEY, max_rows=person.max_rows,
     )  # fmt: skip
 
 
-def ask(engine: Engine, world: World) -> list[tuple[Any, ...]]:
-    """Return the database's rows.
+def with_other_names(fields: frozenset[str]) -> frozenset[str]:
+    """Return fields with their other names, which have the same rules."""
+    others = {
+        f"{view}.{OTHER_NAMES[name]}"
+        for view, _, name in (field.partition(".") for field in fields)
+        if name in OTHER_NAMES
+    }
+    return fields | others
+
+
+def ask(engine: Engine, world: World) -> Page:
+    """Return what the person is shown, from the database.
 
     Raises:
         RefusedError: the compiler refuses the question.
     """
+    asked = parse_query(world.question)
+    rows, compiled = run(engine, world, asked)
+    limit = compiled.row_limit
+    page = Page(rows[:limit], len(rows) > limit)
+    if asked.pivots:
+        names = [column.name for column in compiled.columns]
+        measures = [column.name for column in compiled.columns if column.is_measure]
+        table = pivot(names, page.rows, pivots=asked.pivots, measures=measures, limit=asked.limit)
+        page.cross = [(column.name, column.values) for column in table.columns], list(table.rows)
+        page.is_cross_cut = table.is_truncated
     model = model_of(world, engine.dialect)
-    scope = scope_of(world)
-    if engine.dialect == "mysql" and not has_zones(engine) and world.question.get("timezone", "UTC") != "UTC":
-        assume(
-            condition=False
-        )  # load them to have these cases too: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql
+    total, subtotals = total_of(asked, model) if asked.totals else None, subtotals_of(asked, model)
+    page.totals = None if total is None else run(engine, world, total)[0]
+    page.subtotals = None if subtotals is None else run(engine, world, subtotals)[0]
+    return page
+
+
+def fetched(engine: Engine, compiled: CompiledQuery) -> list[tuple[Any, ...]]:
+    """Return the rows of a compiled question; a text without values is still written for a driver that looks for them."""
+    is_bare = not compiled.parameters and traits_of(engine.dialect).escapes_percent
+    return engine.rows(compiled.sql.replace("%%", "%") if is_bare else compiled.sql, compiled.parameters)
+
+
+def run(engine: Engine, world: World, query: SemanticQuery) -> tuple[list[tuple[Any, ...]], CompiledQuery]:
+    """Return the rows of one question, one more than its limit if there are more."""
+    model, scope = model_of(world, engine.dialect), scope_of(world, engine.dialect)
+    if engine.dialect == "mysql" and not has_zones(engine) and query.timezone != "UTC":
+        # load them to have these cases too: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql
+        assume(condition=False)
     try:
-        compiled = compile_query(parse_query(world.question), model=model, scope=scope, today=TODAY)
-    except UnknownFieldError as error:
+        compiled = compile_query(query, model=model, scope=scope, today=TODAY)
+    except (UnknownFieldError, MalformedQueryError) as error:
         raise RefusedError(error.message) from None
     verify(compiled, model=model, scope=scope)
-    return engine.rows(compiled.sql, compiled.parameters)
+    return fetched(engine, compiled), compiled

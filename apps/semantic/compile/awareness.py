@@ -42,6 +42,7 @@ def _has_policies(scope: AccessScope, variant: SemanticModel, base_view: str) ->
 def _is_covered(plan: Plan, rollup: Rollup) -> bool:
     """Say whether time that is held in periods is asked for in periods only, and in the zone in which it was cut."""
     uses = [*plan.dimensions, *(item.use for item in single_filters(plan.where)), *(item.use for item in plan.always)]
+    uses += [plan.ranked] if plan.ranked is not None else []
     cut = [use for use in uses if is_truncated(rollup, use.dimension.id)]
     ruled = [*plan.topic_policies, *(use for uses in plan.row_policies.values() for use in uses)]
     if any(is_truncated(rollup, item.dimension.id) for item in ruled):

@@ -100,7 +100,15 @@ class _Writer:
                 self.extra_joins.append(top.join)
                 node = top.value
             found.append(node)
+        if self.plan.ranked is not None:
+            self._keep_ranked(self.plan.ranked)
         return found
+
+    def _keep_ranked(self, use: DimensionUse) -> None:
+        """Drop the rows beyond the top values of a dimension that is not in the answer."""
+        top = top_join(use, self.reads.governed(use.name, use.dimension), self.plan, self.values, block)
+        if top is not None:
+            self.extra_joins.append(top.join)
 
     def _named(self, outputs: list[exp.Expr]) -> list[exp.Expr]:
         return [exp.Alias(this=node, alias=name(text)) for text, node in zip(self.names, outputs, strict=True)]

@@ -11,10 +11,11 @@ from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.nodes import all_hold, column
+from apps.semantic.compile.order import row_limit
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.prepare import prepare
 from apps.semantic.compile.render import columns_of, finished
-from apps.semantic.compile.stitched import PARTS, part, together
+from apps.semantic.compile.stitched import PARTS, calendar_keys, part, together
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import MalformedQueryError, UnknownDatasetError
@@ -51,6 +52,7 @@ def compile_composite(
     shared, measures = [item for item in names if item.is_shared], [item for item in names if not item.is_shared]
     filters = [(item, _name(item.field, composite, scope, f"filters.{item.field}")) for item in query.filters]
     topics = _topics(composite, measures)
+    _check_names(query, names, filters, topics)
     plans = {
         topic: _plan(topic, query, (shared, measures, filters), composite, model, scope, dialect, today)
         for topic in topics
@@ -70,6 +72,22 @@ def _topics(composite: CompositeTopic, measures: list[_Name]) -> list[str]:
     asked = {item.topic for item in measures}
     found = [topic for topic in composite.topics if topic in asked or composite.joins_all_topics]
     return found or list(composite.topics[:1])
+
+
+def _check_names(
+    query: SemanticQuery, names: list[_Name], filters: list[tuple[FieldFilter, _Name]], topics: list[str]
+) -> None:
+    """Refuse what would be passed over in silence: conditions on a topic of which nothing is asked, other sorts."""
+    for item, name_ in filters:
+        if not name_.is_shared and name_.topic not in topics:
+            raise MalformedQueryError(f"Nothing of “{name_.topic}” is asked for.", f"filters.{item.field}")
+    for index, sort in enumerate(query.sorts):
+        if sort.field not in query.fields:
+            raise MalformedQueryError("Sort by one of the fields asked for.", f"sorts.{index}.field")
+    shared = [item.asked for item in names if item.is_shared]
+    for path in ("pivots", "subtotals"):
+        if not set(getattr(query, path)) <= set(shared):
+            raise MalformedQueryError("Name dimensions here, not measures.", path)
 
 
 def _mapped(item: _Name, topic: str, composite: CompositeTopic) -> str | None:
@@ -145,11 +163,12 @@ def _stitched(
     )
     tree.set("having", exp.Having(this=having) if having is not None else None)
     columns = _columns(shared, measures, plans)
-    order: list[tuple[exp.Expr | None, int, bool]] = [
-        (None, names.index(sort.field) + 1, sort.is_descending) for sort in query.sorts if sort.field in names
-    ]
-    order += [(None, position, False) for position in range(1, len(shared) + 1)]
-    return finished(tree, order or [(None, 1, True)], columns, min(query.limit, scope.max_rows), values, dialect)
+    by_calendar = calendar_keys(next(iter(plans.values())).dimensions, keys, model.week_start)
+    sort_keys = (*by_calendar, *(None for _ in measures))
+    places = [(names.index(sort.field), sort.is_descending) for sort in query.sorts]
+    places += [(place, False) for place in range(len(shared)) if place not in dict(places)]
+    order = [(sort_keys[place], place + 1, is_descending) for place, is_descending in places]
+    return finished(tree, order or [(None, 1, True)], columns, row_limit(query, scope), values, dialect)
 
 
 def _is_measure(item: _Name, plans: dict[str, Plan]) -> bool:

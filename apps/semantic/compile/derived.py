@@ -60,7 +60,7 @@ def _detail_join(alias: str, detail: Detail, reads: Reads, values: Values, build
     inner = refielded(
         replace(
             plan, dimensions=uses, measures=(MeasureUse(measure.id, measure),), having=(), always_having=(), top=None,
-            where=() if rule.ignores_query_filters else _without(plan.where, field, plan),
+            ranked=None, where=() if rule.ignores_query_filters else _without(plan.where, field, plan),
         )
     )  # fmt: skip
     names = [f"g{index}" for index in range(1, len(uses) + 1)]
@@ -103,7 +103,13 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     plain = replace(use, dimension=replace(use.dimension, top_n=None))
     inner = refielded(
         replace(
-            plan, dimensions=(plain,), measures=(MeasureUse(rule.by, measure),), having=(), always_having=(), top=None
+            plan,
+            dimensions=(plain,),
+            measures=(MeasureUse(rule.by, measure),),
+            having=(),
+            always_having=(),
+            top=None,
+            ranked=None,
         )
     )
     select = build(inner, values, ["value", "by"]).select

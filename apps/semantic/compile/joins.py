@@ -28,6 +28,7 @@ def _views_in_use(plan: Plan) -> frozenset[str]:
     fields: list[Dimension | Measure] = [use.dimension for use in plan.dimensions]
     fields += [item.use.dimension for item in (*single_filters(plan.where), *plan.always)]
     fields += [use.dimension for use in plan.topic_policies]
+    fields += [plan.ranked.dimension] if plan.ranked is not None else []
     fields += [use.measure for use in plan.measures]
     fields += [item.use.measure for item in (*single_filters(plan.having), *plan.always_having)]
     found: frozenset[str] = frozenset((plan.topic.base_view,))

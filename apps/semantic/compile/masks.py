@@ -37,6 +37,7 @@ def apply_masks(plan: Plan) -> Plan:
         dimensions=tuple(
             _mark(use, f"fields.{plan.query.fields.index(use.name)}", facts, plan) for use in plan.dimensions
         ),
+        ranked=None if plan.ranked is None else _mark(plan.ranked, "top.field", facts, plan),
         where=tuple(_mark_filter(item, facts, plan) for item in plan.where),
     )
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from apps.semantic.compile.plan import Plan
 from apps.semantic.query.pivoting import MAX_PIVOT_COLUMNS
+from apps.semantic.query.types import SemanticQuery
+from apps.semantic.scope import AccessScope
 
 
 def order_and_limit(plan: Plan) -> Plan:
@@ -16,9 +18,12 @@ def order_and_limit(plan: Plan) -> Plan:
     order = [(names.index(sort.field) + 1, sort.is_descending) for sort in plan.query.sorts] or [_default(plan)]
     taken = {position for position, _ in order}
     order += [(position, False) for position in range(1, len(plan.dimensions) + 1) if position not in taken]
-    # With pivots the limit is one of rows of the cross table, each of which gathers many rows here.
-    limit = plan.query.limit * (MAX_PIVOT_COLUMNS if plan.query.pivots else 1)
-    return replace(plan, order=tuple(order), row_limit=min(limit, plan.scope.max_rows))
+    return replace(plan, order=tuple(order), row_limit=row_limit(plan.query, plan.scope))
+
+
+def row_limit(query: SemanticQuery, scope: AccessScope) -> int:
+    """Return how many rows may come; with pivots the limit is one of the cross table, whose rows gather many of these."""
+    return min(query.limit * (MAX_PIVOT_COLUMNS if query.pivots else 1), scope.max_rows)
 
 
 def _default(plan: Plan) -> tuple[int, bool]:

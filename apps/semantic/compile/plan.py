@@ -135,6 +135,8 @@ class Plan:
     order: tuple[tuple[int, bool], ...] = ()
     row_limit: int = 0
     top: Top | None = None
+    ranked: DimensionUse | None = None
+    """the dimension of ``top`` where it is not among those asked for: its other rows are dropped, as for a total"""
 
     @property
     def always_sql(self) -> tuple[exp.Expression, ...]:

@@ -59,8 +59,15 @@ def resolve_names(query: SemanticQuery, model: SemanticModel, scope: AccessScope
         always=tuple(_always(item, model) for item in topic.always_where_filters),
         always_having=tuple(_always_having(item, model) for item in topic.always_having_filters),
         templates=_templates(query, model, topic),
-        top=query.top,
+        top=query.top, ranked=_ranked(query, offered),
     )  # fmt: skip
+
+
+def _ranked(query: SemanticQuery, offered: Offered) -> DimensionUse | None:
+    if query.top is None or query.top.field in query.fields:
+        return None
+    use = offered.use(query.top.field, "top.field")
+    return use if isinstance(use, DimensionUse) else None
 
 
 def _filter(item: FieldFilter, offered: Offered) -> DimensionFilter | MeasureFilter:
@@ -139,7 +146,8 @@ def _check_top(query: SemanticQuery, offered: Offered) -> None:
     if top is None:
         return
     field, by = offered.use(top.field, "top.field"), offered.use(top.by, "top.by")
-    if isinstance(field, MeasureUse) or top.field not in query.fields:
+    # Without the dimension there is nowhere to gather the rest.
+    if isinstance(field, MeasureUse) or (top.field not in query.fields and top.other is not None):
         raise MalformedQueryError("The top values are those of one of the dimensions asked for.", "top.field")
     if isinstance(by, DimensionUse):
         raise MalformedQueryError("The top values are ranked by a measure.", "top.by")

@@ -14,11 +14,13 @@ from apps.semantic.compile.nodes import cast, column, literal_number, name, shif
 from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, Plan
 from apps.semantic.compile.types import ResultColumn
 from apps.semantic.compile.values import Values
+from apps.semantic.query.calendar import DAYS, MONTHS
 from apps.semantic.query.types import Compare
 
 PARTS = "stitched parts"
 CURRENT = "is_current"
 PREVIOUS = "[previous]"
+NAMES = {"month_name": MONTHS, "day_of_week_name": DAYS}
 
 
 def compared(plan: Plan, compare: Compare, values: Values) -> exp.Select:
@@ -67,6 +69,23 @@ def together(
     )
 
 
+def calendar_keys(uses: Sequence[DimensionUse], shared: Sequence[str], week_start: int) -> tuple[exp.Expr | None, ...]:
+    """Return what shared columns are sorted by in their stead: names of months and weekdays as the calendar has them."""
+    return tuple(_calendar_key(use, text, week_start) for use, text in zip(uses, shared, strict=True))
+
+
+def _calendar_key(use: DimensionUse, text: str, week_start: int) -> exp.Expr | None:
+    if use.is_masked or use.timeframe not in NAMES:
+        return None
+    names = NAMES[use.timeframe]
+    first = week_start if names is DAYS else 0
+    places = [
+        exp.If(this=exp.Literal.string(item), true=literal_number(place))
+        for place, item in enumerate(names[first:] + names[:first], start=1)
+    ]
+    return exp.Min(this=exp.Case(this=column(PARTS, text), ifs=places))
+
+
 def earlier_columns(plan: Plan, compare: Compare) -> tuple[ResultColumn, ...]:
     """Describe the columns with earlier values."""
     text = f"{compare.count} {compare.unit}{'s' if compare.count > 1 else ''} earlier"
@@ -82,6 +101,7 @@ def _moved(plan: Plan, compare: Compare) -> Plan:
     return replace(
         plan,
         dimensions=tuple(_moved_use(use, compare) for use in plan.dimensions),
+        ranked=None if plan.ranked is None else _moved_use(plan.ranked, compare),
         where=tuple(_moved_filter(item, compare) for item in plan.where),
     )
 

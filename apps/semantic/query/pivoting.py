@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.semantic.query.calendar import DAYS, MONTHS
+
 MAX_PIVOT_COLUMNS = 200
+CALENDAR = {"month_name": MONTHS, "day_of_week_name": DAYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def pivot(
             continue
         place = combinations.setdefault(combination, len(combinations))
         found.setdefault(header, {})[place] = [row[index] for index in cells]
-    ordered = sorted(combinations, key=_order)
+    ordered = sorted(combinations, key=lambda combination: _order(combination, pivots))
     columns = [PivotColumn(names[index], ()) for index in headers]
     columns += [PivotColumn(names[cell], combination) for combination in ordered for cell in cells]
     empty = [None] * len(cells)
@@ -59,6 +62,13 @@ def pivot(
     return CrossTable(tuple(columns), table, is_cut)
 
 
-def _order(combination: tuple[Any, ...]) -> tuple[tuple[bool, str, Any], ...]:
-    """Order values of one type among themselves; nothing comes last."""
-    return tuple((value is None, type(value).__name__, 0 if value is None else value) for value in combination)
+def _order(combination: tuple[Any, ...], pivots: Sequence[str]) -> tuple[tuple[bool, str, Any], ...]:
+    """Order values of one type among themselves, names of months and weekdays as the calendar has them; nothing is last."""
+    return tuple(_place(value, name) for value, name in zip(combination, pivots, strict=True))
+
+
+def _place(value: Any, name: str) -> tuple[bool, str, Any]:
+    names = CALENDAR.get(name.partition("[")[2].removesuffix("]"), ())
+    if value in names:
+        return False, "", names.index(value)
+    return value is None, type(value).__name__, 0 if value is None else value

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from apps.semantic.model.types import SemanticModel
-from apps.semantic.query.types import SemanticQuery
+from apps.semantic.model.types import FieldFilter, SemanticModel
+from apps.semantic.query.types import FilterGroup, SemanticQuery
 
 MAX_SUBTOTALS = 50_000
 
@@ -30,6 +30,7 @@ def _reduced(query: SemanticQuery, model: SemanticModel, kept: tuple[str, ...]) 
         query,
         fields=fields,
         filters=tuple(item for item in query.filters if not is_measure(item.field, model)),
+        groups=tuple(group for group in query.groups if not _chooses_groups(group, model)),
         sorts=tuple(sort for sort in query.sorts if sort.field in fields),
         limit=MAX_SUBTOTALS if kept else 1,
         pivots=tuple(name for name in query.pivots if name in kept),
@@ -37,6 +38,13 @@ def _reduced(query: SemanticQuery, model: SemanticModel, kept: tuple[str, ...]) 
         subtotals=(),
         top=query.top if query.top is not None and (query.top.field in kept or query.top.other is None) else None,
     )
+
+
+def _chooses_groups(item: FieldFilter | FilterGroup, model: SemanticModel) -> bool:
+    """Say whether conditions are on measures; those on rows may not stand beside them."""
+    if isinstance(item, FieldFilter):
+        return is_measure(item.field, model)
+    return any(_chooses_groups(child, model) for child in item.children)
 
 
 def is_measure(name: str, model: SemanticModel) -> bool:

@@ -4,6 +4,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.nodes import call, cast, literal_number, operand
 from apps.semantic.model.types import FieldType
+from apps.semantic.query.calendar import DAYS, MONTHS
 
 DATES = frozenset(("date", "week", "month", "quarter", "year"))
 TIMES = frozenset(("hour", "minute", "second", "millisecond"))
@@ -11,11 +12,6 @@ EXTRACTED = {
     "hour_of_day": "HOUR", "month_num": "MONTH", "quarter_of_year": "QUARTER", "day_of_month": "DAY",
     "day_of_year": "DOY",
 }  # fmt: skip
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MYSQL_PATTERNS = {"hour": "%Y-%m-%d %H:00:00", "minute": "%Y-%m-%d %H:%i:00", "second": "%Y-%m-%d %H:%i:%s"}
 
 

@@ -1,0 +1,108 @@
+"""The groups of a question to one topic, without their order: what it asks, what the person may not ask, what is left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tests.reference.evaluator.rows import Joined, chooses_groups, measure, meets, named, value, wanted_rows
+from tests.reference.fields import RESTS_ON_S, is_dimension
+from tests.reference.worlds import World
+
+
+class RefusedError(Exception):
+    """The question must be refused for this person."""
+
+
+def groups(world: World) -> list[tuple[Any, ...]]:
+    """Return the rows of the world's question, in no order, with earlier values behind them if they are asked for.
+
+    Raises:
+        RefusedError: it names what the person may not have.
+    """
+    question = world.question
+    top, compare = question.get("top"), question.get("compare")
+    asked = (
+        *question["fields"], *named(question["filters"]), *([top["by"]] if top else []),
+        *([compare["field"]] if compare else []),
+    )  # fmt: skip
+    for name in asked:
+        check_rights(name, world)
+    if compare is None:
+        return grouped(world)
+    earlier = grouped(replace(world, moved=(compare["field"], compare["offset"])))
+    count = sum(map(is_dimension, question["fields"]))
+    before = {row[:count]: row[count:] for row in earlier}
+    nothing = (None,) * (len(question["fields"]) - count)
+    return [(*row, *before.get(row[:count], nothing)) for row in grouped(world)]
+
+
+def grouped(world: World) -> list[tuple[Any, ...]]:
+    """Return the groups of the rows that the person may see and that the question asks for."""
+    question = world.question
+    rows = wanted_rows(world)
+    dimensions = [name for name in question["fields"] if is_dimension(name)]
+    measures = [name for name in question["fields"] if not is_dimension(name)]
+    kept = top_values(rows, world)
+    top = question.get("top") or {}
+
+    def shown(name: str, row: Joined) -> Any:
+        found = value(name, row, world)
+        if name != top.get("field") or top["others"] is None:
+            return found
+        return (None if found is None else str(found)) if found in kept else top["others"]
+
+    groups: dict[tuple[Any, ...], list[Joined]] = {}
+    for row in rows:
+        if not top or top["others"] is not None or value(top["field"], row, world) in kept:
+            groups.setdefault(tuple(shown(name, row) for name in dimensions), []).append(row)
+    if not dimensions:
+        groups.setdefault((), [])
+    having = {name: rule for name, rule in question["filters"].items() if chooses_groups(name, rule)}
+    return [
+        (*key, *(measure(name, group, world) for name in measures))
+        for key, group in groups.items()
+        if meets(having, partial(measure, group=group, world=world))
+    ]
+
+
+def top_values(rows: list[Joined], world: World) -> list[Any]:
+    """Return the values of the ranked dimension that are kept: by the measure, then by themselves, missing ones last."""
+    top = world.question.get("top")
+    if top is None:
+        return []
+    groups: dict[Any, list[Joined]] = {}
+    for row in rows:
+        groups.setdefault(value(top["field"], row, world), []).append(row)
+    ranked = {found: measure(top["by"], group, world) for found, group in groups.items()}
+    present = sorted((found for found in groups if found is not None), key=lambda found: found)
+    order = [*present, *(found for found in groups if found is None)]
+    known = sorted(
+        (found for found in order if ranked[found] is not None), key=lambda found: ranked[found], reverse=top["desc"]
+    )
+    return [*known, *(found for found in order if ranked[found] is None)][: top["n"]]
+
+
+def check_rights(name: str, world: World) -> None:
+    view, _, field = name.partition(".")
+    plain = field.partition("[")[0]
+    if f"{view}.{plain}" in world.person.forbidden:
+        raise RefusedError(name)
+    if f"{view}.s" in world.person.masked and plain in RESTS_ON_S and not can_stand_masked(plain):
+        raise RefusedError(name)
+    if plain == "far" and "v1.s" in world.person.masked:
+        raise RefusedError(name)
+
+
+def can_stand_masked(field: str) -> bool:
+    # A hash can be shown, compared and counted; a group of it, or a filter inside a measure, would speak of the value.
+    return field in ("s", "states", "kind")
+
+
+def both(first: Mapping[str, Any], bound: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return filters that hold together, also where some are on one field."""
+    found = dict(first)
+    for rules in bound:
+        for name, rule in rules.items():
+            found[name] = {"and": [found[name], rule]} if name in found else rule
+    return found

@@ -1,0 +1,72 @@
+"""What the fields of the worlds' views are in plain Python, each beside its name in :mod:`tests.reference.texts`."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+Row = dict[str, Any]
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December")  # fmt: skip
+DIMENSIONS: Mapping[str, Callable[[Row], Any]] = {
+    "id": lambda row: row["id"],
+    "fk": lambda row: row["fk"],
+    "s": lambda row: row["s"],
+    "n": lambda row: row["n"],
+    "d": lambda row: row["d"],
+    "d[month]": lambda row: row["d"].replace(day=1) if row["d"] else None,
+    "d[year]": lambda row: row["d"].replace(month=1, day=1) if row["d"] else None,
+    "plus": lambda row: (row["n"] or 0) + 1,
+    "band": lambda row: (
+        None if row["n"] is None else "< 0" if row["n"] < 0 else ">= 0 and < 5" if row["n"] < 5 else ">= 5"
+    ),
+    "kind": lambda row: "known" if row["s"] in ("a", "b") else "other",
+    "tail": lambda row: row["s"], "gone": lambda row: row["s"], "void": lambda row: row["s"],
+    "rough": lambda row: row["n"], "period": lambda row: row["d"],
+}  # fmt: skip
+# Of a moment as the reader's clock shows it.
+FRAMES: Mapping[str, Callable[[datetime], Any]] = {
+    "date": lambda at: at.date(),
+    "week": lambda at: at.date() - timedelta(days=(at.weekday() - 5) % 7),
+    "month": lambda at: at.date().replace(day=1),
+    "quarter": lambda at: date(at.year, (at.month - 1) // 3 * 3 + 1, 1),
+    "year": lambda at: date(at.year, 1, 1),
+    "hour_of_day": lambda at: at.hour,
+    "day_of_week_num": lambda at: (at.weekday() - 5) % 7 + 1,
+    "day_of_month": lambda at: at.day,
+    "day_of_quarter": lambda at: (at.date() - date(at.year, (at.month - 1) // 3 * 3 + 1, 1)).days + 1,
+    "day_of_year": lambda at: at.timetuple().tm_yday,
+    "month_num": lambda at: at.month,
+    "month_name": lambda at: MONTHS[at.month - 1],
+    "quarter_of_year": lambda at: (at.month - 1) // 3 + 1,
+    "fiscal_year": lambda at: at.year if at.month > 2 else at.year - 1,
+    "fiscal_quarter": lambda at: (
+        date(at.year - 1, 12, 1) if at.month < 3 else date(at.year, (at.month - 3) // 3 * 3 + 3, 1)
+    ),
+}
+TIMES = ("m", *(f"m[{frame}]" for frame in FRAMES))
+MASKS: Mapping[str, Callable[[Any], Any]] = {
+    "tail": lambda text: "*" * (len(text) - 1) + text[-1:] if len(text) > 1 else "*" * len(text),
+    "gone": lambda text: "•••",
+    "void": lambda text: None,
+    "rough": lambda number: number // 4 * 4,
+    "period": lambda day: date(day.year, (day.month - 1) // 3 * 3 + 1, 1),
+}
+# On a row that an outer join did not find, every column is missing.
+MISSING: Row = {"id": None, "fk": None, "s": None, "n": None, "d": None, "m": None}
+MEASURES = ("count", "total", "mean", "least", "most", "states", "filled", "a_total", "not_a", "ratio", "written", "names",
+            "middle", "upper", "per_s")  # fmt: skip
+RESTS_ON_S = frozenset(("s", "kind", "states", "a_total", "not_a", "written", "names", "own", "per_s"))
+DETAILS = ("own", "per_s")
+# Of the view whose rows are a query's.
+TWICE: Mapping[str, Callable[[Row], Any]] = {"twice": lambda row: None if row["n"] is None else row["n"] * 2}
+QUERY_DIMENSIONS = ("id", "fk", "s", "n", "twice", "plus", "band", "kind")
+QUERY_DATES = ("d", "d[month]", "d[year]")
+QUERY_MEASURES = tuple(name for name in MEASURES if name != "per_s")
+
+
+def is_dimension(name: str) -> bool:
+    """Say whether a field, with its view, is a dimension; in a composite, with its topic too."""
+    if name.startswith("@"):
+        return name.startswith("@_") or is_dimension(name.partition(".")[2])
+    field = name.partition(".")[2]
+    return field in DIMENSIONS or field in TWICE or field in TIMES or field == "own"

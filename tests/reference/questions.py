@@ -1,0 +1,147 @@
+"""Random questions to a topic or a composite."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.reference.drawn_conditions import conditions
+from tests.reference.fields import (
+    DIMENSIONS,
+    MEASURES,
+    QUERY_DATES,
+    QUERY_DIMENSIONS,
+    QUERY_MEASURES,
+    TIMES,
+    is_dimension,
+)
+from tests.reference.texts import SHARED
+from tests.reference.worlds import Edge
+
+Names = st.SearchStrategy[str]
+ZONES = ("UTC", "UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata")
+LIMITS = (1000, 2, 1, 1000, 3)
+CHOOSING = ({"greater_than": 1}, {"not_between": [0, 3]}, {"is": None})
+
+
+@st.composite
+def some(draw: st.DrawFn, names: Names, counts: tuple[int, ...]) -> list[str]:
+    """Draw different names, as many as one of ``counts``; a plain list is too often empty."""
+    count = draw(st.sampled_from(counts))
+    return draw(st.lists(names, min_size=count, max_size=count, unique=True))
+
+
+@st.composite
+def questions(draw: st.DrawFn, views: tuple[str, ...], *, has_dates: bool) -> dict[str, Any]:
+    """Draw a question to T; the view q may lack dates."""
+    own = [view for view in views if view != "q"]
+    plain = st.sampled_from((*DIMENSIONS, *DIMENSIONS, *TIMES, "own"))
+    any_dimension = st.tuples(st.sampled_from(own), plain).map(".".join)
+    any_measure = st.tuples(st.sampled_from(own), st.sampled_from(MEASURES)).map(".".join)
+    if "v1" in own:
+        any_measure |= st.sampled_from(("v0.far", "v0.both"))
+    if "q" in views:
+        dated = (*QUERY_DATES, *TIMES) if has_dates else ()
+        any_dimension |= st.sampled_from((*QUERY_DIMENSIONS, *QUERY_DIMENSIONS, *dated)).map("q.{}".format)
+        any_measure |= st.sampled_from(QUERY_MEASURES).map("q.{}".format)
+    fields = draw(some(any_dimension, (0, 1, 1, 2, 2, 3))) + draw(some(any_measure, (0, 1, 1, 2, 3)))
+    fields = fields or ["v0.count"]
+    filters: dict[str, Any] = {}
+    for name in draw(some(any_dimension, (0, 0, 0, 1, 2))):
+        filters[name] = draw(conditions(name.partition(".")[2]))
+    choosing = any_measure.filter(lambda name: not name.endswith("names"))
+    if draw(st.booleans()) and draw(st.booleans()):
+        filters[draw(choosing)] = draw(st.sampled_from(CHOOSING))
+    if draw(st.integers(0, 3)) == 0:
+        filters |= draw(combinations(any_dimension))
+    elif draw(st.integers(0, 5)) == 0:
+        filters |= draw(combinations(choosing, of_groups=True))
+    question = {
+        "dataset": "T", "fields": fields, "filters": filters, "limit": draw(st.sampled_from(LIMITS)),
+        "timezone": draw(st.sampled_from(ZONES)),
+    }  # fmt: skip
+    return question | draw(extras(fields, any_measure)) | draw(pages(fields))
+
+
+@st.composite
+def combinations(draw: st.DrawFn, any_field: Names, *, of_groups: bool = False) -> dict[str, Any]:
+    """Draw conditions on several fields under ``and``, ``or`` and ``not``."""
+
+    def single() -> dict[str, Any]:
+        name = draw(any_field)
+        return {name: draw(st.sampled_from(CHOOSING) if of_groups else conditions(name.partition(".")[2]))}
+
+    found = draw(st.sampled_from(("or", "and", "not", "nested")))
+    if found == "not":
+        return {"not": single()}
+    if found == "nested":
+        return {"or": [single() | single(), {"not": {"and": [single(), single()]}}]}
+    return {found: [single(), single()]}
+
+
+@st.composite
+def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, Any]:
+    """Draw the top values of a dimension with or without the rest, a comparison with an earlier time, or nothing."""
+    chosen = draw(st.sampled_from((2, 0, 3, 0, 1)))
+    ranked = [name for name in fields if name.partition(".")[2] in ("s", "n", "fk", "d[month]", "rough", "tail")]
+    if chosen == 0 and ranked:
+        top = {"field": draw(st.sampled_from(ranked)), "n": draw(st.integers(1, 3)), "desc": draw(st.booleans())}
+        by = draw(any_measure.filter(lambda name: not name.endswith("names")))
+        # “rest” sorts behind all values in every collation.
+        return {"top": top | {"by": by, "others": draw(st.sampled_from(("rest", None, None)))}}
+    if chosen == 1 and not any(name.endswith(("own", "per_s")) for name in fields):
+        unit = draw(st.sampled_from(("1 month", "1 year", "31 days", "2 quarters")))
+        return {"compare": {"field": "v0.d", "offset": unit}}
+    return {}
+
+
+@st.composite
+def pages(draw: st.DrawFn, fields: list[str]) -> dict[str, Any]:
+    """Draw sorts, the fields whose values become columns, and which totals are asked for."""
+    dimensions = [name for name in fields if name.startswith("@_") or is_dimension(name)]
+    found: dict[str, Any] = {}
+    if draw(st.booleans()):
+        chosen = draw(st.lists(st.sampled_from(fields), max_size=3, unique=True))
+        found["sorts"] = [{"field": name, "desc": draw(st.booleans())} for name in chosen]
+    if dimensions and draw(st.integers(0, 2)) == 0:
+        found["pivots"] = draw(
+            st.lists(st.sampled_from(dimensions), min_size=1, max_size=draw(st.sampled_from((1, 1, 2))), unique=True)
+        )
+    if draw(st.booleans()):
+        found["totals"] = True
+    if dimensions and draw(st.integers(0, 2)) == 0:
+        found["subtotals"] = draw(st.lists(st.sampled_from(dimensions), min_size=1, max_size=2, unique=True))
+    return found
+
+
+@st.composite
+def composite_questions(
+    draw: st.DrawFn, views: tuple[str, ...], edges: tuple[Edge, ...], second: str
+) -> dict[str, Any]:
+    """Draw a question to C: shared dimensions, and measures of its topics."""
+    reached = [second]
+    for edge in edges:
+        if edge.parent in reached and edge.child != "q":
+            reached.append(edge.child)
+    of_t = st.tuples(st.sampled_from(views), st.sampled_from(MEASURES)).map(lambda pair: f"@T.{'.'.join(pair)}")
+    of_u = st.tuples(st.sampled_from(reached), st.sampled_from(MEASURES)).map(lambda pair: f"@U.{'.'.join(pair)}")
+    framed = [f"m[{name[2:-1]}]" for name in TIMES if name != "m"]
+    shared = st.sampled_from((*SHARED, *SHARED, *framed)).map("@_shared_dimensions_.{}".format)
+    measures = draw(some(of_t, (0, 1, 2))) + draw(some(of_u, (0, 1, 2)))
+    is_flat = bool(measures) and draw(st.integers(0, 5)) == 0
+    dimensions = [] if is_flat else draw(some(shared, (1, 2, 2)))
+    fields = dimensions + measures
+    filters: dict[str, Any] = {}
+    for name in draw(st.lists(shared, max_size=1)):
+        field = name.rpartition(".")[2]
+        filters[name] = draw(conditions(SHARED.get(field, field)))
+    if draw(st.integers(0, 3)) == 0:
+        topic, view = draw(st.sampled_from((("T", "v0"), ("U", second))))
+        filters[f"@{topic}.{view}.{draw(st.sampled_from(('s', 'n')))}"] = {"not": None}
+    chosen = [name for name in measures if not name.endswith("names")]
+    if chosen and draw(st.integers(0, 2)) == 0:
+        filters[draw(st.sampled_from(chosen))] = draw(st.sampled_from(CHOOSING))
+    question = {
+        "dataset": "C", "fields": fields, "filters": filters, "limit": draw(st.sampled_from(LIMITS)),
+        "timezone": draw(st.sampled_from(ZONES)),
+    }  # fmt: skip
+    return question | draw(pages(fields))

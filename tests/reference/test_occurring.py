@@ -1,0 +1,130 @@
+"""What the worlds are meant to try really comes up in them, with an answer that would be another without it."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.reference.drawing import worlds
+from tests.reference.evaluator import Page, RefusedError, UncertainError, answer, with_query_view
+from tests.reference.evaluator.rows import joined_rows
+from tests.reference.showing import shown
+from tests.reference.test_worlds import JOIN_TYPES
+from tests.reference.worlds import World
+
+CASES = 4000
+KNOWN = settings(
+    max_examples=CASES, deadline=None, derandomize=True, database=None, phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+TOPIC = (
+    "totals", "subtotals", "cross table", "cut", "cut in a chosen order", "cross table cut", "rows capped", "cross join",
+    "full outer join", "query view", "query view of a topic", "query view cut", "query view bound", "groups chosen together",
+    "totals of top values alone",
+)  # fmt: skip
+COMPOSITE = (
+    "totals",
+    "subtotals",
+    "cross table",
+    "cut",
+    "both topics",
+    "rows of one topic alone",
+    "groups chosen",
+    "all topics",
+)
+
+
+class AllSeenError(Exception):
+    """Everything has come up."""
+
+
+def differs(world: World, page: Page, **changes: object) -> bool:
+    """Say whether the answer is another one when part of the world is not there."""
+    return shown(answer(replace(world, **changes))) != shown(page)  # type: ignore[arg-type]
+
+
+def without(world: World, *keys: str) -> dict[str, object]:
+    return {name: part for name, part in world.question.items() if name not in keys}
+
+
+def of_topic(world: World, page: Page) -> set[str]:
+    question, view = world.question, world.query_view
+    found = common(world, page)
+    if page.is_cut and question.get("sorts") and differs(world, page, question=without(world, "sorts")):
+        found.add("cut in a chosen order")
+    if page.is_cross_cut:
+        found.add("cross table cut")
+    if page.is_cut and world.person.max_rows == 2:
+        found.add("rows capped")
+    if (
+        any(edge.join_type == "cross" for edge in world.edges)
+        and page.rows
+        and len(joined_rows(with_query_view(world))) > 1
+    ):
+        found.add("cross join")
+    if any(edge.join_type == "full_outer" for edge in world.edges) and any(
+        row.get("v0") is None for row in joined_rows(with_query_view(world))
+    ):
+        found.add("full outer join")
+    if view is not None and any(name.startswith("q.") for name in question["fields"]) and page.rows:
+        found |= {"query view"} | ({"query view of a topic"} if view.has_topic else set())
+        found |= {"query view cut"} if differs(world, page, query_view=replace(view, limit=None)) else set()
+        unbound = replace(view, bind={}, binds_all=False)
+        found |= {"query view bound"} if differs(world, page, query_view=unbound) else set()
+    groups = {name: rule for name, rule in question["filters"].items() if name not in ("and", "or", "not")}
+    if groups != question["filters"] and differs(world, page, question={**question, "filters": groups}):
+        found.add("groups chosen together")
+    top = question.get("top")
+    if top and top["others"] is None and page.totals and differs(world, page, question=without(world, "top")):
+        found.add("totals of top values alone")
+    return found
+
+
+def common(world: World, page: Page) -> set[str]:
+    found = {"totals"} if page.totals else set()
+    found |= {"subtotals"} if page.subtotals and len(page.subtotals) > 1 else set()
+    found |= {"cut"} if page.is_cut else set()
+    return found | ({"cross table"} if page.cross and len(page.cross[0]) > 2 and len(page.cross[1]) > 1 else set())
+
+
+def of_composite(world: World, page: Page) -> set[str]:
+    question = world.question
+    found = common(world, page)
+    topics = {name[1] for name in question["fields"] if not name.startswith("@_")}
+    count = sum(name.startswith("@_") for name in question["fields"])
+    if topics == {"T", "U"} and count and page.rows:
+        found.add("both topics")
+        if any(value is None for row in page.rows for value in row[count:]):
+            found.add("rows of one topic alone")
+    if any(name in question["fields"] and not name.startswith("@_") for name in question["filters"]):
+        kept = {name: rule for name, rule in question["filters"].items() if name not in question["fields"]}
+        found |= {"groups chosen"} if differs(world, page, question={**question, "filters": kept}) else set()
+    if world.joins_all_topics and differs(world, page, joins_all_topics=False):
+        found.add("all topics")
+    return found
+
+
+@pytest.mark.parametrize(("is_composite", "wanted"), [(False, TOPIC), (True, COMPOSITE)], ids=["topic", "composite"])
+def test_what_the_worlds_are_meant_to_try_comes_up(is_composite: bool, wanted: tuple[str, ...]) -> None:
+    counts: Counter[str] = Counter()
+    features = of_composite if is_composite else of_topic
+
+    @KNOWN
+    @given(world=worlds(JOIN_TYPES, composite=is_composite))
+    def draw(world: World) -> None:
+        try:
+            page = answer(world)
+            counts.update({"answered", *features(world, page)})
+        except RefusedError:
+            counts["refused"] += 1
+        except UncertainError:
+            counts["uncertain"] += 1
+        if all(counts[name] for name in (*wanted, "refused")):
+            raise AllSeenError
+
+    with pytest.raises(AllSeenError):
+        draw()
+    print(dict(counts))  # noqa: T201
+    assert counts["answered"] > counts.total() // 10
+    assert counts["uncertain"] < counts["answered"] // 5

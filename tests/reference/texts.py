@@ -1,0 +1,97 @@
+"""The worlds' models in the format."""
+
+MODEL = """
+week_start_day: Saturday
+fiscal_month_offset: 2
+access_grants:
+  sees: {user_attribute: sees, allowed_values: ["yes"]}
+  counts: {user_attribute: counts, allowed_values: ["yes"]}
+  dates: {user_attribute: dates, allowed_values: ["yes"]}
+"""
+VIEW = """
+schema: omni_worlds
+table_name: t@
+dimensions:
+  id: {primary_key: true}
+  fk: {}
+  s: {mask_unless_access_grants: [sees], aliases: [state]}
+  n: {sql: CAST(n AS INT), aliases: [number]}
+  d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], required_access_grants: [dates]}
+  m: {timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
+                   day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
+  plus: {sql: "COALESCE(${n}, 0) + 1", aliases: [n_plus_one]}
+  band: {sql: "${n}", bin_boundaries: [0, 5]}
+  kind: {sql: "${s}", groups: [{filter: {is: [a, b]}, name: known}], else: other}
+  tail: {sql: s, mask_unless_access_grants: [sees], mask: {keep_last: 1}}
+  gone: {sql: s, mask_unless_access_grants: [sees], mask: redact}
+  void: {sql: s, mask_unless_access_grants: [sees], mask: "null"}
+  rough: {sql: CAST(n AS INT), mask_unless_access_grants: [sees], mask: {bucket: 4}}
+  period: {sql: CAST(d AS DATE), mask_unless_access_grants: [sees], mask: {truncate_date: quarter}}
+  own: {sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [@.s]}}
+measures:
+  count: {aggregate_type: count}
+  total: {aggregate_type: sum, sql: "${n}", aliases: [sum_of_n], required_access_grants: [counts]}
+  mean: {aggregate_type: average, sql: "${n}"}
+  least: {aggregate_type: min, sql: "${n}"}
+  most: {aggregate_type: max, sql: "${n}"}
+  states: {aggregate_type: count_distinct, sql: "${s}"}
+  filled: {aggregate_type: sum, sql: "COALESCE(${n}, 1)"}
+  a_total: {aggregate_type: sum, sql: "${n}", filters: {s: {is: a}}}
+  not_a: {aggregate_type: count, filters: {s: {not: a}}}
+  ratio: {sql: "${total} * 1.0 / NULLIF(${count}, 0)", aliases: [share]}
+  written: {sql: "SUM(${n}) + COUNT(DISTINCT ${s})"}
+  names: {aggregate_type: list, sql: "${s}"}
+  middle: {aggregate_type: median, sql: "${n}"}
+  upper: {aggregate_type: percentile, percentile: 75, sql: "${n}"}
+  per_s: {aggregate_type: average, sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [@.s]}}
+"""
+ACROSS = """
+  far: {aggregate_type: sum, sql: "${n}", filters: {v1.s: {is: a}}}
+  both: {aggregate_type: sum, sql: "${n} + ${v1.n}"}
+"""
+OTHER_NAMES = {"s": "state", "n": "number", "plus": "n_plus_one", "total": "sum_of_n", "ratio": "share"}
+"""of fields, under which they can be asked for as well"""
+# The view "q", whose rows are a query's: see QueryView.
+QUERY_VIEW = """
+dimensions:
+  id: {primary_key: true}
+  fk: {}
+  s: {mask_unless_access_grants: [sees], aliases: [state]}
+  n: {sql: CAST(n AS INT), aliases: [number]}
+  twice: {sql: CAST(twice AS INT)}
+  plus: {sql: "COALESCE(${n}, 0) + 1", aliases: [n_plus_one]}
+  band: {sql: "${n}", bin_boundaries: [0, 5]}
+  kind: {sql: "${s}", groups: [{filter: {is: [a, b]}, name: known}], else: other}
+"""
+QUERY_MEASURES = """
+measures:
+  count: {aggregate_type: count}
+  total: {aggregate_type: sum, sql: "${n}", aliases: [sum_of_n]}
+  mean: {aggregate_type: average, sql: "${n}"}
+  least: {aggregate_type: min, sql: "${n}"}
+  most: {aggregate_type: max, sql: "${n}"}
+  states: {aggregate_type: count_distinct, sql: "${s}"}
+  filled: {aggregate_type: sum, sql: "COALESCE(${n}, 1)"}
+  a_total: {aggregate_type: sum, sql: "${n}", filters: {s: {is: a}}}
+  not_a: {aggregate_type: count, filters: {s: {not: a}}}
+  ratio: {sql: "${total} * 1.0 / NULLIF(${count}, 0)", aliases: [share]}
+  written: {sql: "SUM(${n}) + COUNT(DISTINCT ${s})"}
+  names: {aggregate_type: list, sql: "${s}"}
+  middle: {aggregate_type: median, sql: "${n}"}
+  upper: {aggregate_type: percentile, percentile: 75, sql: "${n}"}
+"""
+QUERY_TIMES = """
+  d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter]}
+  m: {timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
+                   day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
+"""
+COMPOSITE = """
+topics: [T, U]
+shared_dimensions:
+  s: {mappings: {T: v0.s, U: @.s}}
+  n: {mappings: {T: v0.n, U: @.n}}
+  month: {mappings: {T: "v0.d[month]", U: "@.d[month]"}}
+  m: {mappings: {T: v0.m, U: @.m}}
+"""
+SHARED = {"s": "s", "n": "n", "month": "d[month]", "m": "m"}
+"""What the shared dimensions are in each topic's base view."""

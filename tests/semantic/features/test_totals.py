@@ -1,0 +1,79 @@
+"""Totals of questions that choose groups or top values, and the pages of composites."""
+
+import pytest
+
+from apps.semantic.errors import MalformedQueryError
+from apps.semantic.query.pivoting import pivot
+from apps.semantic.query.reading import parse_query
+from apps.semantic.query.totals import subtotals_of, total_of
+from apps.semantic.query.writing import public_form
+from tests.semantic.features.store import model
+
+SHARED = "@_shared_dimensions_.region"
+
+
+def asked(dataset, *fields, **rest):
+    return {"dataset": dataset, "fields": list(fields), **rest}
+
+
+def total(question):
+    return public_form(total_of(parse_query(question), model()))
+
+
+def test_conditions_that_choose_groups_do_not_reach_a_total_whichever_way_they_are_written(store):
+    few = {"or": [{"orders.revenue": {"greater_than": 100}}, {"orders.count": {"greater_than": 90}}]}
+    question = asked("Sales", "orders.status", "orders.revenue", filters=few, totals=True)
+    assert store.ask(question) == [("paid", 630)]
+    assert store.ask(total(question)) == [(711,)]
+    rows = asked(
+        "Sales", "orders.status", "orders.revenue", filters={"not": {"orders.status": {"is": "paid"}}}, totals=True
+    )
+    assert store.ask(total(rows)) == [(81,)]
+
+
+def test_a_total_under_top_values_without_the_rest_is_that_of_the_top_values(store):
+    top = {"field": "orders.status", "n": 2, "by": "orders.revenue", "others": None}
+    question = asked("Sales", "orders.status", "customers.region", "orders.revenue", top=top, totals=True)
+    shown = store.ask(question)
+    assert sum(row[2] for row in shown) == 680
+    assert store.ask(total(question)) == [(680,)]
+    subtotals = public_form(subtotals_of(parse_query(question | {"subtotals": ["customers.region"]}), model()))
+    assert sorted(store.ask(subtotals), key=str) == [("EU", 180), ("US", 500)]
+    assert store.ask(total(question | {"top": {**top, "others": "Other"}})) == [(711,)]
+
+
+def test_top_values_of_a_dimension_that_is_not_shown_need_no_place_for_the_rest(store):
+    top = {"field": "orders.status", "n": 1, "by": "orders.revenue", "others": None}
+    assert store.ask(asked("Sales", "orders.revenue", top=top)) == [(630,)]
+    with pytest.raises(MalformedQueryError):
+        store.ask(asked("Sales", "orders.revenue", top={**top, "others": "Other"}))
+
+
+def test_a_composite_refuses_what_it_would_have_to_pass_over_in_silence(store):
+    fields = [SHARED, "@Sales.orders.revenue"]
+    assert store.ask(asked("Both", *fields, filters={"@Sales.orders.status": {"is": "paid"}}))
+    with pytest.raises(MalformedQueryError, match="Tickets"):
+        store.ask(asked("Both", *fields, filters={"@Tickets.tickets.id": {"is": 1}}))
+    assert store.ask(asked("Both", *fields, sorts=[{"field": fields[1]}]))
+    with pytest.raises(MalformedQueryError):
+        store.ask(asked("Both", *fields, sorts=[{"field": "@Sales.orders.count"}]))
+    assert store.ask(asked("Both", *fields, pivots=[SHARED]))
+    for name in ("pivots", "subtotals"):
+        with pytest.raises(MalformedQueryError):
+            store.ask(asked("Both", *fields, **{name: [fields[1]]}))
+
+
+def test_with_pivots_the_limit_of_a_composite_is_one_of_the_cross_tables_rows(store):
+    fields = [SHARED, "@Sales.orders.revenue"]
+    assert len(store.ask(asked("Both", *fields, limit=1))) == 2  # one more, to see that there is more
+    assert len(store.ask(asked("Both", *fields, limit=1, pivots=[SHARED]))) == 3
+
+
+def test_months_by_name_come_as_the_year_has_them_also_where_answers_are_stitched_or_spread(store):
+    month = "orders.ordered_at[month_name]"
+    compare = {"field": "orders.ordered_at", "offset": "1 year"}
+    shown = store.ask(asked("Sales", month, "orders.revenue", sorts=[{"field": month}], compare=compare))
+    assert [row[0] for row in shown] == ["January", "February", "March"]
+    rows = [("x", name, 1) for name in ("March", "January", None, "February")]
+    table = pivot(("sku", month, "n"), rows, pivots=(month,), measures=("n",), limit=9)
+    assert [column.values for column in table.columns[1:]] == [("January",), ("February",), ("March",), (None,)]
