@@ -36,6 +36,8 @@ class QueryRun(TenantOwnedModel):
     error_code = models.CharField(max_length=40, blank=True)
     error_text = models.CharField(max_length=300, blank=True)
     row_count = models.PositiveIntegerField(null=True)
+    priority = models.PositiveSmallIntegerField(default=0, help_text="0 interactive, 1 background")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="how often a worker has begun it")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

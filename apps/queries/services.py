@@ -17,10 +17,11 @@ from apps.audit.services import record
 from apps.governance.selectors import permission_facts
 from apps.queries import flights, store
 from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
+from apps.queries.line import Priority
+from apps.queries.lining import lead_or_follow, line_up, look_after, withdraw
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
-from apps.queries.tasks import execute_run
 from apps.queries.types import Answer, CacheInfo, Pending
 from apps.semantic.errors import MalformedQueryError, QueryError
 from apps.semantic.query.types import SemanticQuery
@@ -32,11 +33,16 @@ RETRIED = ("forbidden", "cancelled", "changed", "lost")
 
 
 def answer(
-    actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime, wait_s: float = 0.4
+    actor: Actor,
+    query: SemanticQuery | dict[str, Any],
+    *,
+    now: datetime,
+    wait_s: float = 0.4,
+    priority: Priority = Priority.INTERACTIVE,
 ) -> Answer | Pending:
     """Answer one question for one actor, from the cache or through the worker.
 
-    Waits at most ``wait_s`` seconds, outside of any transaction.
+    Waits at most ``wait_s`` seconds, outside of any transaction. Background questions let interactive ones go first.
 
     Raises:
         QueryError: the question cannot be asked by this actor.
@@ -53,7 +59,7 @@ def answer(
         if found is not None:
             _record_answer(actor, plan, found, now)
             return found
-    return _through_worker(actor, plan, query, now, wait_s)
+    return _through_worker(actor, plan, query, now, wait_s, priority)
 
 
 def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime) -> bool:
@@ -71,9 +77,14 @@ def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetim
 
 
 def _through_worker(
-    actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, wait_s: float
+    actor: Actor,
+    plan: QueryPlan,
+    query: SemanticQuery | dict[str, Any],
+    now: datetime,
+    wait_s: float,
+    priority: Priority,
 ) -> Answer | Pending:
-    run = _queue(actor, plan, query, now)
+    run = _queue(actor, plan, query, now, priority)
     deadline = timezone.now() + timedelta(seconds=wait_s)
     flights.wait(run.leader_id or run.pk, wait_s)
     return _outcome(actor, plan, run, query, now, max(0.0, (deadline - timezone.now()).total_seconds()))
@@ -98,10 +109,12 @@ def _outcome(
             if found is not None:
                 return _fresh(actor, plan, found, own, now)
     if leader is not None and leader.state not in ENDED:
+        look_after(leader, plan.connection)
         return Pending(run.pk, leader.state, run.created_at)
     code = leader.error_code if leader is not None and leader.state != QueryRun.State.DONE else "lost"
     if run.leader_id is not None and code in RETRIED:
-        return _through_worker(actor, plan, query, now, remaining_s)
+        flights.free(plan.cache_key, run.leader_id)
+        return _through_worker(actor, plan, query, now, remaining_s, Priority(run.priority))
     raise QueryFailedError(code)
 
 
@@ -117,12 +130,14 @@ def _fresh(actor: Actor, plan: QueryPlan, found: Answer, own: QueryRun, now: dat
     return fresh
 
 
-def _queue(actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime) -> QueryRun:
+def _queue(
+    actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, priority: Priority
+) -> QueryRun:
     """Queue a run, or one that follows the run of the same governed query."""
     if isinstance(query, SemanticQuery):
         raise TypeError("a question that may have to wait is given in its public form")
     run_id = uuid4()
-    leader = flights.lead_or_follow(plan.cache_key, run_id)
+    leader = lead_or_follow(plan.cache_key, run_id)
     question = json.dumps(query, default=str).encode()
     with transaction.atomic():
         run = QueryRun.objects.create(
@@ -138,12 +153,11 @@ def _queue(actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any],
             cache_key=plan.cache_key,
             policy_fingerprint=plan.governed.scope.fingerprint,
             sealed_query=seal(question, table="queries_queryrun", row=run_id, column="sealed_query"),
+            priority=priority,
             created_at=now,
             expires_at=now + timedelta(seconds=settings.OMNI_RUN_LIFETIME_S),
         )
-        if leader == run_id:
-            tenant_id = str(actor.tenant_id)
-            transaction.on_commit(lambda: execute_run.delay(str(run_id), tenant_id=tenant_id))
+    line_up(run, plan.connection, now=now)
     return run
 
 
@@ -190,7 +204,7 @@ def cancel_run(actor: Actor, run_id: UUID, *, now: datetime) -> None:
     if run.state in ENDED:
         return
     if run.leader_id is None:
-        flights.ask_to_cancel(run.pk)
+        withdraw(run)
     QueryRun.objects.filter(pk=run.pk).exclude(state__in=ENDED).update(
         state=QueryRun.State.CANCELLED, error_code="cancelled", finished_at=now
     )
