@@ -138,7 +138,7 @@ def sealed_question(run: QueryRun) -> dict[str, object]:
 
 def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
     """Ask the source; no transaction of ours is open meanwhile."""
-    limits = Limits(plan.compiled.row_limit + 1, plan.connection.max_bytes, plan.connection.timeout_s)
+    limits = Limits(plan.compiled.row_limit + 1, plan.connection.max_bytes, plan.connection.timeout_s, cuts_bytes=True)
     asked_at = timezone.now()
     source = open_source(plan.connection)
     try:

@@ -14,6 +14,8 @@ from apps.tenants.binding import bound_tenant_id
 from apps.tenants.tasks import TenantTask
 
 logger = logging.getLogger(__name__)
+LAST_RESORT_S = 3600
+"""after which the process of a run is killed that neither its own limit, nor cancelling, nor cutting its line has ended"""
 
 
 @shared_task(base=TenantTask, name="queries.execute_run", acks_late=True)
@@ -23,7 +25,7 @@ def execute_run(run_id: str, connection: str = "", token: str = "") -> None:
     running.execute(UUID(run_id), now=timezone.now(), lease=lease)
 
 
-@shared_task(name="queries.run_next", acks_late=True)
+@shared_task(name="queries.run_next", acks_late=True, time_limit=LAST_RESORT_S)
 def run_next() -> None:
     """Execute the run whose turn it is. The message says that there may be one; the line says which."""
     lease = line.take()

@@ -151,7 +151,10 @@ def _respond(outcome: Answer | Pending, kind: str, *, is_poll: bool = False) -> 
         content = outcome.to_arrow()
     else:
         content = outcome.to_json()
-    headers = {"Omni-Policy-Fingerprint": outcome.policy_fingerprint}
+    headers = {
+        "Omni-Policy-Fingerprint": outcome.policy_fingerprint,
+        "Omni-Truncated": str(outcome.is_truncated).lower(),
+    }
     if kind != JSON:
         headers["Content-Disposition"] = f"attachment; filename=answer.{'csv' if kind == CSV else 'arrows'}"
     return HttpResponse(content, content_type=kind, headers=headers)

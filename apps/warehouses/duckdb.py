@@ -121,6 +121,7 @@ class DuckDBWarehouse:
             "parameters": list(parameters),
             "max_rows": limits.max_rows,
             "max_bytes": limits.max_bytes,
+            "cuts_bytes": limits.cuts_bytes,
         }
         body = json.dumps(request).encode()
         try:

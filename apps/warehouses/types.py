@@ -39,11 +39,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rows and bytes of an answer, seconds at the source."""
+    """Rows and bytes of an answer, seconds at the source.
+
+    An answer of more bytes is refused, or, with ``cuts_bytes``, cut after the last rows that fit and said to be so;
+    it is refused all the same when not one row fits.
+    """
 
     max_rows: int
     max_bytes: int
     timeout_s: int
+    cuts_bytes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
