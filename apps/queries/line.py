@@ -117,14 +117,14 @@ def wanted() -> int:
     return int(_call(scripts.WANTED))
 
 
-def withdraw(run_id: UUID, connection: Connection) -> None:
+def withdraw(run_id: UUID, connection_id: UUID) -> None:
     """Take a run of the bound tenant out of the line."""
-    client().zrem(_name(f"waiting:{bound_tenant_id()}"), f"{run_id}|{connection.pk}")
+    client().zrem(_name(f"waiting:{bound_tenant_id()}"), f"{run_id}|{connection_id}")
 
 
-def position(run_id: UUID, connection: Connection) -> int | None:
+def position(run_id: UUID, connection_id: UUID) -> int | None:
     """Return the place of a waiting run among its tenant's own, from 1; None when it does not wait."""
-    rank: Any = client().zrank(_name(f"waiting:{bound_tenant_id()}"), f"{run_id}|{connection.pk}")
+    rank: Any = client().zrank(_name(f"waiting:{bound_tenant_id()}"), f"{run_id}|{connection_id}")
     return None if rank is None else int(rank) + 1
 
 

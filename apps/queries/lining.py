@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from apps.queries.errors import TEXTS, QueryFailedError
 from apps.queries.line import Priority
 from apps.queries.models import QueryRun
 from apps.queries.tasks import look_after_runs, run_next
+from apps.queries.types import Pending
 
 logger = logging.getLogger(__name__)
 
@@ -73,20 +75,31 @@ def _move_forward(run_id: UUID, connection: Connection) -> None:
         line.join(run_id, connection, Priority.INTERACTIVE, asked_at=waiting.created_at)
 
 
-def look_after(run: QueryRun, connection: Connection) -> None:
-    """Put a queued run back that the line has lost, and send for a worker when nobody holds one that has begun."""
+def pending(run: QueryRun, leader: QueryRun) -> Pending:
+    """Say how far a run is that has not ended; ``leader`` is the run that works for it, with its data set at hand.
+
+    One that the line has lost is put back, and a worker is sent for when nobody holds one that has begun.
+    """
+    found = Pending(run.pk, leader.state, run.created_at, leader.started_at)
+    connection_id = leader.dataset.data_model.connection_id
     try:
-        if run.state == QueryRun.State.QUEUED and line.position(run.pk, connection) is not None:
-            return
-        if run.pk in line.leased() or not line.may_ask_to_look():
-            return
-        if run.state == QueryRun.State.QUEUED:
-            line.join(run.pk, connection, run.priority, asked_at=run.created_at)
-            run_next.delay()
+        if leader.state == QueryRun.State.RUNNING:
+            found = replace(found, rows=flights.rows_so_far(leader.pk))
         else:
-            look_after_runs.delay(everything=True)
+            found = replace(found, position=line.position(leader.pk, connection_id))
+        if found.position is None and leader.pk not in line.leased() and line.may_ask_to_look():
+            _see_to(leader)
     except (redis.RedisError, KombuError):
-        logger.warning("the line of queries cannot be reached; run %s waits", run.pk)
+        logger.warning("the line of queries cannot be reached; run %s waits", leader.pk)
+    return found
+
+
+def _see_to(run: QueryRun) -> None:
+    if run.state == QueryRun.State.RUNNING:
+        look_after_runs.delay(everything=True)
+        return
+    line.join(run.pk, run.dataset.data_model.connection, run.priority, asked_at=run.created_at)
+    run_next.delay()
 
 
 def withdraw(run: QueryRun) -> None:
@@ -97,6 +110,6 @@ def withdraw(run: QueryRun) -> None:
     """
     with _reached():
         flights.ask_to_cancel(run.pk)
-        line.withdraw(run.pk, run.dataset.data_model.connection)
+        line.withdraw(run.pk, run.dataset.data_model.connection_id)
         if run.state == QueryRun.State.QUEUED:  # no worker will say that it has ended
             flights.land(run.cache_key, run.pk)

@@ -44,6 +44,7 @@ class QueryRun(TenantOwnedModel):
     expires_at = models.DateTimeField()
 
     class Meta:
+        verbose_name, verbose_name_plural = "running query", "running queries"
         indexes = (
             models.Index(fields=("tenant", "expires_at")),
             models.Index(fields=("tenant", "state", "-created_at")),

@@ -65,7 +65,7 @@ def put_back_waiting(*, now: datetime, among: Iterable[UUID] | None = None) -> N
 def put_back(run: QueryRun) -> bool:
     """Put a queued run into the line where it is not there; say whether it was missing."""
     connection = run.dataset.data_model.connection
-    if line.position(run.pk, connection) is not None or run.pk in line.leased():
+    if line.position(run.pk, connection.pk) is not None or run.pk in line.leased():
         return False
     line.join(run.pk, connection, run.priority, asked_at=run.created_at)
     return True

@@ -18,7 +18,7 @@ from apps.queries.errors import TEXTS, SupersededError
 from apps.queries.line import Lease
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
-from apps.queries.watching import watched
+from apps.queries.watching import Watch, watched
 from apps.semantic.errors import SemanticError
 from apps.vault.errors import VaultError
 from apps.vault.services import open_sealed
@@ -138,11 +138,11 @@ def sealed_question(run: QueryRun) -> dict[str, object]:
 
 def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
     """Ask the source; no transaction of ours is open meanwhile."""
-    limits = Limits(plan.compiled.row_limit + 1, plan.connection.max_bytes, plan.connection.timeout_s, cuts_bytes=True)
     asked_at = timezone.now()
     source = open_source(plan.connection)
     try:
-        with watched(lease, source):
+        with watched(lease, source) as watch:
+            limits = limits_of(plan, watch)
             result = source.execute(plan.compiled.sql, plan.compiled.parameters, limits)
     finally:
         source.close()
@@ -151,6 +151,12 @@ def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
         rows = store.write(plan, result, asked_at=asked_at, now=now)
         if not _update(run, state=QueryRun.State.DONE, row_count=rows, finished_at=now):
             raise SupersededError  # nothing of it is kept
+
+
+def limits_of(plan: QueryPlan, watch: Watch) -> Limits:
+    """Return what the source may take and give: one row more than wanted, so that a cut can be seen."""
+    link = plan.connection
+    return Limits(plan.compiled.row_limit + 1, link.max_bytes, link.timeout_s, cuts_bytes=True, on_rows=watch.came)
 
 
 def _update(run: QueryRun, **changes: object) -> bool:

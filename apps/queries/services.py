@@ -1,7 +1,7 @@
 """The one path from a question to data."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pyarrow as pa
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.access.types import Actor
@@ -18,7 +19,7 @@ from apps.governance.selectors import permission_facts
 from apps.queries import flights, store
 from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
 from apps.queries.line import Priority
-from apps.queries.lining import lead_or_follow, line_up, look_after, withdraw
+from apps.queries.lining import lead_or_follow, line_up, pending, withdraw
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
@@ -100,7 +101,7 @@ def _outcome(
 ) -> Answer | Pending:
     """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
     with transaction.atomic():
-        leader = QueryRun.objects.filter(pk=run.leader_id or run.pk).first()
+        leader = _with_source().filter(pk=run.leader_id or run.pk).first()
         own = QueryRun.objects.filter(pk=run.pk).first()
         if own is None or own.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
@@ -109,8 +110,7 @@ def _outcome(
             if found is not None:
                 return _fresh(actor, plan, found, own, now)
     if leader is not None and leader.state not in ENDED:
-        look_after(leader, plan.connection)
-        return Pending(run.pk, leader.state, run.created_at)
+        return pending(run, leader)
     code = leader.error_code if leader is not None and leader.state != QueryRun.State.DONE else "lost"
     if run.leader_id is not None and code in RETRIED:
         flights.free(plan.cache_key, run.leader_id)
@@ -161,17 +161,41 @@ def _queue(
     return run
 
 
+def progress(actor: Actor, run_id: UUID, *, now: datetime) -> Pending | None:
+    """Say how far the actor's run is, None when it has ended: one look at the runs, and nothing of its answer.
+
+    Raises:
+        UnknownRunError: no such run of theirs.
+    """
+    leader_id = QueryRun.objects.filter(pk=run_id).values("leader_id")
+    found = {run.pk: run for run in _with_source().filter(Q(pk=run_id) | Q(pk__in=leader_id), expires_at__gt=now)}
+    run = found.get(run_id)
+    if run is None or not _is_own(actor, run):
+        raise UnknownRunError(run_id)
+    leader = found.get(run.leader_id or run.pk)
+    if leader is None or {run.state, leader.state} & {*ENDED}:
+        return None
+    return pending(run, leader)
+
+
+def _with_source() -> QuerySet[QueryRun]:
+    return QueryRun.objects.select_related("dataset__data_model")
+
+
+def _is_own(actor: Actor, run: QueryRun) -> bool:
+    mine = (actor.user_id, actor.token_id, actor.support_session_id, actor.view_session_id)
+    its = (run.user_id, run.token_id, run.support_session_id, run.view_session_id)
+    return actor.is_authenticated and mine == its
+
+
 def own_run(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun:
     """Return the actor's run.
 
     Raises:
         UnknownRunError: there is none, or it is somebody else's, or it has expired.
     """
-    run = QueryRun.objects.filter(
-        pk=run_id, user_id=actor.user_id, token_id=actor.token_id, support_session_id=actor.support_session_id,
-        view_session_id=actor.view_session_id, expires_at__gt=now,
-    ).first()  # fmt: skip
-    if run is None or not actor.is_authenticated:
+    run = _with_source().filter(pk=run_id, expires_at__gt=now).first()
+    if run is None or not _is_own(actor, run):
         raise UnknownRunError(run_id)
     return run
 
@@ -200,15 +224,30 @@ def cancel_run(actor: Actor, run_id: UUID, *, now: datetime) -> None:
     Raises:
         UnknownRunError: no such run of theirs.
     """
-    run = own_run(actor, run_id, now=now)
+    _cancel(own_run(actor, run_id, now=now), by=actor, now=now)
+
+
+@transaction.atomic
+def cancel_somebodys(run_ids: Iterable[UUID], *, by: Actor, now: datetime) -> int:
+    """Cancel runs of whomever, as an administrator; return how many had not ended. Who follows them asks anew.
+
+    Raises:
+        QueryFailedError: ``no_queue``: the workers cannot be told.
+    """
+    found = _with_source().filter(pk__in=list(run_ids), expires_at__gt=now).exclude(state__in=ENDED)
+    return sum(_cancel(run, by=by, now=now, facts={"asked_by": run.actor_label}) for run in found)
+
+
+def _cancel(run: QueryRun, *, by: Actor, now: datetime, facts: dict[str, str] | None = None) -> bool:
     if run.state in ENDED:
-        return
+        return False
     if run.leader_id is None:
         withdraw(run)
     QueryRun.objects.filter(pk=run.pk).exclude(state__in=ENDED).update(
         state=QueryRun.State.CANCELLED, error_code="cancelled", finished_at=now
     )
-    record("queries.query_cancelled", run, by=actor, now=now)
+    record("queries.query_cancelled", run, by=by, now=now, facts=facts)
+    return True
 
 
 def _without_values(plan: QueryPlan) -> Answer:

@@ -25,6 +25,9 @@ class Watch:
         self.rows = 0
         self.is_lost = False
 
+    def came(self, rows: int) -> None:
+        self.rows = rows
+
 
 @contextmanager
 def watched(lease: Lease, source: Warehouse) -> Iterator[Watch]:

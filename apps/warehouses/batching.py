@@ -43,6 +43,7 @@ def _chunks(
     while chunk := list(islice(source, CHUNK_ROWS)):
         room = limits.max_rows - count
         count += len(chunk)
+        limits.came(count)
         answer.is_truncated = count > limits.max_rows
         arrays = [field.convert(values) for field, values in zip(fields, zip(*chunk, strict=True), strict=True)]
         size += sum(array.nbytes for array in arrays)

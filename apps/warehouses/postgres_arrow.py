@@ -73,6 +73,7 @@ def arrow_result(columns: Sequence[Column], rows: Iterable[Sequence[Any]], limit
     source = iter(rows)
     while count <= limits.max_rows and (chunk := list(islice(source, CHUNK_ROWS))):
         count += len(chunk)
+        limits.came(count)
         for part, column, values in zip(parts, columns, zip(*chunk, strict=True), strict=True):
             array = _array(column, values)
             size += array.nbytes

@@ -101,9 +101,9 @@ def test_a_place_in_the_line_can_be_told_and_given_up(join: Join, links: dict[st
     first, second = join(A, 1), join(A, 2)
     join(B)
     with bound(A):
-        assert [line.position(run, links["wide"]) for run in (first, second)] == [1, 2]
-        line.withdraw(first, links["wide"])
-        assert [line.position(run, links["wide"]) for run in (first, second)] == [None, 1]
+        assert [line.position(run, links["wide"].pk) for run in (first, second)] == [1, 2]
+        line.withdraw(first, links["wide"].pk)
+        assert [line.position(run, links["wide"].pk) for run in (first, second)] == [None, 1]
 
 
 def test_beyond_the_bound_there_is_no_room(join: Join, settings: Settings) -> None:
