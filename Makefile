@@ -8,7 +8,7 @@ FUZZ_CASES ?= 20000
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run worker test test-semantic browser bench bench-rights fuzz mutants soak check fmt lint types imports migrations lock clean
+.PHONY: help demo run worker test test-semantic faults browser bench bench-rights fuzz mutants soak check fmt lint types imports migrations lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,10 +30,14 @@ run: $(VENV)/.runtime ## the web process alone
 	@OMNI_PUBLIC_PORT=$(PORT) $(BIN)/gunicorn omni.wsgi --bind 127.0.0.1:$(PORT) --workers 2 --threads 8 --keep-alive 75
 
 worker: $(VENV)/.runtime ## worker and beat alone
-	@OMNI_PROCESS=worker $(BIN)/celery -A omni worker --beat --concurrency 2 --loglevel WARNING
+	@OMNI_PROCESS=worker $(BIN)/celery -A omni worker --beat --concurrency 4 --loglevel WARNING
 
 test: $(VENV)/.dev ## the whole suite but the browser's
 	@$(BIN)/python -m pytest -n $(TEST_JOBS) -q
+	@$(BIN)/python -m pytest tests/faults -q
+
+faults: $(VENV)/.dev ## of these, faults done to real processes of an installation of their own
+	@$(BIN)/python -m pytest tests/faults -q
 
 test-semantic: $(VENV)/.dev ## the compiler alone
 	@$(BIN)/python -m pytest tests/semantic -q

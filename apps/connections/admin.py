@@ -44,7 +44,7 @@ class ConnectionForm(TenantModelForm):
         model = Connection
         fields = (
             "name", "dialect", "host", "port", "database", "username", "options", "max_rows", "max_bytes", "timeout_s",
-            "refresh_every_h",
+            "max_running", "refresh_every_h",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class ConnectionAdmin(HoldersAdmin):
             None,
             {"fields": ("name", "dialect", "host", "port", "database", "username", "password", "replaces_credential")},
         ),
-        ("Limits", {"fields": ("max_rows", "max_bytes", "timeout_s", "refresh_every_h", "options")}),
+        ("Limits", {"fields": ("max_rows", "max_bytes", "timeout_s", "max_running", "refresh_every_h", "options")}),
         ("Health", {"fields": ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")}),
     )
     readonly_fields = ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")

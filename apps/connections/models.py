@@ -9,7 +9,14 @@ from apps.warehouses.errors import WarehouseError
 from apps.warehouses.opening import SERVERS
 from apps.warehouses.options import check_options
 
-CEILINGS = {"port": 65_535, "max_rows": 1_000_000, "max_bytes": 1024**3, "timeout_s": 900, "refresh_every_h": 24 * 31}
+CEILINGS = {
+    "port": 65_535,
+    "max_rows": 1_000_000,
+    "max_bytes": 1024**3,
+    "timeout_s": 900,
+    "max_running": 64,
+    "refresh_every_h": 24 * 31,
+}
 KEPT_CHECKS = 200
 """checks of a connection that are remembered; the oldest go"""
 
@@ -45,6 +52,9 @@ class Connection(TenantOwnedModel):
     max_rows = models.PositiveIntegerField(default=50_000)
     max_bytes = models.PositiveBigIntegerField(default=256 * 1024 * 1024)
     timeout_s = models.PositiveIntegerField(default=60)
+    max_running = models.PositiveIntegerField(
+        "queries at once", default=4, help_text="further ones wait for their turn; other connections go on meanwhile"
+    )
     refresh_every_h = models.PositiveIntegerField(
         "read the schema every … hours", null=True, blank=True, help_text="empty: only when somebody asks for it"
     )

@@ -83,8 +83,7 @@ def view_tile(
     except QueryError:
         return replace(shell, status="unavailable", message=OUTDATED)
     if isinstance(answer, Pending):
-        waited_s = max(0, int((now - answer.queued_at).total_seconds()))
-        return replace(shell, run_id=answer.run_id, waited_s=waited_s)
+        return replace(shell, run_id=answer.run_id, progress=answer.told(now=now).capitalize())
     if not answer.rows and actor.support is not None and not actor.support.sees_values:
         return replace(shell, status="unavailable", message=HIDDEN)
     return _finished(shell, answer, choices)

@@ -98,7 +98,7 @@ class TileView:
     url: str
     message: str = ""
     run_id: UUID | None = None
-    waited_s: int = 0
+    progress: str = ""
     headline: Headline | None = None
     table: Table | None = None
     spec: Mapping[str, object] | None = None

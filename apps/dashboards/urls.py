@@ -13,6 +13,7 @@ urlpatterns = [
     path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/chart.svg", views.tile_svg, name="tile_svg"),
     path("dashboards/<slug:slug>/tiles/<uuid:tile_id>/why/", views.tile_why, name="tile_why"),
     path("dashboards/<slug:slug>/filters/<slug:key>/options/", views.filter_options, name="filter_options"),
+    path("runs/<uuid:run_id>/progress/", views.run_progress, name="run_progress"),
     path("runs/<uuid:run_id>/cancel/", views.cancel_run, name="cancel_run"),
     path("view-as/", view_as.people, name="view_as"),
     path("view-as/start/", view_as.start, name="start_view"),

@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.access.types import Actor
@@ -16,7 +17,7 @@ from apps.dashboards.tiles import refresh_tiles, view_tile
 from apps.dashboards.types import DashboardPage
 from apps.dashboards.why import why_tile
 from apps.queries import services as queries
-from apps.queries.errors import UnknownRunError
+from apps.queries.errors import QueryFailedError, UnknownRunError
 
 TILE_WAIT_S = 0.4
 LAST_PAGE = 10_000
@@ -126,6 +127,19 @@ def filter_options(request: ActorRequest, slug: str, key: str) -> HttpResponse:
     return render(request, "dashboards/_filter_options.html", {"options": options})
 
 
+@require_GET
+def run_progress(request: ActorRequest, run_id: UUID) -> HttpResponse:
+    """Say how far a run of the reader's is; when it has ended, tell the tile around it to fetch itself."""
+    now = timezone.now()
+    try:
+        found = queries.progress(request.actor, run_id, now=now)
+    except UnknownRunError as error:
+        raise Http404 from error
+    if found is None:
+        return HttpResponse(status=204, headers={"HX-Trigger": "run-ended"})
+    return HttpResponse(escape(found.told(now=now).capitalize()))
+
+
 @require_POST
 def cancel_run(request: ActorRequest, run_id: UUID) -> HttpResponse:
     """Stop a run of the reader's; the tile's next look finds it cancelled."""
@@ -133,6 +147,8 @@ def cancel_run(request: ActorRequest, run_id: UUID) -> HttpResponse:
         queries.cancel_run(request.actor, run_id, now=timezone.now())
     except UnknownRunError as error:
         raise Http404 from error
+    except QueryFailedError as error:
+        return HttpResponse(error.message, status=503, content_type="text/plain")
     return HttpResponse(status=204)
 
 

@@ -79,7 +79,7 @@ def start_identity_provider(processes: Processes) -> None:
 
 
 def start_worker(processes: Processes) -> None:
-    command = [str(BIN / "celery"), "-A", "omni", "worker", "--beat", "--concurrency", "2", "--loglevel", "WARNING",
+    command = [str(BIN / "celery"), "-A", "omni", "worker", "--beat", "--concurrency", "4", "--loglevel", "WARNING",
                "--without-gossip", "--without-mingle"]  # fmt: skip
     processes.start("worker", command, OMNI_PROCESS="worker")
 

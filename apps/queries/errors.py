@@ -14,6 +14,9 @@ TEXTS = {
     "query_failed": "The source database could not answer this query.",
     "forbidden": "You may not ask this any more.",
     "changed": "Your access or the data model changed while the query was waiting. Ask again.",
+    "no_queue": "Questions cannot be passed to a worker at the moment. What is kept is still shown; ask again shortly.",
+    "too_many_waiting": "Too many queries are waiting already. Ask again when some of them have ended.",
+    "no_space": "The answer could not be stored: there is no room for it at the moment.",
     "lost": "The worker that ran this query was lost. Ask again.",
 }
 
@@ -25,6 +28,10 @@ class QueryFailedError(Exception):
         super().__init__(message or TEXTS.get(code, TEXTS["query_failed"]))
         self.code = code
         self.message = message or TEXTS.get(code, TEXTS["query_failed"])
+
+
+class SupersededError(Exception):
+    """Another worker has this run by now, or it has ended: whoever holds it no longer says nothing about it."""
 
 
 class UnknownCachePolicyError(LookupError):

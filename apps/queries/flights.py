@@ -1,5 +1,6 @@
 """Single-flight and wake-ups through Redis: ids and flags only, never data."""
 
+import logging
 import time
 from functools import lru_cache
 from typing import Any
@@ -10,12 +11,13 @@ from django.conf import settings
 
 from apps.tenants.binding import bound_tenant_id
 
-FLIGHT_S = 180
+logger = logging.getLogger(__name__)
 DONE_S = 600
 
 
 @lru_cache(maxsize=1)
-def _client() -> "redis.Redis":
+def client() -> "redis.Redis":
+    """Return this process's client."""
     return redis.Redis.from_url(settings.OMNI_REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
 
 
@@ -26,27 +28,35 @@ def _flight(cache_key: str) -> str:
 def lead_or_follow(cache_key: str, run_id: UUID) -> UUID:
     """Return the run that leads: this one, or the one that is on its way with the same governed query."""
     name = _flight(cache_key)
-    if _client().set(name, str(run_id), nx=True, ex=FLIGHT_S):
+    if client().set(name, str(run_id), nx=True, ex=settings.OMNI_RUN_LIFETIME_S):
         return run_id
-    leader: Any = _client().get(name)
+    leader: Any = client().get(name)
     if leader is None:  # it landed between the two calls
         return lead_or_follow(cache_key, run_id)
     return UUID(bytes(leader).decode())
 
 
 def land(cache_key: str, run_id: UUID) -> None:
-    """Say that a run has ended, and let the next one lead."""
-    client, name = _client(), _flight(cache_key)
-    client.set(f"omni:done:{run_id}", 1, ex=DONE_S)
-    if client.get(name) == str(run_id).encode():
-        client.delete(name)
+    """Say that a run has ended, and let the next one lead. Without Redis those who wait look for themselves."""
+    try:
+        client().set(f"omni:done:{run_id}", 1, ex=DONE_S)
+        client().delete(f"omni:rows:{run_id}")
+        free(cache_key, run_id)
+    except redis.RedisError:
+        logger.warning("Redis was not told that run %s has ended", run_id)
+
+
+def free(cache_key: str, run_id: UUID) -> None:
+    """Let another run lead where this one does."""
+    name = _flight(cache_key)
+    if client().get(name) == str(run_id).encode():
+        client().delete(name)
 
 
 def wait(run_id: UUID, wait_s: float) -> bool:
-    """Wait for a run to end; say whether it has."""
+    """Wait for a run to end; say whether it has. Without Redis nobody can say, and the time is waited for."""
     deadline, pause = time.monotonic() + wait_s, 0.002
-    name = f"omni:done:{run_id}"
-    while not _client().exists(name):
+    while not _has_landed(run_id):
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
@@ -55,9 +65,28 @@ def wait(run_id: UUID, wait_s: float) -> bool:
     return True
 
 
+def _has_landed(run_id: UUID) -> bool:
+    try:
+        return bool(client().exists(f"omni:done:{run_id}"))
+    except redis.RedisError:
+        return False
+
+
 def ask_to_cancel(run_id: UUID) -> None:
-    _client().set(f"omni:cancel:{run_id}", 1, ex=DONE_S)
+    """Wish that a run be cancelled at its source."""
+    client().set(f"omni:cancel:{run_id}", 1, ex=DONE_S)
+
+
+def tell_rows(run_id: UUID, rows: int) -> None:
+    """Say how many rows of a run have come so far."""
+    client().set(f"omni:rows:{run_id}", rows, ex=DONE_S)
+
+
+def rows_so_far(run_id: UUID) -> int | None:
+    """Return how many rows of a run have come; None when nobody has said."""
+    found: Any = client().get(f"omni:rows:{run_id}")
+    return None if found is None else int(found)
 
 
 def is_asked_to_cancel(run_id: UUID) -> bool:
-    return bool(_client().exists(f"omni:cancel:{run_id}"))
+    return bool(client().exists(f"omni:cancel:{run_id}"))

@@ -36,12 +36,15 @@ class QueryRun(TenantOwnedModel):
     error_code = models.CharField(max_length=40, blank=True)
     error_text = models.CharField(max_length=300, blank=True)
     row_count = models.PositiveIntegerField(null=True)
+    priority = models.PositiveSmallIntegerField(default=0, help_text="0 interactive, 1 background")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="how often a worker has begun it")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
 
     class Meta:
+        verbose_name, verbose_name_plural = "running query", "running queries"
         indexes = (
             models.Index(fields=("tenant", "expires_at")),
             models.Index(fields=("tenant", "state", "-created_at")),

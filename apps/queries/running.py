@@ -2,41 +2,77 @@
 
 import json
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+import psycopg
+import redis
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from apps.access.selectors import actor_from_reference
 from apps.connections.selectors import open_source
-from apps.queries import flights, store
-from apps.queries.errors import TEXTS
+from apps.queries import flights, line, store
+from apps.queries.errors import TEXTS, SupersededError
+from apps.queries.line import Lease
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
+from apps.queries.watching import Watch, watched
 from apps.semantic.errors import SemanticError
 from apps.vault.errors import VaultError
 from apps.vault.services import open_sealed
 from apps.warehouses.errors import WarehouseError
-from apps.warehouses.types import Limits, Warehouse
+from apps.warehouses.types import Limits
 
 logger = logging.getLogger(__name__)
-CANCEL_POLL_S = 0.2
 ENDED = (QueryRun.State.DONE, QueryRun.State.FAILED, QueryRun.State.CANCELLED)
+MAX_ATTEMPTS = 2
+NO_SPACE = (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory, psycopg.errors.ConfigurationLimitExceeded)
 
 
-def execute(run_id: UUID, *, now: datetime) -> None:
-    """Execute a queued run; one that has ended is left alone. Whatever happens, those who wait are told."""
-    run = QueryRun.objects.filter(pk=run_id).first()
-    if run is None or run.state in ENDED:
+def execute(run_id: UUID, *, now: datetime, lease: Lease | None = None) -> None:
+    """Execute a queued run; one that has begun or ended is left alone. Whatever happens, those who wait are told.
+
+    A run that is dropped because our own database is gone is looked after later: it is begun once more, then fails.
+    """
+    run = QueryRun.objects.filter(pk=run_id, state=QueryRun.State.QUEUED, expires_at__gt=now).first()
+    if run is None:
         return
+    if lease is None:  # it did not come through the line
+        lease = line.hold(run_id)
+        try:
+            _execute_and_tell(run, lease, now)
+        finally:
+            line.leave(lease)
+    else:
+        _execute_and_tell(run, lease, now)
+
+
+def _execute_and_tell(run: QueryRun, lease: Lease, now: datetime) -> None:
+    try:
+        _execute(run, lease, now)
+    except SupersededError:
+        logger.warning("run %s is no longer this worker's", run.pk)
+        return
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        if not isinstance(error.__cause__, NO_SPACE):
+            logger.exception("run %s was dropped", run.pk)
+            _drop(lease)
+            return
+        logger.error("run %s: the database has no room for its answer", run.pk)
+        _end(run, QueryRun.State.FAILED, "no_space")
+    flights.land(run.cache_key, run.pk)
+
+
+def _execute(run: QueryRun, lease: Lease, now: datetime) -> None:
     try:
         plan = _begin(run, now)
         if plan is not None:
-            _ask(run, plan)
+            _ask(run, plan, lease)
+    except (SupersededError, OperationalError, InterfaceError):
+        raise
     except WarehouseError as error:
         _end(run, QueryRun.State.CANCELLED if error.code == "cancelled" else QueryRun.State.FAILED, error.code)
     except (SemanticError, VaultError):
@@ -45,29 +81,52 @@ def execute(run_id: UUID, *, now: datetime) -> None:
     except Exception:  # the person who waits is told, whatever it was; the log has the rest
         logger.exception("run %s failed", run.pk)
         _end(run, QueryRun.State.FAILED, "query_failed")
-    finally:
-        flights.land(run.cache_key, run.pk)
+
+
+def _drop(lease: Lease) -> None:
+    try:
+        line.lose(lease)
+    except redis.RedisError:
+        logger.warning("Redis was not told that run %s was dropped", lease.run_id)
 
 
 @transaction.atomic
 def _begin(run: QueryRun, now: datetime) -> QueryPlan | None:
-    if flights.is_asked_to_cancel(run.pk):
-        _end(run, QueryRun.State.CANCELLED, "cancelled")
-        return None
+    """Claim the run, once and for all other workers, and plan it with the rights of now.
+
+    Raises:
+        SupersededError: another worker has claimed it.
+    """
+    claim = {"state": QueryRun.State.RUNNING, "attempts": F("attempts") + 1, "started_at": now}
+    if not _update(run, **claim):
+        raise SupersededError
+    plan = _plan(run, now)
+    if plan is not None:
+        run.state, run.attempts = QueryRun.State.RUNNING, run.attempts + 1
+    return plan
+
+
+def _plan(run: QueryRun, now: datetime) -> QueryPlan | None:
+    """Return what is to be asked, or end the run."""
     kind = "support" if run.support_session_id else "token" if run.token_id else "person"
     actor = actor_from_reference(
         kind, user_id=run.user_id, token_id=run.token_id, support_session_id=run.support_session_id,
         view_session_id=run.view_session_id, now=now,
     )  # fmt: skip
-    if actor is None:
-        _end(run, QueryRun.State.FAILED, "forbidden")
-        return None
-    plan = plan_query(actor, as_query(sealed_question(run)), now=now)
-    if plan.cache_key != run.cache_key:
-        _end(run, QueryRun.State.FAILED, "changed")
-        return None
-    QueryRun.objects.filter(pk=run.pk).update(state=QueryRun.State.RUNNING, started_at=now)
-    return plan
+    plan = plan_query(actor, as_query(sealed_question(run)), now=now) if actor is not None else None
+    if plan is not None and plan.cache_key == run.cache_key and not _is_unwanted(run):
+        return plan
+    code = "forbidden" if plan is None else "changed" if plan.cache_key != run.cache_key else "cancelled"
+    state = QueryRun.State.CANCELLED if code == "cancelled" else QueryRun.State.FAILED
+    QueryRun.objects.filter(pk=run.pk).update(**_ending(state, code))
+    return None
+
+
+def _is_unwanted(run: QueryRun) -> bool:
+    try:
+        return flights.is_asked_to_cancel(run.pk)
+    except redis.RedisError:
+        return False
 
 
 def sealed_question(run: QueryRun) -> dict[str, object]:
@@ -77,44 +136,41 @@ def sealed_question(run: QueryRun) -> dict[str, object]:
     return question
 
 
-def _ask(run: QueryRun, plan: QueryPlan) -> None:
+def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
     """Ask the source; no transaction of ours is open meanwhile."""
-    connection = plan.connection
-    limits = Limits(plan.compiled.row_limit + 1, connection.max_bytes, connection.timeout_s)
     asked_at = timezone.now()
-    source = open_source(connection)
+    source = open_source(plan.connection)
     try:
-        with _cancellable(run.pk, source):
+        with watched(lease, source) as watch:
+            limits = limits_of(plan, watch)
             result = source.execute(plan.compiled.sql, plan.compiled.parameters, limits)
     finally:
         source.close()
     now = timezone.now()
     with transaction.atomic():
         rows = store.write(plan, result, asked_at=asked_at, now=now)
-        QueryRun.objects.filter(pk=run.pk).update(state=QueryRun.State.DONE, row_count=rows, finished_at=now)
+        if not _update(run, state=QueryRun.State.DONE, row_count=rows, finished_at=now):
+            raise SupersededError  # nothing of it is kept
 
 
-@contextmanager
-def _cancellable(run_id: UUID, source: Warehouse) -> Iterator[None]:
-    """Watch for a wish to cancel while the source works, and cancel there."""
-    is_over = threading.Event()
+def limits_of(plan: QueryPlan, watch: Watch) -> Limits:
+    """Return what the source may take and give: one row more than wanted, so that a cut can be seen."""
+    link = plan.connection
+    return Limits(plan.compiled.row_limit + 1, link.max_bytes, link.timeout_s, cuts_bytes=True, on_rows=watch.came)
 
-    def watch() -> None:
-        while not is_over.wait(CANCEL_POLL_S):
-            if flights.is_asked_to_cancel(run_id):
-                source.cancel()
-                return
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        watcher.join()
+def _update(run: QueryRun, **changes: object) -> bool:
+    """Change the run if it is still as this worker knows it: nobody has ended it or begun it again."""
+    mine = QueryRun.objects.filter(pk=run.pk, state=run.state, attempts=run.attempts)
+    return bool(mine.update(**changes))
 
 
 def _end(run: QueryRun, state: str, code: str) -> None:
-    QueryRun.objects.filter(pk=run.pk).update(
-        state=state, error_code=code, error_text=TEXTS.get(code, TEXTS["query_failed"]), finished_at=timezone.now()
-    )
+    _update(run, **_ending(state, code))
+
+
+def _ending(state: str, code: str) -> dict[str, object]:
+    return {
+        "state": state, "error_code": code, "error_text": TEXTS.get(code, TEXTS["query_failed"]),
+        "finished_at": timezone.now(),
+    }  # fmt: skip

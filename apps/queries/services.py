@@ -1,7 +1,7 @@
 """The one path from a question to data."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pyarrow as pa
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.access.types import Actor
@@ -17,10 +18,11 @@ from apps.audit.services import record
 from apps.governance.selectors import permission_facts
 from apps.queries import flights, store
 from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
+from apps.queries.line import Priority
+from apps.queries.lining import lead_or_follow, line_up, pending, withdraw
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
-from apps.queries.tasks import execute_run
 from apps.queries.types import Answer, CacheInfo, Pending
 from apps.semantic.errors import MalformedQueryError, QueryError
 from apps.semantic.query.types import SemanticQuery
@@ -32,11 +34,16 @@ RETRIED = ("forbidden", "cancelled", "changed", "lost")
 
 
 def answer(
-    actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime, wait_s: float = 0.4
+    actor: Actor,
+    query: SemanticQuery | dict[str, Any],
+    *,
+    now: datetime,
+    wait_s: float = 0.4,
+    priority: Priority = Priority.INTERACTIVE,
 ) -> Answer | Pending:
     """Answer one question for one actor, from the cache or through the worker.
 
-    Waits at most ``wait_s`` seconds, outside of any transaction.
+    Waits at most ``wait_s`` seconds, outside of any transaction. Background questions let interactive ones go first.
 
     Raises:
         QueryError: the question cannot be asked by this actor.
@@ -54,7 +61,7 @@ def answer(
         found = store.read_noted(plan, by=actor, now=now)
         if found is not None:
             return found
-    return _through_worker(actor, plan, query, now, wait_s)
+    return _through_worker(actor, plan, query, now, wait_s, priority)
 
 
 def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime) -> bool:
@@ -72,9 +79,14 @@ def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetim
 
 
 def _through_worker(
-    actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, wait_s: float
+    actor: Actor,
+    plan: QueryPlan,
+    query: SemanticQuery | dict[str, Any],
+    now: datetime,
+    wait_s: float,
+    priority: Priority,
 ) -> Answer | Pending:
-    run = _queue(actor, plan, query, now)
+    run = _queue(actor, plan, query, now, priority)
     deadline = timezone.now() + timedelta(seconds=wait_s)
     flights.wait(run.leader_id or run.pk, wait_s)
     return _outcome(actor, plan, run, query, now, max(0.0, (deadline - timezone.now()).total_seconds()))
@@ -90,7 +102,7 @@ def _outcome(
 ) -> Answer | Pending:
     """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
     with transaction.atomic():
-        leader = QueryRun.objects.filter(pk=run.leader_id or run.pk).first()
+        leader = _with_source().filter(pk=run.leader_id or run.pk).first()
         own = QueryRun.objects.filter(pk=run.pk).first()
         if own is None or own.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
@@ -99,10 +111,11 @@ def _outcome(
             if found is not None:
                 return _fresh(actor, plan, found, own, now)
     if leader is not None and leader.state not in ENDED:
-        return Pending(run.pk, leader.state, run.created_at)
+        return pending(run, leader)
     code = leader.error_code if leader is not None and leader.state != QueryRun.State.DONE else "lost"
     if run.leader_id is not None and code in RETRIED:
-        return _through_worker(actor, plan, query, now, remaining_s)
+        flights.free(plan.cache_key, run.leader_id)
+        return _through_worker(actor, plan, query, now, remaining_s, Priority(run.priority))
     raise QueryFailedError(code)
 
 
@@ -118,12 +131,14 @@ def _fresh(actor: Actor, plan: QueryPlan, found: Answer, own: QueryRun, now: dat
     return fresh
 
 
-def _queue(actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime) -> QueryRun:
+def _queue(
+    actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, priority: Priority
+) -> QueryRun:
     """Queue a run, or one that follows the run of the same governed query."""
     if isinstance(query, SemanticQuery):
         raise TypeError("a question that may have to wait is given in its public form")
     run_id = uuid4()
-    leader = flights.lead_or_follow(plan.cache_key, run_id)
+    leader = lead_or_follow(plan.cache_key, run_id)
     question = json.dumps(query, default=str).encode()
     with transaction.atomic():
         run = QueryRun.objects.create(
@@ -139,13 +154,39 @@ def _queue(actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any],
             cache_key=plan.cache_key,
             policy_fingerprint=plan.governed.scope.fingerprint,
             sealed_query=seal(question, table="queries_queryrun", row=run_id, column="sealed_query"),
+            priority=priority,
             created_at=now,
             expires_at=now + timedelta(seconds=settings.OMNI_RUN_LIFETIME_S),
         )
-        if leader == run_id:
-            tenant_id = str(actor.tenant_id)
-            transaction.on_commit(lambda: execute_run.delay(str(run_id), tenant_id=tenant_id))
+    line_up(run, plan.connection, now=now)
     return run
+
+
+def progress(actor: Actor, run_id: UUID, *, now: datetime) -> Pending | None:
+    """Say how far the actor's run is, None when it has ended: one look at the runs, and nothing of its answer.
+
+    Raises:
+        UnknownRunError: no such run of theirs.
+    """
+    leader_id = QueryRun.objects.filter(pk=run_id).values("leader_id")
+    found = {run.pk: run for run in _with_source().filter(Q(pk=run_id) | Q(pk__in=leader_id), expires_at__gt=now)}
+    run = found.get(run_id)
+    if run is None or not _is_own(actor, run):
+        raise UnknownRunError(run_id)
+    leader = found.get(run.leader_id or run.pk)
+    if leader is None or {run.state, leader.state} & {*ENDED}:
+        return None
+    return pending(run, leader)
+
+
+def _with_source() -> QuerySet[QueryRun]:
+    return QueryRun.objects.select_related("dataset__data_model")
+
+
+def _is_own(actor: Actor, run: QueryRun) -> bool:
+    mine = (actor.user_id, actor.token_id, actor.support_session_id, actor.view_session_id)
+    its = (run.user_id, run.token_id, run.support_session_id, run.view_session_id)
+    return actor.is_authenticated and mine == its
 
 
 def own_run(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun:
@@ -154,11 +195,8 @@ def own_run(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun:
     Raises:
         UnknownRunError: there is none, or it is somebody else's, or it has expired.
     """
-    run = QueryRun.objects.filter(
-        pk=run_id, user_id=actor.user_id, token_id=actor.token_id, support_session_id=actor.support_session_id,
-        view_session_id=actor.view_session_id, expires_at__gt=now,
-    ).first()  # fmt: skip
-    if run is None or not actor.is_authenticated:
+    run = _with_source().filter(pk=run_id, expires_at__gt=now).first()
+    if run is None or not _is_own(actor, run):
         raise UnknownRunError(run_id)
     return run
 
@@ -187,15 +225,30 @@ def cancel_run(actor: Actor, run_id: UUID, *, now: datetime) -> None:
     Raises:
         UnknownRunError: no such run of theirs.
     """
-    run = own_run(actor, run_id, now=now)
+    _cancel(own_run(actor, run_id, now=now), by=actor, now=now)
+
+
+@transaction.atomic
+def cancel_somebodys(run_ids: Iterable[UUID], *, by: Actor, now: datetime) -> int:
+    """Cancel runs of whomever, as an administrator; return how many had not ended. Who follows them asks anew.
+
+    Raises:
+        QueryFailedError: ``no_queue``: the workers cannot be told.
+    """
+    found = _with_source().filter(pk__in=list(run_ids), expires_at__gt=now).exclude(state__in=ENDED)
+    return sum(_cancel(run, by=by, now=now, facts={"asked_by": run.actor_label}) for run in found)
+
+
+def _cancel(run: QueryRun, *, by: Actor, now: datetime, facts: dict[str, str] | None = None) -> bool:
     if run.state in ENDED:
-        return
+        return False
     if run.leader_id is None:
-        flights.ask_to_cancel(run.pk)
+        withdraw(run)
     QueryRun.objects.filter(pk=run.pk).exclude(state__in=ENDED).update(
         state=QueryRun.State.CANCELLED, error_code="cancelled", finished_at=now
     )
-    record("queries.query_cancelled", run, by=actor, now=now)
+    record("queries.query_cancelled", run, by=by, now=now, facts=facts)
+    return True
 
 
 @transaction.atomic

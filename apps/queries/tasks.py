@@ -1,15 +1,53 @@
-"""Tasks carry ids; the tenant is bound by their base class."""
+"""Tasks carry ids; the tenant is bound by their base class, or by the line that names it."""
 
+import logging
 from uuid import UUID
 
+import redis
 from celery import shared_task
 from django.utils import timezone
+from kombu.exceptions import KombuError
 
-from apps.queries import running
+from apps.queries import line, recovering, running
+from apps.queries.line import Lease
+from apps.tenants.binding import bound_tenant_id
 from apps.tenants.tasks import TenantTask
+
+logger = logging.getLogger(__name__)
+LAST_RESORT_S = 3600
+"""after which the process of a run is killed that neither its own limit, nor cancelling, nor cutting its line has ended"""
 
 
 @shared_task(base=TenantTask, name="queries.execute_run", acks_late=True)
-def execute_run(run_id: str) -> None:
-    """Execute a queued run; a finished run is left alone."""
-    running.execute(UUID(run_id), now=timezone.now())
+def execute_run(run_id: str, connection: str = "", token: str = "") -> None:
+    """Execute a queued run; one that has begun or ended is left alone."""
+    lease = Lease(bound_tenant_id(), connection, UUID(run_id), token) if token else None
+    running.execute(UUID(run_id), now=timezone.now(), lease=lease)
+
+
+@shared_task(name="queries.run_next", acks_late=True, time_limit=LAST_RESORT_S)
+def run_next() -> None:
+    """Execute the run whose turn it is. The message says that there may be one; the line says which."""
+    lease = line.take()
+    if lease is None:
+        return
+    try:
+        execute_run(str(lease.run_id), lease.connection, lease.token, tenant_id=str(lease.tenant_id))
+    finally:
+        _give_back(lease)
+
+
+def _give_back(lease: Lease) -> None:
+    """Free the slot and have the next run taken. Without Redis the lease ends by itself, and the beat sends for workers."""
+    try:
+        if line.leave(lease):
+            run_next.delay()
+    except (redis.RedisError, KombuError):
+        logger.warning("Redis is away; the slot of run %s is free when its lease ends", lease.run_id)
+
+
+@shared_task(name="queries.look_after_runs", acks_late=True)
+def look_after_runs(everything: bool = False) -> None:
+    """Begin lost runs once more, and put runs that wait back into a line that was lost; safe to deliver twice."""
+    for _ in range(recovering.look_after(everything=everything, now=timezone.now())):
+        run_next.delay()

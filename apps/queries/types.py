@@ -111,11 +111,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The answer is on its way."""
+    """The answer is on its way. ``position`` is its place in the tenant's line, ``rows`` are those that have come."""
 
     run_id: UUID
     state: str
     queued_at: datetime
+    started_at: datetime | None = None
+    position: int | None = None
+    rows: int | None = None
+
+    def told(self, *, now: datetime) -> str:
+        """Return how far it is, in words."""
+        if self.started_at is None:
+            waits = f"waiting, place {self.position} in line" if self.position else "waiting for a worker"
+            return f"{waits}, for {_seconds(self.queued_at, now)} s"
+        came = f", {self.rows:,} rows so far" if self.rows else ""
+        return f"running for {_seconds(self.started_at, now)} s{came}"
+
+
+def _seconds(since: datetime, now: datetime) -> int:
+    return max(0, int((now - since).total_seconds()))
 
 
 def _cell(value: Any) -> Any:

@@ -16,6 +16,7 @@ from apps.queries import services
 from apps.queries.bodies import TooLargeError, json_body
 from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.explaining import explained, explained_person
+from apps.queries.line import Priority
 from apps.queries.listing import field_body
 from apps.queries.planning import as_query
 from apps.queries.policies import DASHBOARDS_ONLY, may_ask
@@ -98,7 +99,7 @@ def query(request: HttpRequest) -> HttpResponse:
     question, now = json_body(request), timezone.now()
     if "no-cache" in request.headers.get("Cache-Control", ""):
         refresh_whole(_actor(request), question, now=now)
-    outcome = whole_answer(_actor(request), question, now=now, wait_s=wait_s)
+    outcome = whole_answer(_actor(request), question, now=now, wait_s=wait_s, priority=_priority(request))
     return _respond(outcome, kind)
 
 
@@ -125,6 +126,11 @@ def explain_query(request: HttpRequest) -> HttpResponse:
     return JsonResponse(public(found, sql=sql))
 
 
+def _priority(request: HttpRequest) -> Priority:
+    is_background = request.headers.get("Omni-Priority") == "background"
+    return Priority.BACKGROUND if is_background else Priority.INTERACTIVE
+
+
 def _accepted(request: HttpRequest) -> str | None:
     accepted = request.headers.get("Accept", "*/*")
     if "*/*" in accepted or JSON in accepted or "application/*" in accepted:
@@ -135,7 +141,11 @@ def _accepted(request: HttpRequest) -> str | None:
 def _respond(outcome: Answer | Pending, kind: str, *, is_poll: bool = False) -> HttpResponse:
     if isinstance(outcome, Pending):
         location = f"/api/v1/runs/{outcome.run_id}"
-        body = {"run_id": outcome.run_id, "state": outcome.state, "queued_at": outcome.queued_at}
+        body = {
+            "run_id": outcome.run_id, "state": outcome.state, "queued_at": outcome.queued_at,
+            "started_at": outcome.started_at, "position": outcome.position, "rows": outcome.rows,
+            "progress": outcome.told(now=timezone.now()),
+        }  # fmt: skip
         headers = {"Location": location, "Retry-After": "1"}
         return JsonResponse(body, status=200 if is_poll else 202, headers=headers)
     if kind == CSV:
@@ -144,7 +154,10 @@ def _respond(outcome: Answer | Pending, kind: str, *, is_poll: bool = False) -> 
         content = outcome.to_arrow()
     else:
         content = outcome.to_json()
-    headers = {"Omni-Policy-Fingerprint": outcome.policy_fingerprint}
+    headers = {
+        "Omni-Policy-Fingerprint": outcome.policy_fingerprint,
+        "Omni-Truncated": str(outcome.is_truncated).lower(),
+    }
     if kind != JSON:
         headers["Content-Disposition"] = f"attachment; filename=answer.{'csv' if kind == CSV else 'arrows'}"
     return HttpResponse(content, content_type=kind, headers=headers)

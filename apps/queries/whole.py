@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.access.types import Actor
 from apps.governance.selectors import governed_by_name
 from apps.queries import services
+from apps.queries.line import Priority
 from apps.queries.planning import as_query
 from apps.queries.running import sealed_question
 from apps.queries.types import Answer, Pending
@@ -19,14 +20,21 @@ from apps.semantic.query.types import SemanticQuery
 from apps.semantic.query.writing import public_form
 
 
-def whole_answer(actor: Actor, query: dict[str, Any], *, now: datetime, wait_s: float = 0.4) -> Answer | Pending:
+def whole_answer(
+    actor: Actor,
+    query: dict[str, Any],
+    *,
+    now: datetime,
+    wait_s: float = 0.4,
+    priority: Priority = Priority.INTERACTIVE,
+) -> Answer | Pending:
     """Answer a question with its totals; pending until all of it is there.
 
     Raises:
         QueryError, QueryFailedError: as :func:`apps.queries.services.answer`, for any of the parts.
     """
     deadline = timezone.now().timestamp() + wait_s
-    found = services.answer(actor, query, now=now, wait_s=wait_s)
+    found = services.answer(actor, query, now=now, wait_s=wait_s, priority=priority)
     if isinstance(found, Pending):
         return found
     return _with_parts(actor, found, as_query(query), now, deadline)
@@ -38,6 +46,9 @@ def whole_run(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0)
     Raises:
         UnknownRunError, QueryError, QueryFailedError: as :func:`apps.queries.services.run_state`.
     """
+    on_its_way = services.progress(actor, run_id, now=now) if not wait_s else None
+    if on_its_way is not None:
+        return on_its_way
     with transaction.atomic():
         question = sealed_question(services.own_run(actor, run_id, now=now))
     deadline = timezone.now().timestamp() + wait_s
@@ -76,6 +87,6 @@ def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime
         remaining_s = max(0.0, deadline - timezone.now().timestamp())
         answer = services.answer(actor, public_form(part), now=now, wait_s=remaining_s)
         if isinstance(answer, Pending):
-            return Pending(found.query_id, answer.state, answer.queued_at)
+            return replace(answer, run_id=found.query_id)
         parts[name] = answer
     return replace(found, pivots=query.pivots, limit=query.limit, **parts)  # type: ignore[arg-type]  # names of fields

@@ -43,11 +43,15 @@ def _chunks(
     while chunk := list(islice(source, CHUNK_ROWS)):
         room = limits.max_rows - count
         count += len(chunk)
+        limits.came(count)
         answer.is_truncated = count > limits.max_rows
         arrays = [field.convert(values) for field, values in zip(fields, zip(*chunk, strict=True), strict=True)]
         size += sum(array.nbytes for array in arrays)
         if size > limits.max_bytes:
-            raise WarehouseError("too_large")
+            if not limits.cuts_bytes or count == len(chunk):
+                raise WarehouseError("too_large")
+            answer.is_truncated = True
+            return
         yield pa.RecordBatch.from_arrays(arrays, schema=answer.schema).slice(0, room)
         if answer.is_truncated:
             return

@@ -121,6 +121,7 @@ class DuckDBWarehouse:
             "parameters": list(parameters),
             "max_rows": limits.max_rows,
             "max_bytes": limits.max_bytes,
+            "cuts_bytes": limits.cuts_bytes,
         }
         body = json.dumps(request).encode()
         try:
@@ -134,6 +135,7 @@ class DuckDBWarehouse:
         while (batch := self._batch(limits)) is not None:
             size += batch.nbytes
             rows += batch.num_rows
+            limits.came(rows)
             if batch.schema != answer.schema or rows > limits.max_rows or size > limits.max_bytes:
                 raise self._broken("more, or other things, than were asked for")
             yield batch

@@ -2,7 +2,7 @@
 imports nothing of it.
 
 Requests come on standard input, answers go to standard output; both are frames of a kind (one byte), a length (four
-bytes) and a body. A request is JSON ``{sql, parameters, max_rows, max_bytes}``. An answer is ``B`` frames, each a whole
+bytes) and a body. A request is JSON ``{sql, parameters, max_rows, max_bytes, cuts_bytes}``. An answer is ``B`` frames, each a whole
 Arrow IPC stream of one batch (the first one has no rows), then ``D`` with ``1`` when it was cut, or ``E`` with an error's
 code. The first frame of all is ``R`` (ready) or ``E``.
 """
@@ -126,14 +126,27 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], answ
         _send_batch(answers, plain(pa.RecordBatch.from_pylist([], schema=reader.schema), names))
         for batch in reader:
             found = plain(batch.slice(0, request["max_rows"] - rows), names)
+            room = request["max_bytes"] - size
+            if found.nbytes > room:
+                fitting = _fitting(found, room) if request["cuts_bytes"] else 0
+                if rows + fitting == 0 or not request["cuts_bytes"]:
+                    raise RefusedError("too_large")
+                _send_batch(answers, found.slice(0, fitting))
+                return True
             rows += batch.num_rows
             size += found.nbytes
-            if size > request["max_bytes"]:
-                raise RefusedError("too_large")
             _send_batch(answers, found)
             if rows > request["max_rows"]:
                 return True
     return False
+
+
+def _fitting(batch: pa.RecordBatch, room: int) -> int:
+    """Return how many of the batch's first rows take no more bytes than there is room."""
+    rows = int(batch.num_rows)
+    while rows and batch.slice(0, rows).nbytes > room:
+        rows //= 2
+    return rows
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]) -> duckdb.DuckDBPyRelation:

@@ -72,6 +72,8 @@ UNION ALL (SELECT 'writes', CASE WHEN number > 1 THEN number || ' tables, ' || n
 UNION ALL (SELECT 'creates', string_agg(name, ', ') FROM places HAVING count(*) > 0)
 UNION ALL (SELECT 'elsewhere', string_agg(datname, ', ') FROM (SELECT datname FROM others LIMIT 5) o HAVING count(*) > 0)
 """
+FOLLOWS, FOLLOWS_SINCE = "; SET LOCAL client_connection_check_interval = '5s'", 14_00_00
+"""a statement ends soon after the worker that asked it, however that ended"""
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
 ODD_VALUE = "The answer has a date or time outside of the years 1 to 9999."
@@ -102,6 +104,7 @@ class PostgresWarehouse:
         self._connection.prepare_threshold = None
         for name, loader in LOADERS.items():
             self._connection.adapters.register_loader(name, loader)
+        self._follows = FOLLOWS if self._connection.info.server_version >= FOLLOWS_SINCE else ""
         self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
@@ -134,7 +137,7 @@ class PostgresWarehouse:
 
         The extended protocol takes one statement only.
         """
-        begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}").format(
+        begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}" + self._follows).format(
             sql.Literal(max(limits.timeout_s * 1000, 1))
         )
         with self._stopper.watched(limits.timeout_s + GRACE_S):

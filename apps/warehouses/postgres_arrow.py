@@ -69,18 +69,23 @@ def arrow_result(columns: Sequence[Column], rows: Iterable[Sequence[Any]], limit
     """
     parts: list[list[pa.Array[Any]]] = [[] for _ in columns]
     count = size = 0
+    is_cut = False
     source = iter(rows)
     while count <= limits.max_rows and (chunk := list(islice(source, CHUNK_ROWS))):
         count += len(chunk)
+        limits.came(count)
         for part, column, values in zip(parts, columns, zip(*chunk, strict=True), strict=True):
             array = _array(column, values)
             size += array.nbytes
             part.append(array)
         if size > limits.max_bytes:
-            raise WarehouseError("too_large")
+            if not limits.cuts_bytes or count == len(chunk):
+                raise WarehouseError("too_large")
+            parts, is_cut = [part[:-1] for part in parts], True
+            break
     arrays = [_joined(column, part) for column, part in zip(columns, parts, strict=True)]
     table = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
-    return ArrowResult(table.slice(0, limits.max_rows), count > limits.max_rows)
+    return ArrowResult(table.slice(0, limits.max_rows), is_cut or count > limits.max_rows)
 
 
 def fields_of(columns: Sequence[Column], first: Sequence[Sequence[Any]]) -> list[Field]:

@@ -7,7 +7,7 @@ source knows the zone) and text. Text is also what everything else becomes: a ti
 floats.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -39,11 +39,22 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rows and bytes of an answer, seconds at the source."""
+    """Rows and bytes of an answer, seconds at the source.
+
+    An answer of more bytes is refused, or, with ``cuts_bytes``, cut after the last rows that fit and said to be so;
+    it is refused all the same when not one row fits. ``on_rows`` is told how many rows have come so far.
+    """
 
     max_rows: int
     max_bytes: int
     timeout_s: int
+    cuts_bytes: bool = False
+    on_rows: Callable[[int], None] | None = field(default=None, compare=False, repr=False)
+
+    def came(self, rows: int) -> None:
+        """Say how many rows have come so far."""
+        if self.on_rows is not None:
+            self.on_rows(min(rows, self.max_rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ OMNI_SESSION_IDLE_MAX_MIN = env.number("OMNI_SESSION_IDLE_MAX_MIN", 12 * 60)
 OMNI_SESSION_MAX_MIN = env.number("OMNI_SESSION_MAX_MIN", 7 * 24 * 60)
 OMNI_TOKEN_MAX_DAYS = env.number("OMNI_TOKEN_MAX_DAYS", 366)
 OMNI_CONFIRM_MAX_MIN = env.number("OMNI_CONFIRM_MAX_MIN", 60)
+OMNI_TENANT_RUNNING_MAX = env.number("OMNI_TENANT_RUNNING_MAX", 8)
+OMNI_WAITING_MAX = env.number("OMNI_WAITING_MAX", 500)
+OMNI_BACKGROUND_BEHIND_S = env.number("OMNI_BACKGROUND_BEHIND_S", 60)
+OMNI_LEASE_S = env.number("OMNI_LEASE_S", 30)  # a worker that is silent for so long has lost its run
 OMNI_RATES = {
     "sign_in": env.text("OMNI_RATE_SIGN_IN", "60/minute"),
     "person": env.text("OMNI_RATE_PERSON", "30/minute"),
@@ -161,11 +165,16 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker for as long as it takes
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 10, "socket_connect_timeout": 2, "retry_on_timeout": False}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 CELERY_BEAT_SCHEDULE_FILENAME = str(OMNI_STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "purge-expired": {"task": "retention.purge_expired", "schedule": crontab()},
     "finish-rotations": {"task": "retention.finish_rotations", "schedule": crontab()},
     "place-audit-notes": {"task": "audit.place_notes", "schedule": 20.0},
+    "look-after-lost-runs": {"task": "queries.look_after_runs", "schedule": OMNI_LEASE_S / 2},
+    "put-back-waiting-runs": {"task": "queries.look_after_runs", "schedule": crontab(), "kwargs": {"everything": True}},
     "refresh-schemas": {"task": "connections.refresh_schemas", "schedule": crontab()},
 }
 

@@ -26,6 +26,8 @@ OF_NO_TENANT = {
     "retention.purge_expired": "the beat's purge: its service binds one tenant at a time",
     "retention.finish_rotations": "the beat's end of rotations: its service binds one tenant at a time",
     "audit.place_notes": "the beat's places for notes: it binds one tenant at a time",
+    "queries.run_next": "a worker that is free: the line says whose run it is, and that run's task binds its tenant",
+    "queries.look_after_runs": "the beat's look at lost runs: it binds one tenant at a time",
     "connections.refresh_schemas": "the beat's queueing of checks: one task per tenant and connection",
 }
 """Tasks that bind nobody."""
@@ -213,7 +215,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/tenants/postgresql/base.py": "sets it, for one transaction at a time",
         },
     ),
-    (is_thread, {"apps/queries/running.py": "watches for a wish to cancel; it asks Redis by the run's id and no database",
+    (is_thread, {"apps/queries/watching.py": "watches for a wish to cancel; it asks Redis by the run's id and no database",
             "apps/network/fetching.py": "cuts the sockets of one request when its time is over; reads nothing",
             "apps/warehouses/duckdb_child.py": "ends this child when its parent is gone; the child knows no database of ours",
             "apps/warehouses/mysql_line.py": "cuts one socket when its time is over; reads nothing",

@@ -191,6 +191,7 @@ TENANT = {
     "/dashboards/<slug:slug>/tiles/<uuid:tile_id>/chart.svg": Specimen(TILE, who="ann"),
     "/dashboards/<slug:slug>/tiles/<uuid:tile_id>/why/": Specimen(TILE, who="ann"),
     "/dashboards/<slug:slug>/filters/<slug:key>/options/": Specimen({"slug": "dashboard.slug", "key": "=status"}, query={"run": "run.pk"}, who="ann"),
+    "/runs/<uuid:run_id>/progress/": Specimen(RUN, who="ann", get=204),
     "/runs/<uuid:run_id>/cancel/": Specimen(RUN, who="ann", get=405, post=204),
     "/view-as/": Specimen(query={"q": "person.email"}),
     "/view-as/start/": Specimen(body={"person": "person.pk", "next": "=/"}, get=405, post=302, ends_session=True),

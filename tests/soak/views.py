@@ -101,9 +101,9 @@ def whose_task(wrong: str = "", key: str = "") -> str:
     """The same in a task; with a key, what was seen is left in Redis, and before it goes wrong that it will."""
     if wrong:
         if key:
-            flights._client().rpush(f"{key}:stopped", wrong)
+            flights.client().rpush(f"{key}:stopped", wrong)
         go_wrong(wrong)
     text = "\n".join(seen())
     if key:
-        flights._client().rpush(key, f"{bound_tenant_id()} {text}")
+        flights.client().rpush(key, f"{bound_tenant_id()} {text}")
     return text

@@ -47,6 +47,21 @@ def test_bytes_are_counted_over_the_whole_answer(source: Warehouse) -> None:
     assert caught.value.code == "too_large"
 
 
+def test_bytes_beyond_the_limit_are_cut_where_that_is_wanted_unless_no_row_fits(source: Warehouse) -> None:
+    wide = "SELECT n, repeat('x', 1000) AS t FROM (WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 900) SELECT n FROM r) s ORDER BY n"
+    for limit, most in ((500_000, 500), (10_000_000, 900)):
+        limits = Limits(100_000, limit, 20, cuts_bytes=True)
+        with source.stream(wide, (), limits) as answer:
+            found = [n for batch in answer for n in batch.to_pydict()["n"]]
+        whole = source.execute(wide, (), limits)
+        assert found == list(range(1, len(found) + 1))
+        assert 0 < len(found) <= most
+        assert (answer.is_truncated, whole.is_truncated) == (limit == 500_000, limit == 500_000)
+        assert whole.table.num_rows == len(found)
+    with pytest.raises(WarehouseError, match="larger"):
+        source.execute("SELECT repeat('x', 100000) AS t", (), Limits(10, 50_000, 20, cuts_bytes=True))
+
+
 def test_no_batch_is_much_larger_than_a_megabyte(source: Warehouse) -> None:
     wide = numbers(source, 30_000, dialects.of(source).wide + " AS x")
     with source.stream(wide, (), AMPLE) as answer:

@@ -19,7 +19,7 @@ LIST = "/admin/connections/connection/"
 
 
 def form_of(connection: Connection, **changes: str) -> dict[str, str]:
-    fields = ("name", "dialect", "host", "database", "username", "max_rows", "max_bytes", "timeout_s")
+    fields = ("name", "dialect", "host", "database", "username", "max_rows", "max_bytes", "timeout_s", "max_running")
     inline = {"checks-TOTAL_FORMS": "0", "checks-INITIAL_FORMS": "0"}
     return {field: str(getattr(connection, field)) for field in fields} | {"options": "{}"} | inline | changes
 

@@ -224,9 +224,15 @@ def test_a_tile_on_a_cold_cache_works_can_be_cancelled_and_stays_so(
     assert poll
     url = unescape(poll[1])
     assert client.get(url).status_code == 204
+    told = client.get(f"/runs/{poll[2]}/progress/")
+    assert "Waiting, place" in told.content.decode()
+    assert "HX-Trigger" not in told.headers
+    assert browse(bob).get(f"/runs/{poll[2]}/progress/").status_code == 404
     browse(bob).post(f"/runs/{poll[2]}/cancel/")
     assert client.get(url).status_code == 204
     assert client.post(f"/runs/{poll[2]}/cancel/").status_code == 204
+    told = client.get(f"/runs/{poll[2]}/progress/")
+    assert (told.status_code, told["HX-Trigger"]) == (204, "run-ended")
     cancelled = client.get(url)
     assert "cancelled" in text(cancelled)
     assert "Run again" in text(cancelled)

@@ -41,7 +41,7 @@ def files_with(text: str) -> list[str]:
     return found
 
 
-def test_a_message_to_the_worker_carries_ids_and_nothing_that_was_asked(max_: User) -> None:
+def test_what_is_passed_to_the_worker_is_ids_and_nothing_that_was_asked(max_: User) -> None:
     GroupMembership.objects.create(user=max_, group=UserGroup.objects.create(name="Finance"))
     question = {"dataset": "Sales", "fields": ["orders.email"], "filters": {"orders.email": {"is": CANARY}}}
     messages: list[str] = []
@@ -58,9 +58,14 @@ def test_a_message_to_the_worker_carries_ids_and_nothing_that_was_asked(max_: Us
         before_task_publish.disconnect(keep)
     assert isinstance(pending, Pending)
     (message,) = messages
-    assert str(pending.run_id) in message
-    assert CANARY not in message
-    assert "orders.email" not in message
+    assert "queries.run_next" in message
+    with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
+        names = client.keys("omni:line:waiting:*")
+        line = b" ".join(member for name in names for member in client.zrange(name, 0, -1)).decode()
+    assert str(pending.run_id) in line
+    for text in (message, line):
+        assert CANARY not in text
+        assert "orders.email" not in text
 
 
 def test_a_process_that_dies_leaves_no_core() -> None:

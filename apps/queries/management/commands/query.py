@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from apps.queries.types import Answer, Pending
 from apps.semantic.errors import QueryError
 from apps.tenants.commands import tenant_of
 
+QUIET_S = 1.0
+"""before anything is said of how far it is"""
 WAIT_S = 60.0
 
 
@@ -56,12 +59,25 @@ class Command(BaseCommand):
                 raise CommandError(error.message) from None
 
     def ask(self, actor: Actor, question: dict[str, Any]) -> Answer:
-        outcome = answer(actor, question, now=timezone.now(), wait_s=WAIT_S)
-        if isinstance(outcome, Pending) and outcome.state == "queued":
-            cancel_run(actor, outcome.run_id, now=timezone.now())
-            raise CommandError("no worker has taken the query in 60 s; start one with `make worker`")
-        while isinstance(outcome, Pending):
-            outcome = run_state(actor, outcome.run_id, now=timezone.now(), wait_s=5.0)
+        """Wait for the answer, saying how far it is; Ctrl-C cancels it at the source."""
+        outcome = answer(actor, question, now=timezone.now(), wait_s=QUIET_S)
+        if isinstance(outcome, Pending):
+            outcome = self.wait_for(actor, outcome)
+        return outcome
+
+    def wait_for(self, actor: Actor, run: Pending) -> Answer:
+        outcome: Answer | Pending = run
+        deadline = time.monotonic() + WAIT_S
+        try:
+            while isinstance(outcome, Pending):
+                if outcome.state == "queued" and outcome.position in (None, 1) and time.monotonic() > deadline:
+                    cancel_run(actor, run.run_id, now=timezone.now())
+                    raise CommandError("no worker has taken the query in 60 s; start one with `make worker`")
+                self.stderr.write(outcome.told(now=timezone.now()))
+                outcome = run_state(actor, run.run_id, now=timezone.now(), wait_s=1.0)
+        except KeyboardInterrupt:
+            cancel_run(actor, run.run_id, now=timezone.now())
+            raise CommandError("cancelled, at the source too") from None
         return outcome
 
     def describe(self, actor: Actor, question: dict[str, Any], *, sql: bool) -> None:

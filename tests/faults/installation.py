@@ -1,0 +1,176 @@
+"""An installation of its own: its own PostgreSQL, Redis, state, web and workers, started and stopped by their ids."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from apps.embedded import postgres, redis
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+Reply = tuple[int, Any]
+PATIENCE_S = 60.0
+
+
+def until(is_so: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+    """Wait until something is so; return what was found."""
+    deadline = time.monotonic() + patience_s
+    while not (found := is_so()):
+        assert time.monotonic() < deadline, f"not in {patience_s} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Installation:
+    """Processes by name, and ways to ask and to look."""
+
+    folder: Path
+    environ: dict[str, str]
+    admin_url: str
+    tokens: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self, *command: str, log: str = "log", **changes: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{log}.log").open("ab") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], cwd=ROOT, env=self.environ | changes, stdout=file, stderr=file,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        self.running.append(process)
+        return process
+
+    def end(self, process: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> None:
+        """End a process that was started here; one that is killed takes its children along, as a lost machine does."""
+        if process.poll() is None:
+            (os.killpg if number == signal.SIGKILL else os.kill)(process.pid, number)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.running.remove(process)
+
+    def start_web(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.start(
+            "gunicorn", "omni.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "16", log="web",
+            OMNI_PROCESS="web",
+        )  # fmt: skip
+        until(self._answers, "web answers")
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    @contextmanager
+    def worker(
+        self, concurrency: int = 2, *, beat: bool = False, **changes: str
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A worker for the length of the block, with processes of its own."""
+        command = ["celery", "-A", "omni", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING",
+                   "--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]  # fmt: skip
+        process = self.start(*command, log="worker", OMNI_PROCESS="worker", **changes)
+        try:
+            yield process
+        finally:
+            if process in self.running:
+                self.end(process, signal.SIGKILL)
+
+    def send(self, slug: str, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """Send a request to the API; return status and JSON."""
+        line = HTTPConnection("127.0.0.1", self.port, timeout=90)
+        try:
+            head = {"Host": f"{slug}.localhost", "Authorization": f"Bearer {self.tokens[slug]}"}
+            head |= {"Content-Type": "application/json", "Accept": "application/json", **headers}
+            line.request(method, path, None if body is None else json.dumps(body), head)
+            answer = line.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+        finally:
+            line.close()
+
+    def ask(self, slug: str, dataset: str, n: int, *, is_async: bool = True) -> Reply:
+        """Ask a question; those of different ``n`` are different."""
+        view = dataset.lower()
+        question = {"dataset": dataset, "fields": [f"{view}.count"], "filters": {f"{view}.n": {"is": n}}}
+        return self.send(slug, "POST", "/api/v1/query", question, **({"Prefer": "respond-async"} if is_async else {}))
+
+    def queue(self, slug: str, dataset: str, n: int) -> str:
+        """Ask and do not wait; return the run."""
+        status, body = self.ask(slug, dataset, n)
+        assert status == 202, body
+        return str(body["run_id"])
+
+    def rows(self, statement: str, *parameters: object, database: str = "omni") -> list[tuple[Any, ...]]:
+        """Read as a superuser, past row-level security."""
+        url = self.admin_url.replace("@/postgres", f"@/{database}")
+        with psycopg.connect(url, autocommit=True) as admin:
+            return admin.execute(statement.encode(), parameters or None).fetchall()
+
+    def run(self, run_id: str) -> tuple[str, str, int]:
+        """Return state, error and attempts of a run."""
+        found = "SELECT state, error_code, attempts FROM queries_queryrun WHERE id = %s"
+        state, code, attempts = self.rows(found, run_id)[0]
+        return state, code, attempts
+
+    def until_state(self, run_id: str, *states: str, patience_s: float = PATIENCE_S) -> tuple[str, str, int]:
+        until(lambda: self.run(run_id)[0] in states, f"run is {states}", patience_s)
+        return self.run(run_id)
+
+    def times_read(self) -> int:
+        """Return how often the source was asked."""
+        found = self.rows("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'counted'", database="source")
+        return int(found[0][0])
+
+    def forget_runs(self) -> None:
+        """Remove runs and answers of earlier tests."""
+        url = self.admin_url.replace("@/postgres", "@/omni")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("SET session_replication_role = replica")
+            admin.execute("DELETE FROM queries_queryrun; DELETE FROM queries_cachedresult")
+
+
+@contextmanager
+def installation(folder: Path) -> Iterator[Installation]:
+    """Start everything but the workers; stop all of it afterwards."""
+    services = folder / "embedded"
+    services.mkdir(parents=True)
+    urls, redis_url = postgres.start(services), redis.start(services)
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("OMNI_", "DJANGO_"))}
+    environ |= {
+        "DJANGO_SETTINGS_MODULE": "omni.settings.local", "OMNI_STATE_DIR": str(folder), "OMNI_LEASE_S": "3",
+        "OMNI_DATABASE_URL": urls["runtime"], "OMNI_DATABASE_OWNER_URL": urls["owner"], "OMNI_REDIS_URL": redis_url,
+        "OMNI_PUBLIC_PORT": "0", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore",
+    }  # fmt: skip
+    found = Installation(folder, environ, urls["admin"])
+    try:
+        socket_dir = str(conninfo_to_dict(urls["admin"])["host"])
+        command = [sys.executable, "-m", "tests.faults.seed", urls["admin"], socket_dir]
+        seeded = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+        assert seeded.returncode == 0, seeded.stderr
+        found.tokens = json.loads(seeded.stdout.splitlines()[-1])
+        found.start_web()
+        yield found
+    finally:
+        for process in list(found.running):
+            found.end(process, signal.SIGKILL)
+        redis.stop(services)
+        postgres.stop(services)
