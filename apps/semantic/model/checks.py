@@ -62,8 +62,9 @@ def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
 
 def _hiding(model: SemanticModel) -> Iterator[Problem]:
     """Yield a warning for each grant that does not exist and hides a data set from every list."""
-    for topic in (*model.topics.values(), *model.composites.values()):
-        rule = topic.hidden_unless_access_grants
+    datasets: list[Topic | CompositeTopic] = [*model.topics.values(), *model.composites.values()]
+    for dataset in datasets:
+        rule = dataset.hidden_unless_access_grants
         if rule is None:
             continue
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
