@@ -1,0 +1,61 @@
+"""Groups and who is in them."""
+
+from django.db import models
+from django.utils import timezone
+
+from apps.accounts.models.people import User
+from apps.tenants.models import TenantOwnedModel
+
+
+class UserGroup(TenantOwnedModel):
+    """A named set of people; permissions are held by its id, never by its name. Groups hold no groups."""
+
+    class Origin(models.TextChoices):
+        ADMINISTRATOR = "administrator", "made here; claims may name members"
+        SCIM = "scim", "kept by the identity provider over SCIM"
+
+    name = models.CharField(max_length=120)
+    description = models.CharField(max_length=200, blank=True)
+    origin = models.CharField("kept by", max_length=20, choices=Origin.choices, default=Origin.ADMINISTRATOR)
+    external_id = models.CharField(max_length=255, blank=True, editable=False, help_text="the SCIM client's own id")
+    claim_value = models.CharField(
+        "name in the claim", max_length=255, blank=True,
+        help_text="what the identity provider's claim says for this group, such as an object id; empty: the group's name",
+    )  # fmt: skip
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = "group"
+        constraints = (
+            models.UniqueConstraint(fields=("tenant", "name"), name="accounts_group_name"),
+            models.UniqueConstraint(
+                fields=("tenant", "claim_value"), condition=~models.Q(claim_value=""), name="accounts_group_claim"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupMembership(TenantOwnedModel):
+    """That a person is in a group, and who said so; each source has a row of its own and touches no other's."""
+
+    class Source(models.TextChoices):
+        CLAIM = "claim", "identity provider, at sign-in"
+        SCIM = "scim", "identity provider, over SCIM"
+        ADMINISTRATOR = "administrator"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    group = models.ForeignKey(UserGroup, on_delete=models.CASCADE, related_name="memberships")
+    source = models.CharField(max_length=20, choices=Source.choices, default=Source.ADMINISTRATOR)
+
+    class Meta:
+        verbose_name = "member"
+        ordering = ("group__name", "user__email")
+        constraints = (models.UniqueConstraint(fields=("user", "group", "source"), name="accounts_membership_once"),)
+        indexes = (models.Index(fields=("tenant", "group", "source")),)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.group}"
