@@ -56,39 +56,39 @@ def dataset_fields(found: Governed) -> list[FieldInfo]:
 def _of_topic(model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
     for name in model.topics[scope.topic].views:
         view = model.views[name]
-        found = _of_view(view, scope)
+        found = _of_view(view, model, scope)
         yield from (replace(info, is_hidden=True) for info in found) if view.is_hidden else found
 
 
-def _of_view(view: View, scope: AccessScope) -> Iterator[FieldInfo]:
-    yield from (_dimension(item, scope) for item in view.dimensions.values() if item.id in scope.fields)
+def _of_view(view: View, model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
+    yield from (_dimension(item, model, scope) for item in view.dimensions.values() if item.id in scope.fields)
     for item in view.filters.values():
         if item.id in scope.fields:
             yield FieldInfo(
                 item.id, item.label, item.type, "filter", None, (), item.description, is_masked=False,
                 is_hidden=item.is_hidden, group_label="",
             )  # fmt: skip
-    yield from (_measure(item, scope) for item in view.measures.values() if item.id in scope.fields)
+    yield from (_measure(item, model, scope) for item in view.measures.values() if item.id in scope.fields)
 
 
-def _dimension(item: Dimension, scope: AccessScope) -> FieldInfo:
+def _dimension(item: Dimension, model: SemanticModel, scope: AccessScope) -> FieldInfo:
     return FieldInfo(
         item.id, item.label, item.type, "dimension", item.format, item.timeframes, item.description,
         is_masked=item.id in scope.masked, is_hidden=item.is_hidden, group_label=item.group_label,
-        classification=item.classification, tags=item.tags, **_decoration(item, scope),
+        classification=item.classification, tags=item.tags, **_decoration(item, model, scope),
     )  # fmt: skip
 
 
-def _measure(item: Measure, scope: AccessScope) -> FieldInfo:
+def _measure(item: Measure, model: SemanticModel, scope: AccessScope) -> FieldInfo:
     return FieldInfo(
         item.id, item.label, item.type, "measure", item.format, (), item.description, is_masked=False,
         is_hidden=item.is_hidden, group_label=item.group_label, classification=item.classification, tags=item.tags,
-        **_decoration(item, scope),
+        **_decoration(item, model, scope),
     )  # fmt: skip
 
 
-def _decoration(item: Dimension | Measure, scope: AccessScope) -> dict[str, Any]:
-    """Return what only decorates, without a word about fields that the actor may not use."""
+def _decoration(item: Dimension | Measure, model: SemanticModel, scope: AccessScope) -> dict[str, Any]:
+    """Return what only decorates, without a word about fields that the actor may not use, nor values masked for them."""
     given, usable = item.decoration, scope.fields
     links = (link for link in links_of(item) if all(name.partition("[")[0] in usable for name in link.fields))
     drills = (name if "." in name else f"{item.view}.{name}" for name in _texts(given.get("drill_fields")))
@@ -96,9 +96,23 @@ def _decoration(item: Dimension | Measure, scope: AccessScope) -> dict[str, Any]
         "synonyms": _texts(given.get("synonyms")),
         "ai_context": given["ai_context"] if isinstance(given.get("ai_context"), str) else "",
         "links": tuple(links),
-        "colours": colours_of(item),
+        "colours": colours_of(item) if not _shows_masked(item, model, scope) else None,
         "drill_fields": tuple(name for name in drills if name.partition("[")[0] in usable),
     }
+
+
+def _shows_masked(item: Dimension | Measure, model: SemanticModel, scope: AccessScope) -> bool:
+    """Say whether a field's values are masked, or made of masked ones: colours by value would name what lies beneath."""
+    seen, waiting = set[str](), [item.id]
+    while waiting and scope.masked:
+        name = waiting.pop()
+        found = model.dimension(name) or model.measure(name)
+        if name in scope.masked:
+            return True
+        if found is not None and name not in seen:
+            seen.add(name)
+            waiting += found.references
+    return False
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -109,9 +123,10 @@ def _of_composite(composite: CompositeTopic, found: Governed) -> Iterator[FieldI
     """Yield shared dimensions first, then what each topic offers, under its name."""
     for shared in composite.shared_dimensions.values():
         topic, mapping = next(iter(shared.mappings.items()))
-        dimension = found.model.of_topic(topic).dimension(mapping.partition("[")[0])
+        own = found.model.of_topic(topic)
+        dimension = own.dimension(mapping.partition("[")[0])
         if SHARED + shared.name in found.scope.fields and dimension is not None:
-            info = _dimension(dimension, found.scope.nested[topic])
+            info = _dimension(dimension, own, found.scope.nested[topic])
             frames = () if "[" in mapping else info.timeframes
             yield replace(info, name=SHARED + shared.name, label=shared.label, timeframes=frames)
     for topic in composite.topics:

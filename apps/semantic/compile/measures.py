@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.dialects.aggregates import listed, median, percentile
+from apps.semantic.compile.facts import ATTRIBUTE_PREFIX
 from apps.semantic.compile.fanout import (
     counted_views,
     is_immune,
@@ -21,6 +22,7 @@ from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, operand, shifted
 from apps.semantic.compile.plan import DimensionFilter, DimensionUse, Plan
 from apps.semantic.compile.reads import Reads
+from apps.semantic.compile.templates import fill_attribute
 from apps.semantic.errors import FanOutError, QueryError, UnprovenSqlError
 from apps.semantic.model.types import FieldFilter, Measure
 
@@ -106,6 +108,9 @@ class Measures:
         """Return a rule of the topic over measures."""
         holder = exp.Paren(this=sql.copy())
         for node in list(holder.find_all(exp.Placeholder)):
+            if node.name.startswith(ATTRIBUTE_PREFIX):
+                fill_attribute(node, self.reads.plan.scope, self.reads.values)
+                continue
             field = self.reads.facts.field(node.name)
             if not isinstance(field, Measure):
                 raise UnprovenSqlError(f"A rule over groups names {field.id}, which is no measure.")

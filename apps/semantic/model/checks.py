@@ -149,6 +149,10 @@ def _topic(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Prob
         for name in sorted(_named(tree)):
             if model.measure(name) is not None:
                 yield _at(topic.source, f"“{name}” is a measure; conditions on measures go into always_having_sql")
+    for tree in topic.always_having:
+        for name in sorted(_named(tree)):
+            if model.dimension(name) is not None:
+                yield _at(topic.source, f"“{name}” is no measure; conditions on rows go into always_where_sql")
     kept = topic.cache_policy
     if kept is not None and kept not in model.cache_policies:
         yield _at(topic.source, f"there is no cache policy “{kept}”.{did_you_mean(kept, model.cache_policies)}")

@@ -8,8 +8,10 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin
+from apps.semantic.model.types import Dimension, FieldFilter, Measure, SemanticModel, Topic, TopicJoin
 from apps.semantic.scope import AccessScope, RowPolicy, rights_key
+from apps.semantic.verify.dated import dated_rule
+from apps.semantic.verify.groups import GroupRule, group_rules
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, schema_of
@@ -32,7 +34,8 @@ class Permit:
         topic_policies: the trees and values that the outer WHERE holds.
         always: rules of the topic that the outer WHERE holds, whoever asks.
         filters: for each of the topic's own filters, the columns that its condition reads, and the condition itself
-            where it is no matter of dates.
+            where the model says it; of dates it says the form.
+        groups: conditions of the topic on the groups of an answer.
         masks: by view, the trees of its masked dimensions.
         on: by joined view, its join condition; where_sql: what holds once it is joined.
     """
@@ -87,10 +90,13 @@ class Permit:
             if join.relationship.where_sql is not None
         }
         self.always = [expected.rule(sql) for sql in topic.always_where]
-        self.filters = [
-            (self._raw_columns([self._dimension(item.field)]), expected.filter(item, self._dimension(item.field)))
-            for item in topic.always_where_filters
-        ]
+        self.filters = [self._filter(item) for item in topic.always_where_filters]
+        self.groups = group_rules(topic, self.model, expected)
+
+    def _filter(self, item: FieldFilter) -> tuple[Columns, Rule | GroupRule | None]:
+        dimension = self._dimension(item.field)
+        columns = self._raw_columns([dimension])
+        return columns, self.expected.filter(item, dimension) or dated_rule(item, dimension, columns, self.expected)
 
     def _label(self, topic: Topic) -> None:
         ruled = [self._dimension(item.field) for item in self.scope.topic_policies]

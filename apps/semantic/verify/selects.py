@@ -7,6 +7,7 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
 from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.groups import GroupRule, chooses_groups, take_dated
 from apps.semantic.verify.labels import Columns, Label, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
@@ -45,20 +46,22 @@ class TopicProver:
     def may_answer(self, name: str) -> bool:
         return name.partition("[")[0] in self.permit.offered
 
-    def outputs(self, query: exp.Expr) -> Columns:
+    def outputs(self, query: exp.Expr, *, chooses_groups: bool = True) -> Columns:
+        """Prove a query; unless it only helps another one, it holds the topic's conditions on groups."""
         if type(query) is exp.Union:
-            return self._union(query)
+            return self._union(query, chooses_groups=chooses_groups)
         demand(type(query) is exp.Select, "A query is no SELECT.")
-        return _SelectProver(self, query).outputs()  # type: ignore[arg-type]  # demanded above
+        return _SelectProver(self, query, chooses_groups=chooses_groups).outputs()  # type: ignore[arg-type]  # demanded above
 
     def other(self, permit: Permit) -> "TopicProver":
         """Return a prover for the topic of a query view."""
         return TopicProver(permit, self.ledger)
 
-    def _union(self, query: exp.Union) -> Columns:
+    def _union(self, query: exp.Union, *, chooses_groups: bool) -> Columns:
         demand(given(query) <= {"this", "expression"}, "Answers are put together in another way.")
         self.ledger.proven.add(id(query))
-        return stacked(self.outputs(query.this), self.outputs(query.expression))
+        parts = [self.outputs(part, chooses_groups=chooses_groups) for part in (query.this, query.expression)]
+        return stacked(parts[0], parts[1])
 
 
 def stacked(first: Columns, second: Columns) -> Columns:
@@ -71,11 +74,12 @@ def stacked(first: Columns, second: Columns) -> Columns:
 class _SelectProver:
     """Walks one SELECT."""
 
-    def __init__(self, prover: TopicProver, select: exp.Select) -> None:
+    def __init__(self, prover: TopicProver, select: exp.Select, *, chooses_groups: bool) -> None:
         self.prover = prover
         self.permit = prover.permit
         self.ledger = prover.ledger
         self.select = select
+        self.chooses_groups = chooses_groups and bool(self.permit.groups)
         self.sources: dict[str, Columns] = {}
         self.views: set[str] = set()
         self.tables = TableProver(self.permit, self.ledger, lambda query, permit: prover.other(permit).outputs(query))
@@ -86,9 +90,11 @@ class _SelectProver:
         demand(bool(select.args.get("from_")), "A SELECT reads nothing.")
         self.ledger.proven.add(id(select))
         source = select.args["from_"].this
+        if self.chooses_groups:
+            self._prove_groups(source)
         if self._is_derived(source):
             demand(not select.args.get("joins"), "An answer is joined with something.")
-            self.sources[source.alias] = self._derived(source)
+            self.sources[source.alias] = self._derived(source, chooses_groups=self.chooses_groups)
             where = select.args.get("where")
             self._check(where, Label.OPEN)
         else:
@@ -104,10 +110,19 @@ class _SelectProver:
         # The name of a view has no space in it.
         return type(source) is exp.Subquery and " " in source.alias
 
-    def _derived(self, source: exp.Expr) -> Columns:
+    def _prove_groups(self, source: exp.Expr) -> None:
+        """Prove the topic's conditions on groups here; where they are not, the answer that this one is made of has them."""
+        noted = chooses_groups(self.select, self.permit.groups)
+        if noted is None:
+            demand(self._is_derived(source), "A condition of the data set on groups is missing.")
+            return
+        self.ledger.expect([node for node, _ in noted], [value for _, value in noted])
+        self.chooses_groups = False
+
+    def _derived(self, source: exp.Expr, *, chooses_groups: bool) -> Columns:
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
-        return self.prover.outputs(source.this)
+        return self.prover.outputs(source.this, chooses_groups=chooses_groups)
 
     def _prove_tables(self, base: exp.Expr) -> None:
         topic = self.permit.topic
@@ -150,7 +165,7 @@ class _SelectProver:
         demand(parts in (KINDS["always_left"], KINDS["inner"]), "A join is of another kind.")
         alias = join.this.alias
         demand(alias not in self.sources, "A table is read twice.")
-        self.sources[alias] = self._derived(join.this)
+        self.sources[alias] = self._derived(join.this, chooses_groups=False)
         self._check(join.args.get("on"), Label.OPEN)
 
     def _prove_where(self) -> None:
@@ -167,6 +182,8 @@ class _SelectProver:
         for columns, condition in permit.filters:
             if condition is None:
                 self._take_filter(found, columns)
+            elif isinstance(condition, GroupRule):
+                self._take_dated(found, condition)
             else:
                 self._take_rule(found, condition)
         for node in found:
@@ -181,6 +198,16 @@ class _SelectProver:
             remove(found, matching)
             self._check(matching, Label.RULE)
             rule = Rule(rule.tree, self._note(matching, rule.values))
+
+    def _take_dated(self, found: list[exp.Expr], rule: GroupRule) -> None:
+        """Take one of the topic's own filters on time out of a WHERE: its operator on exactly its field."""
+        taken = take_dated(found, rule)
+        if taken is None:
+            raise UnprovenSqlError("A filter of the data set is missing.")
+        for node in taken[0]:
+            remove(found, node)
+            self._check(node, Label.RULE)
+        self.ledger.expect([node for node, _ in taken[1]], [value for _, value in taken[1]])
 
     def _take_filter(self, found: list[exp.Expr], columns: frozenset[tuple[str, str]]) -> None:
         """Take one of the topic's own filters out of a WHERE: a condition on exactly the columns of its field."""

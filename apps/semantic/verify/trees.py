@@ -113,7 +113,7 @@ class Expected:
         self.scope = scope
         self._parse = parse
         self._values: list[Scalar] = []
-        self._mark = "%s" if dialect == "postgres" else "?"
+        self.mark = "%s" if dialect == "postgres" else "?"
 
     def dimension(self, dimension: Dimension, *, is_qualified: bool) -> exp.Expr:
         """Return the normal tree of a dimension over raw columns."""
@@ -130,6 +130,14 @@ class Expected:
         """Return a join condition or a rule of a topic."""
         return self._rule(sql, "", is_qualified=True)
 
+    def rule_in(self, sql: exp.Expr) -> Rule:
+        """Return a rule whose columns are written as they are, without a table."""
+        return self._rule(sql, "", is_qualified=False)
+
+    def read(self, text: str) -> exp.Expr:
+        """Return a text of the dialect as a normal tree."""
+        return self._normal(text)
+
     def filter(self, item: FieldFilter, dimension: Dimension) -> Rule | None:
         """Return a topic's own filter as it must stand; None where dates decide, which are worked out."""
         condition = item.condition
@@ -140,33 +148,33 @@ class Expected:
         is_negated = operator == "not" or operator.startswith("not_")
         positive = (operator[4:] or "is") if is_negated else operator
         value = self._text(dimension.sql, dimension.view, is_qualified=True)
-        found = self._positive(positive, value, condition.values)
+        found = self.positive(positive, value, condition.values)
         if found is None:
             return None
         text, values = found
         return Rule(self._normal(f"NOT COALESCE({text}, FALSE)" if is_negated else text), values)
 
-    def _positive(self, operator: str, value: str, values: tuple[Scalar, ...]) -> tuple[str, tuple[Scalar, ...]] | None:
+    def positive(self, operator: str, value: str, values: tuple[Scalar, ...]) -> tuple[str, tuple[Scalar, ...]] | None:
         """Return a condition as text, and what is bound in it."""
         if operator == "is" and "falsey" not in values:
             given = tuple(item for item in values if item is not None)
-            parts = [f"{value} IN ({', '.join(self._mark for _ in given)})"] if given else []
+            parts = [f"{value} IN ({', '.join(self.mark for _ in given)})"] if given else []
             parts += [f"{value} IS NULL"] if len(given) < len(values) else []
             return " OR ".join(parts), given
         if operator in PATTERNS:
             texts = tuple(PATTERNS[operator].format(_escaped(str(item))) for item in values)
-            return " OR ".join(f"{value} LIKE {self._mark} ESCAPE '!'" for _ in values), texts
+            return " OR ".join(f"{value} LIKE {self.mark} ESCAPE '!'" for _ in values), texts
         if operator in COMPARED:
-            return f"{value} {COMPARED[operator]} {self._mark}", values
+            return f"{value} {COMPARED[operator]} {self.mark}", values
         if operator == "between":
-            return f"{value} >= {self._mark} AND {value} <= {self._mark}", values
+            return f"{value} >= {self.mark} AND {value} <= {self.mark}", values
         return None
 
     def mask(self, dimension: Dimension) -> exp.Expr:
         """Return the normal tree of what stands in for a dimension's values, a key's placeholder in it."""
         value = self._text(dimension.sql, dimension.view, is_qualified=False)
         if dimension.mask.kind == "hash":
-            return self._normal(MASKS["hash", self.dialect].format(k=self._mark, v=value))
+            return self._normal(MASKS["hash", self.dialect].format(k=self.mark, v=value))
         # DuckDB's DATE_TRUNC and PostgreSQL's division are read by what stands in them, parentheses aside.
         tree = bare(self._parse(value))
         if isinstance(tree, exp.Cast | exp.Column):

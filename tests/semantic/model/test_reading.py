@@ -155,6 +155,7 @@ def test_a_faulty_measure_is_one_clear_problem(text: str, says: str) -> None:
         ("Sales.topic.yaml", "base_view: orders\nalways_where_sql: ${orders.amount} > ${orders.amnt}\n", "no field of this topic"),
         ("Sales.topic.yaml", "base_view: orders\nalways_where_sql: ${orders.revenue} > 1\n", "always_having_sql"),
         ("Sales.topic.yaml", "base_view: orders\nalways_where_sql: amount > 1\n", "name fields as"),
+        ("Sales.topic.yaml", "base_view: orders\nalways_having_sql: ${orders.amount} > 1\n", "is no measure; conditions on rows"),
         ("Sales.topic.yaml", "base_view: orders\nalways_where_sql: '{{filters.orders.status.value}} = 1'\n", "cannot decide a rule"),
         ("Sales.topic.yaml", "base_view: orders\naccess_filters: [{field: orders.nope, user_attribute: region}]\n", "no dimension here"),
         ("Sales.topic.yaml", "base_view: orders\naccess_filters: [{field: orders.status}]\n", "needs a field and a user_attribute"),
