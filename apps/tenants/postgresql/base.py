@@ -62,6 +62,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def prepared_cursor(self) -> CursorWrapper:
         """Return a cursor for the statements of every request: few, and always the same texts with other values."""
+        self.close_if_health_check_failed()  # once per request, as for every other cursor
         self.ensure_connection()
         with self.wrap_database_errors:
             cursor: CursorWrapper = self._prepare_cursor(PreparedCursor(self.connection))  # type: ignore[attr-defined]
@@ -96,6 +97,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Set the transaction's tenant, unless it knows or has failed (then only a rollback can follow)."""
         if self._is_told or self.connection.info.transaction_status is TransactionStatus.INERROR:
             return
-        with self.connection.cursor() as cursor:
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
             cursor.execute(TELL, (SETTING, str(current_tenant_id() or "")))
         self._is_told = True
