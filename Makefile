@@ -34,10 +34,10 @@ worker: $(VENV)/.runtime ## worker and beat alone
 
 test: $(VENV)/.dev ## the whole suite but the browser's
 	@$(BIN)/python -m pytest -n $(TEST_JOBS) -q
-	@$(BIN)/python -m pytest tests/faults -q
+	@$(BIN)/python -m pytest tests/faults -q -m "not slow"
 
 faults: $(VENV)/.dev ## of these, faults done to real processes of an installation of their own
-	@$(BIN)/python -m pytest tests/faults -q
+	@$(BIN)/python -m pytest tests/faults -q -m "not slow"
 
 test-semantic: $(VENV)/.dev ## the compiler alone
 	@$(BIN)/python -m pytest tests/semantic -q
@@ -54,8 +54,9 @@ fuzz: $(VENV)/.dev ## 20,000 random models, people and questions against the slo
 mutants: $(VENV)/.dev ## spoil one rule after another and see that a test notices
 	@$(BIN)/python -m tests.mutants
 
-soak: $(VENV)/.dev ## alternate two tenants over 200,000 requests and tasks with random aborts: nothing may cross over
+soak: $(VENV)/.dev ## alternate two tenants over 200,000 requests and tasks with random aborts: nothing may cross over; then all fault tests, long
 	@$(BIN)/python -m tests.soak
+	@FAULTS_ROWS=5000000 FAULTS_FLOOD=200 $(BIN)/python -m pytest tests/faults -q -s
 
 bench: $(VENV)/.dev ## print figures as one JSON object
 	@$(BIN)/python -m tests.bench

@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.access.admin import ReadOnlyAdmin, actor_of
+from apps.access.admin import ReadOnlyAdmin, TenantModelAdmin, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.queries.errors import QueryFailedError
-from apps.queries.models import QueryRun
+from apps.queries.models import DownloadLimit, QueryRun
 from apps.queries.running import ENDED
 from apps.queries.services import cancel_somebodys
 
@@ -95,6 +95,16 @@ class QueryRunAdmin(ReadOnlyAdmin):
             messages.error(request, error.message)
             return
         messages.success(request, f"{number} queries cancelled." if number != 1 else "1 query cancelled.")
+
+
+@admin.register(DownloadLimit, site=tenant_admin_site)
+class DownloadLimitAdmin(TenantModelAdmin):
+    """Fewer rows for the downloads of a data set, or none."""
+
+    capability = Capability.MANAGE_MODELS
+    list_display = ("dataset", "max_rows")
+    ordering = ("dataset__name",)
+    fields = ("dataset", "max_rows")
 
 
 def _said(length: timedelta) -> str:

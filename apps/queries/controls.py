@@ -7,16 +7,22 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.queries.keeping import longest_kept_s
-from apps.queries.models import CachedResult
+from apps.queries.models import CachedResult, Download, DownloadChunk
 from apps.tenants.types import Control, ControlResult
+
+KEPT = (CachedResult, Download, DownloadChunk)
 
 
 def _unlogged() -> ControlResult:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relpersistence FROM pg_class WHERE oid = 'queries_cachedresult'::regclass")
-        row = cursor.fetchone()
-    kind = row[0] if row else "?"
-    return ControlResult(kind == "u", "UNLOGGED" if kind == "u" else f"persistence {kind}")
+        cursor.execute(
+            "SELECT relname, relpersistence FROM pg_class WHERE oid = ANY (%s::regclass[])",
+            [[model._meta.db_table for model in KEPT]],
+        )
+        found = dict(cursor.fetchall())
+    logged = sorted(name for name, kind in found.items() if kind != "u")
+    is_kept = not logged and len(found) == len(KEPT)
+    return ControlResult(is_kept, f"{len(found)} tables UNLOGGED" if is_kept else f"logged: {', '.join(logged)}")
 
 
 def _expiry() -> ControlResult:

@@ -47,5 +47,14 @@ class TokenScopeError(QueryError):
         super().__init__("This token reads what data sets there are. Running queries needs one of scope query.")
 
 
+class NoDownloadError(QueryError):
+    """The data set is not offered for download."""
+
+    code = "no_download"
+
+    def __init__(self) -> None:
+        super().__init__("This data set is not offered for download.")
+
+
 class UnknownRunError(LookupError):
     """There is no such run, or none of the actor's: the caller cannot tell which."""

@@ -12,7 +12,7 @@ from apps.datamodels.models import DataModel
 from apps.datamodels.selectors import current_version, semantic_model
 from apps.governance.types import Governed
 from apps.queries.errors import UnknownCachePolicyError
-from apps.queries.models import CachedResult, KeepingLimit, PolicyReset
+from apps.queries.models import CachedResult, Download, DownloadChunk, KeepingLimit, PolicyReset
 from apps.semantic.model.types import CachePolicy, SemanticModel
 from apps.vault.services import destroy_all_timed_keys
 
@@ -86,6 +86,8 @@ def forget_everything(*, by: AuditActor, now: datetime) -> int:
     """
     keys = destroy_all_timed_keys()
     removed, _ = CachedResult.objects.all().delete()
+    removed += Download.objects.all().delete()[0]
+    DownloadChunk.objects.all().delete()
     record("queries.answers_forgotten", None, by=by, now=now, facts={"answers": removed, "keys": keys})
     return removed
 
@@ -101,6 +103,9 @@ def reset_policy(data_model: DataModel, policy: str, *, by: AuditActor, now: dat
         raise UnknownCachePolicyError(policy)
     PolicyReset.objects.update_or_create(data_model=data_model, policy=policy, defaults={"reset_at": now})
     removed, _ = CachedResult.objects.filter(data_model_id=data_model.pk, cache_policy=policy).delete()
+    large = Download.objects.filter(data_model_id=data_model.pk, cache_policy=policy)
+    DownloadChunk.objects.filter(series__in=large.values("series")).delete()
+    removed += large.delete()[0]
     record(
         "queries.policy_reset", data_model, by=by, now=now, facts={"policy": policy or "default", "answers": removed}
     )

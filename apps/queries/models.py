@@ -37,6 +37,7 @@ class QueryRun(TenantOwnedModel):
     error_text = models.CharField(max_length=300, blank=True)
     row_count = models.PositiveIntegerField(null=True)
     priority = models.PositiveSmallIntegerField(default=0, help_text="0 interactive, 1 background")
+    is_download = models.BooleanField(default=False, help_text="its answer is kept in chunks, to be fetched as a file")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="how often a worker has begun it")
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -74,6 +75,62 @@ class CachedResult(TenantOwnedModel):
     class Meta:
         constraints = (models.UniqueConstraint(fields=("tenant", "cache_key"), name="queries_cache_key"),)
         indexes = (models.Index(fields=("tenant", "expires_at")),)
+
+
+class Download(TenantOwnedModel):
+    """A large answer that is whole: what its chunks are. UNLOGGED table. Written last, so that no half is ever given out."""
+
+    cache_key = models.CharField(max_length=64)
+    series = models.UUIDField(help_text="the chunks that belong to it, and to nothing else")
+    dataset_id = models.UUIDField()
+    data_model_id = models.UUIDField()
+    cache_policy = models.CharField(max_length=120, blank=True)
+    is_handover = models.BooleanField(default=False, help_text="not kept: only for those who wait for it")
+    policy_fingerprint = models.CharField(max_length=64)
+    timed_key_id = models.UUIDField()
+    chunks = models.PositiveIntegerField()
+    row_count = models.PositiveBigIntegerField()
+    is_truncated = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "cache_key"), name="queries_download_key"),)
+        indexes = (models.Index(fields=("tenant", "expires_at")),)
+
+    def __str__(self) -> str:
+        return f"{self.row_count} rows"
+
+
+class DownloadChunk(TenantOwnedModel):
+    """A part of a large answer, about a megabyte of Arrow, sealed to its place. UNLOGGED table."""
+
+    series = models.UUIDField()
+    number = models.PositiveIntegerField()
+    sealed = models.BinaryField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("tenant", "series", "number"), name="queries_chunk_place"),)
+        indexes = (models.Index(fields=("tenant", "expires_at")),)
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class DownloadLimit(TenantOwnedModel):
+    """How many rows of a data set may be downloaded at once, where that is fewer than everywhere."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="+")
+    max_rows = models.PositiveIntegerField("rows at most", help_text="0: this data set is not offered for download")
+
+    class Meta:
+        verbose_name = "limit of downloads"
+        verbose_name_plural = "limits of downloads"
+        constraints = (models.UniqueConstraint(fields=("tenant", "dataset"), name="queries_one_download_limit"),)
+
+    def __str__(self) -> str:
+        return f"{self.dataset}: {self.max_rows} rows"
 
 
 def _ceiling_s() -> int:

@@ -85,7 +85,11 @@ def plan_query(actor: Actor, query: SemanticQuery, *, now: datetime) -> QueryPla
         QueryError: the question cannot be asked by this actor.
         UnprovenSqlError: the finished SQL does not show the scope.
     """
-    found = governed_by_name(actor, query.dataset)
+    return plan_governed(governed_by_name(actor, query.dataset), query, now=now)
+
+
+def plan_governed(found: Governed, query: SemanticQuery, *, now: datetime) -> QueryPlan:
+    """Compile and prove a question about a data set as somebody may have it, and name the result."""
     today = now.astimezone(ZoneInfo(query.timezone)).date()
     compiled = _proven.get(query, found, today)
     return QueryPlan(found, compiled, cache_key(found, compiled))

@@ -2,18 +2,22 @@
 
 import json
 import logging
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import psycopg
 import redis
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from apps.access.selectors import actor_from_reference
+from apps.access.types import Actor
 from apps.connections.selectors import open_source
-from apps.queries import flights, line, store
+from apps.queries import chunks, flights, line, store
+from apps.queries.download_plans import plan_download
 from apps.queries.errors import TEXTS, SupersededError
 from apps.queries.line import Lease
 from apps.queries.models import QueryRun
@@ -70,7 +74,7 @@ def _execute(run: QueryRun, lease: Lease, now: datetime) -> None:
     try:
         plan = _begin(run, now)
         if plan is not None:
-            _ask(run, plan, lease)
+            (_stream if run.is_download else _ask)(run, plan, lease)
     except (SupersededError, OperationalError, InterfaceError):
         raise
     except WarehouseError as error:
@@ -113,13 +117,20 @@ def _plan(run: QueryRun, now: datetime) -> QueryPlan | None:
         kind, user_id=run.user_id, token_id=run.token_id, support_session_id=run.support_session_id,
         view_session_id=run.view_session_id, now=now,
     )  # fmt: skip
-    plan = plan_query(actor, as_query(sealed_question(run)), now=now) if actor is not None else None
+    plan = _planned(run, actor, now) if actor is not None else None
     if plan is not None and plan.cache_key == run.cache_key and not _is_unwanted(run):
         return plan
     code = "forbidden" if plan is None else "changed" if plan.cache_key != run.cache_key else "cancelled"
     state = QueryRun.State.CANCELLED if code == "cancelled" else QueryRun.State.FAILED
     QueryRun.objects.filter(pk=run.pk).update(**_ending(state, code))
     return None
+
+
+def _planned(run: QueryRun, actor: Actor, now: datetime) -> QueryPlan:
+    question = sealed_question(run)
+    return (
+        plan_download(actor, question, now=now) if run.is_download else plan_query(actor, as_query(question), now=now)
+    )
 
 
 def _is_unwanted(run: QueryRun) -> bool:
@@ -151,6 +162,30 @@ def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
         rows = store.write(plan, result, asked_at=asked_at, now=now)
         if not _update(run, state=QueryRun.State.DONE, row_count=rows, finished_at=now):
             raise SupersededError  # nothing of it is kept
+
+
+def _stream(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
+    """Keep a large answer chunk by chunk as it comes; it is found when all of it is there."""
+    asked_at = timezone.now()
+    source = open_source(plan.connection)
+    try:
+        with watched(lease, source) as watch:
+            limits = replace(
+                limits_of(plan, watch), max_bytes=settings.OMNI_DOWNLOAD_MAX_BYTES, timeout_s=settings.OMNI_DOWNLOAD_TIMEOUT_S
+            )  # fmt: skip
+            with source.stream(plan.compiled.sql, plan.compiled.parameters, limits) as answer:
+                written = chunks.write(plan, answer, limit=plan.compiled.row_limit, now=asked_at)
+    finally:
+        source.close()
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            chunks.give_out(plan, written, asked_at=asked_at, now=now)
+            if not _update(run, state=QueryRun.State.DONE, row_count=written.row_count, finished_at=now):
+                raise SupersededError
+    except BaseException:
+        chunks.drop(written.series)
+        raise
 
 
 def limits_of(plan: QueryPlan, watch: Watch) -> Limits:

@@ -1,8 +1,7 @@
 """The one path from a question to data."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,8 +14,8 @@ from django.utils import timezone
 
 from apps.access.types import Actor
 from apps.audit.services import record
-from apps.governance.selectors import permission_facts
 from apps.queries import flights, store
+from apps.queries.denials import denials_recorded
 from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunError
 from apps.queries.line import Priority
 from apps.queries.lining import lead_or_follow, line_up, pending, withdraw
@@ -24,7 +23,6 @@ from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
 from apps.queries.types import Answer, CacheInfo, Pending
-from apps.semantic.errors import MalformedQueryError, QueryError
 from apps.semantic.query.types import SemanticQuery
 from apps.vault.services import key_at_hand, seal
 
@@ -52,7 +50,7 @@ def answer(
     if connection.in_atomic_block:
         raise RuntimeError("answer() waits: it must not be called inside a transaction")
     parsed = as_query(query)
-    with _denials_recorded(actor, parsed, now), key_at_hand():
+    with denials_recorded(actor, parsed, now), key_at_hand():
         if not actor.may_run:
             raise TokenScopeError
         plan = plan_query(actor, parsed, now=now)
@@ -73,7 +71,7 @@ def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetim
         QueryError: the question cannot be asked by this actor.
     """
     parsed = as_query(query)
-    with _denials_recorded(actor, parsed, now), transaction.atomic():
+    with denials_recorded(actor, parsed, now), transaction.atomic():
         plan = plan_query(actor, parsed, now=now)
         return store.forget(plan, before=now - REFRESH_PAUSE)
 
@@ -86,7 +84,7 @@ def _through_worker(
     wait_s: float,
     priority: Priority,
 ) -> Answer | Pending:
-    run = _queue(actor, plan, query, now, priority)
+    run = queue(actor, plan, query, now=now, priority=priority)
     deadline = timezone.now() + timedelta(seconds=wait_s)
     flights.wait(run.leader_id or run.pk, wait_s)
     return _outcome(actor, plan, run, query, now, max(0.0, (deadline - timezone.now()).total_seconds()))
@@ -131,35 +129,55 @@ def _fresh(actor: Actor, plan: QueryPlan, found: Answer, own: QueryRun, now: dat
     return fresh
 
 
-def _queue(
-    actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, priority: Priority
+def queue(
+    actor: Actor,
+    plan: QueryPlan,
+    query: SemanticQuery | dict[str, Any],
+    *,
+    now: datetime,
+    priority: Priority,
+    is_download: bool = False,
 ) -> QueryRun:
-    """Queue a run, or one that follows the run of the same governed query."""
+    """Queue a run, or one that follows the run of the same governed query.
+
+    Raises:
+        QueryFailedError: ``too_many_waiting``, ``no_queue``.
+    """
     if isinstance(query, SemanticQuery):
         raise TypeError("a question that may have to wait is given in its public form")
     run_id = uuid4()
     leader = lead_or_follow(plan.cache_key, run_id)
-    question = json.dumps(query, default=str).encode()
-    with transaction.atomic():
-        run = QueryRun.objects.create(
-            id=run_id,
-            dataset=plan.governed.dataset,
-            model_version=plan.governed.version,
-            user_id=actor.user_id,
-            token_id=actor.token_id,
-            support_session_id=actor.support_session_id,
-            view_session_id=actor.view_session_id,
-            leader_id=None if leader == run_id else leader,
-            actor_label=actor.label,
-            cache_key=plan.cache_key,
-            policy_fingerprint=plan.governed.scope.fingerprint,
-            sealed_query=seal(question, table="queries_queryrun", row=run_id, column="sealed_query"),
-            priority=priority,
-            created_at=now,
-            expires_at=now + timedelta(seconds=settings.OMNI_RUN_LIFETIME_S),
-        )
+    run = new_run(
+        actor, plan, query, now=now, id=run_id, priority=priority, is_download=is_download,
+        leader_id=None if leader == run_id else leader,
+    )  # fmt: skip
     line_up(run, plan.connection, now=now)
     return run
+
+
+@transaction.atomic
+def new_run(actor: Actor, plan: QueryPlan, query: dict[str, Any], *, now: datetime, **fields: Any) -> QueryRun:
+    """Write a run of the actor's down, its question sealed."""
+    run_id = fields.setdefault("id", uuid4())
+    question = json.dumps(query, default=str).encode()
+    lifetime_s = settings.OMNI_RUN_LIFETIME_S
+    if fields.get("is_download"):
+        lifetime_s += settings.OMNI_DOWNLOAD_TIMEOUT_S
+    return QueryRun.objects.create(
+        dataset=plan.governed.dataset,
+        model_version=plan.governed.version,
+        user_id=actor.user_id,
+        token_id=actor.token_id,
+        support_session_id=actor.support_session_id,
+        view_session_id=actor.view_session_id,
+        actor_label=actor.label,
+        cache_key=plan.cache_key,
+        policy_fingerprint=plan.governed.scope.fingerprint,
+        sealed_query=seal(question, table="queries_queryrun", row=run_id, column="sealed_query"),
+        created_at=now,
+        expires_at=now + timedelta(seconds=lifetime_s),
+        **fields,
+    )
 
 
 def progress(actor: Actor, run_id: UUID, *, now: datetime) -> Pending | None:
@@ -262,20 +280,6 @@ def _without_values(actor: Actor, plan: QueryPlan, now: datetime) -> Answer:
     )  # fmt: skip
     _record_answer(actor, plan, found, now)
     return found
-
-
-@contextmanager
-def _denials_recorded(actor: Actor, query: SemanticQuery, now: datetime) -> Iterator[None]:
-    """Record a refusal in a transaction of its own, since the refused one is rolled back."""
-    try:
-        yield
-    except MalformedQueryError:
-        raise
-    except QueryError as error:
-        with transaction.atomic():
-            facts = {"data_set": query.dataset, "code": error.code, **permission_facts(actor, query.dataset)}
-            record("queries.query_denied", None, by=actor, now=now, facts=facts)
-        raise
 
 
 def _record_answer(actor: Actor, plan: QueryPlan, found: Answer, now: datetime) -> None:

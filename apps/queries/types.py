@@ -100,8 +100,8 @@ class Answer:
         """Return RFC 4180 text; a text cell that a spreadsheet would take for a formula gets an apostrophe."""
         out = io.StringIO()
         writer = csv.writer(out)
-        writer.writerow([_cell(column.label or column.name) for column in self.columns])
-        writer.writerows([_cell(value) for value in row] for row in self.rows)
+        writer.writerow([csv_cell(column.label or column.name) for column in self.columns])
+        writer.writerows([csv_cell(value) for value in row] for row in self.rows)
         return out.getvalue().encode()
 
     def to_arrow(self) -> bytes:
@@ -133,7 +133,8 @@ def _seconds(since: datetime, now: datetime) -> int:
     return max(0, int((now - since).total_seconds()))
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """Return what stands for a value in CSV; a text that a spreadsheet would take for a formula gets an apostrophe."""
     if value is None:
         return ""
     if isinstance(value, str) and value.startswith(FORMULA_STARTS):

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import wraps
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from apps.access.errors import UnknownPersonError
@@ -12,7 +13,7 @@ from apps.access.types import Actor
 from apps.governance.explain import public
 from apps.governance.offering import dataset_fields, listed_datasets
 from apps.governance.selectors import governed_by_name
-from apps.queries import services
+from apps.queries import downloads, services
 from apps.queries.bodies import TooLargeError, json_body
 from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.explaining import explained, explained_person
@@ -27,7 +28,7 @@ from apps.semantic.errors import QueryError
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 WAIT_S = 30.0
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def api(*methods: str) -> Callable[[View], View]:
@@ -35,7 +36,7 @@ def api(*methods: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        def checked(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
             if request.method not in methods:
                 return problem(405, f"Use {' or '.join(methods)}.")
             if not may_ask(_actor(request)):
@@ -110,8 +111,47 @@ def run(request: HttpRequest, run_id: UUID) -> HttpResponse:
     if request.method == "DELETE":
         services.cancel_run(_actor(request), run_id, now=now)
         return HttpResponse(status=204)
+    if services.own_run(_actor(request), run_id, now=now).is_download:
+        return _download_state(request, run_id)
     kind = _accepted(request) or JSON
     return _respond(whole_run(_actor(request), run_id, now=now), kind, is_poll=True)
+
+
+def _download_state(request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Say how far a download is; when it can be fetched, where."""
+    run = downloads.state(_actor(request), run_id, now=timezone.now())
+    if isinstance(run, Pending):
+        return _pending(run, f"/api/v1/runs/{run_id}", status=200)
+    if run.error_code:
+        raise QueryFailedError(run.error_code)
+    body = {"run_id": run_id, "state": run.state, "rows": run.row_count, "download": f"/api/v1/downloads/{run_id}"}
+    return JsonResponse(body)
+
+
+@api("POST")
+def begin_download(request: HttpRequest) -> HttpResponse:
+    """Have a download made; it is looked at and fetched where ``Location`` says."""
+    if request.content_type != JSON:
+        return problem(415, f"Send {JSON}.")
+    run_id = downloads.begin(_actor(request), json_body(request), now=timezone.now())
+    location = f"/api/v1/downloads/{run_id}"
+    return JsonResponse({"run_id": run_id}, status=202, headers={"Location": location, "Retry-After": "1"})
+
+
+@api("GET")
+def download(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
+    """Let a finished download flow, as CSV unless Arrow is asked for; until then say how far it is."""
+    found = downloads.flow(_actor(request), run_id, now=timezone.now())
+    if isinstance(found, Pending):
+        return _pending(found, f"/api/v1/downloads/{run_id}", status=202)
+    is_arrow = ARROW in request.headers.get("Accept", "")
+    headers = {
+        "Omni-Policy-Fingerprint": found.download.policy_fingerprint,
+        "Omni-Truncated": str(found.download.is_truncated).lower(), "Omni-Rows": str(found.download.row_count),
+        "Content-Disposition": f"attachment; filename=download.{'arrows' if is_arrow else 'csv'}",
+    }  # fmt: skip
+    pieces = found.arrow() if is_arrow else found.csv()
+    return StreamingHttpResponse(pieces, content_type=ARROW if is_arrow else CSV, headers=headers)
 
 
 @api("POST")
@@ -138,16 +178,18 @@ def _accepted(request: HttpRequest) -> str | None:
     return next((kind for kind in (CSV, ARROW) if kind in accepted), None)
 
 
+def _pending(outcome: Pending, location: str, *, status: int) -> HttpResponse:
+    body = {
+        "run_id": outcome.run_id, "state": outcome.state, "queued_at": outcome.queued_at,
+        "started_at": outcome.started_at, "position": outcome.position, "rows": outcome.rows,
+        "progress": outcome.told(now=timezone.now()),
+    }  # fmt: skip
+    return JsonResponse(body, status=status, headers={"Location": location, "Retry-After": "1"})
+
+
 def _respond(outcome: Answer | Pending, kind: str, *, is_poll: bool = False) -> HttpResponse:
     if isinstance(outcome, Pending):
-        location = f"/api/v1/runs/{outcome.run_id}"
-        body = {
-            "run_id": outcome.run_id, "state": outcome.state, "queued_at": outcome.queued_at,
-            "started_at": outcome.started_at, "position": outcome.position, "rows": outcome.rows,
-            "progress": outcome.told(now=timezone.now()),
-        }  # fmt: skip
-        headers = {"Location": location, "Retry-After": "1"}
-        return JsonResponse(body, status=200 if is_poll else 202, headers=headers)
+        return _pending(outcome, f"/api/v1/runs/{outcome.run_id}", status=200 if is_poll else 202)
     if kind == CSV:
         content = outcome.to_csv()
     elif kind == ARROW:

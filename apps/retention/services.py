@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from apps.accounts.models import UserSession
-from apps.queries.models import CachedResult, QueryRun
+from apps.queries.models import CachedResult, Download, DownloadChunk, QueryRun
 from apps.retention.models import PurgeRun
 from apps.retention.sweeping import Expiring, delete_batch, give_space_back, glance
 from apps.retention.types import PurgeReport, TenantPurge
@@ -22,6 +22,8 @@ KEPT_RUNS = 50
 TEMPORARY = (
     Expiring(CachedResult, "expires_at"),
     Expiring(QueryRun, "expires_at"),
+    Expiring(Download, "expires_at"),
+    Expiring(DownloadChunk, "expires_at"),
     Expiring(UserSession, "expire_date"),
 )
 

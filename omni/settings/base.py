@@ -27,6 +27,9 @@ OMNI_CONFIRM_MAX_MIN = env.number("OMNI_CONFIRM_MAX_MIN", 60)
 OMNI_TENANT_RUNNING_MAX = env.number("OMNI_TENANT_RUNNING_MAX", 8)
 OMNI_WAITING_MAX = env.number("OMNI_WAITING_MAX", 500)
 OMNI_BACKGROUND_BEHIND_S = env.number("OMNI_BACKGROUND_BEHIND_S", 60)
+OMNI_DOWNLOAD_MAX_ROWS = env.number("OMNI_DOWNLOAD_MAX_ROWS", 5_000_000)
+OMNI_DOWNLOAD_MAX_BYTES = env.number("OMNI_DOWNLOAD_MAX_BYTES", 4 * 1024**3)
+OMNI_DOWNLOAD_TIMEOUT_S = env.number("OMNI_DOWNLOAD_TIMEOUT_S", 900)
 OMNI_LEASE_S = env.number("OMNI_LEASE_S", 30)  # a worker that is silent for so long has lost its run
 OMNI_RATES = {
     "sign_in": env.text("OMNI_RATE_SIGN_IN", "60/minute"),
@@ -185,6 +188,7 @@ OMNI_HANDOVER_S = 60  # for answers that nobody keeps, until those who wait have
 OMNI_CACHE_SLOT_S = 3600
 OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
+OMNI_DOWNLOAD_FETCH_S = 900  # in which a download that nobody keeps can be fetched, after the time its source may take
 OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
 STATIC_URL = "/static/"

@@ -12,3 +12,4 @@ urlpatterns = [
     path("support/", include("apps.support.staff_urls")),
     path("", RedirectView.as_view(url="/support/")),
 ]
+handler500 = "apps.access.unavailable.server_error"

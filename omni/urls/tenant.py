@@ -15,3 +15,4 @@ urlpatterns = [
     path("trust/", include("apps.trust.urls")),
     path("", include("apps.dashboards.urls")),
 ]
+handler500 = "apps.access.unavailable.server_error"

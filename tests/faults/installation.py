@@ -16,12 +16,14 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from redis import Redis
 
 from apps.embedded import postgres, redis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Reply = tuple[int, Any]
 PATIENCE_S = 60.0
+WORKER = ("celery", "-A", "omni", "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle")
 
 
 def until(is_so: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
@@ -43,6 +45,7 @@ class Installation:
     tokens: dict[str, str] = field(default_factory=dict)
     port: int = 0
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    hands: "subprocess.Popen[bytes] | None" = None
 
     def start(self, *command: str, log: str = "log", **changes: str) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{log}.log").open("ab") as file:
@@ -85,14 +88,23 @@ class Installation:
         self, concurrency: int = 2, *, beat: bool = False, **changes: str
     ) -> Iterator["subprocess.Popen[bytes]"]:
         """A worker for the length of the block, with processes of its own."""
-        command = ["celery", "-A", "omni", "worker", "--concurrency", str(concurrency), "--loglevel", "WARNING",
-                   "--without-gossip", "--without-mingle", *(["--beat"] if beat else [])]  # fmt: skip
-        process = self.start(*command, log="worker", OMNI_PROCESS="worker", **changes)
+        more = ["--beat"] if beat else []
+        process = self.start(
+            *WORKER, "--concurrency", str(concurrency), *more, log="worker", OMNI_PROCESS="worker", **changes
+        )
         try:
             yield process
         finally:
             if process in self.running:
                 self.end(process, signal.SIGKILL)
+
+    def crew(self, *, is_wanted: bool = True) -> None:
+        """Keep one worker of four with the beat for all tests that do it no harm, or send it home."""
+        if is_wanted and (self.hands is None or self.hands.poll() is not None):
+            self.hands = self.start(*WORKER, "--concurrency", "4", "--beat", log="worker", OMNI_PROCESS="worker")
+        elif not is_wanted and self.hands is not None:
+            self.end(self.hands, signal.SIGKILL)
+            self.hands = None
 
     def send(self, slug: str, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """Send a request to the API; return status and JSON."""
@@ -103,7 +115,20 @@ class Installation:
             line.request(method, path, None if body is None else json.dumps(body), head)
             answer = line.getresponse()
             text = answer.read()
+            if text and "json" not in str(answer.getheader("Content-Type")):
+                return answer.status, {"not json": text[:200].decode(errors="replace")}
             return answer.status, json.loads(text) if text else None
+        finally:
+            line.close()
+
+    def fetch(self, slug: str, path: str, accept: str, reader: Callable[[Any], Any]) -> tuple[int, Any]:
+        """Fetch a file and let it be read as it comes; return status and what the reader made of it."""
+        line = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            head = {"Host": f"{slug}.localhost", "Authorization": f"Bearer {self.tokens[slug]}", "Accept": accept}
+            line.request("GET", path, headers=head)
+            answer = line.getresponse()
+            return answer.status, reader(answer)
         finally:
             line.close()
 
@@ -140,12 +165,18 @@ class Installation:
         found = self.rows("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'counted'", database="source")
         return int(found[0][0])
 
+    def redis(self) -> "Redis":
+        """Return a client of the installation's Redis."""
+        return Redis.from_url(self.environ["OMNI_REDIS_URL"], decode_responses=True)
+
     def forget_runs(self) -> None:
         """Remove runs and answers of earlier tests."""
         url = self.admin_url.replace("@/postgres", "@/omni")
         with psycopg.connect(url, autocommit=True) as admin:
             admin.execute("SET session_replication_role = replica")
-            admin.execute("DELETE FROM queries_queryrun; DELETE FROM queries_cachedresult")
+            admin.execute(
+                "DELETE FROM queries_queryrun; DELETE FROM queries_cachedresult; DELETE FROM queries_download; DELETE FROM queries_downloadchunk"
+            )
 
 
 @contextmanager

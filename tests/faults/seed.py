@@ -58,7 +58,7 @@ def fill_source(admin_url: str) -> None:
 def fill_file(folder: Path) -> None:
     folder.mkdir(parents=True)
     with duckdb.connect(str(folder / "grind.duckdb")) as connection:
-        connection.execute("CREATE TABLE points AS SELECT i AS n FROM range(100000) t(i)")
+        connection.execute("CREATE TABLE points AS SELECT i AS n FROM range(60000) t(i)")
         connection.execute(
             "CREATE VIEW grind AS SELECT a.n % 10 AS n FROM points a, points b WHERE (a.n * 7919 + b.n) % 1000003 < 10"
         )

@@ -13,16 +13,16 @@ ABREAST = """SELECT max(c) FROM (SELECT (SELECT count(*) FROM queries_queryrun b
 FLOOD = int(os.environ.get("FAULTS_FLOOD", "60"))
 
 
-def test_one_tenants_flood_keeps_nobody_else_waiting(house: Installation) -> None:
-    with house.worker(concurrency=4):
-        flood = [house.queue("acme", "Tick", n) for n in range(FLOOD)]
-        until(lambda: len(house.rows(ORDER)) >= 8, "the flood is being worked on")
-        before = len(house.rows(ORDER))
-        mine = house.queue("globex", "Tick", 1)
-        assert house.until_state(mine, "done")[0] == "done"
-        begun = [str(run) for _, run in house.rows(ORDER)]
-        assert begun.index(mine) <= before + 4  # at most what was begun meanwhile on the other slots
-        assert len(begun) < FLOOD  # the flood was not over
-        assert house.rows(ABREAST, "acme")[0][0] == 3  # one slot of four stays free for whoever has nothing running
-        assert house.run(flood[-1])[0] == "queued"
+def test_one_tenants_flood_keeps_nobody_else_waiting(busy_house: Installation) -> None:
+    house = busy_house
+    flood = [house.queue("acme", "Tick", n) for n in range(FLOOD)]
+    until(lambda: len(house.rows(ORDER)) >= 8, "the flood is being worked on")
+    before = len(house.rows(ORDER))
+    mine = house.queue("globex", "Tick", 1)
+    assert house.until_state(mine, "done")[0] == "done"
+    begun = [str(run) for _, run in house.rows(ORDER)]
+    assert begun.index(mine) <= before + 4  # at most what was begun meanwhile on the other slots
+    assert len(begun) < FLOOD  # the flood was not over
+    assert house.rows(ABREAST, "acme")[0][0] == 3  # one slot of four stays free for whoever has nothing running
+    assert house.run(flood[-1])[0] == "queued"
     assert house.rows("SELECT count(*) FROM queries_queryrun WHERE attempts > 1") == [(0,)]

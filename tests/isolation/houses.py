@@ -48,7 +48,8 @@ from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.datamodels.services import import_files, open_draft
 from apps.governance.models import ApprovalRequest, PublishingPolicy
-from apps.queries.models import CachedResult, KeepingLimit, PolicyReset, QueryRun
+from apps.queries.downloads import begin
+from apps.queries.models import CachedResult, DownloadLimit, KeepingLimit, PolicyReset, QueryRun
 from apps.queries.services import answer
 from apps.retention.models import PurgeRun
 from apps.support import services as support
@@ -242,6 +243,8 @@ def _data(house: House) -> None:
     assert CachedResult.objects.exists()
     things.run = QueryRun.objects.get()
     KeepingLimit.objects.create(max_age_s=3600, changed_at=now)
+    DownloadLimit.objects.create(dataset=things.dataset, max_rows=1000)
+    things.download_id = begin(actor_for_user(ann), things.question, now=now)
     PolicyReset.objects.create(data_model=things.data_model, policy=house.mark, reset_at=now - timedelta(days=1))
     ConnectionCheck.objects.create(connection=connection, checked_at=now, health="ok", text=house.mark, took_ms=1)
 

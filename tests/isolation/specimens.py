@@ -174,6 +174,8 @@ TENANT = {
     "/api/v1/datasets/<str:name>": Specimen({"name": "dataset.name"}, who="ann"),
     "/api/v1/query": Specimen(json="question", who="ann", get=405, post=200),
     "/api/v1/runs/<uuid:run_id>": Specimen(RUN, who="ann"),
+    "/api/v1/downloads": Specimen(json="question", who="ann", get=405, post=202),
+    "/api/v1/downloads/<uuid:run_id>": Specimen({"run_id": "download_id"}, who="ann"),
     "/api/v1/explain": Specimen(json="question", who="ann", get=405, post=200),
     r"/api/v1/^(?P<rest>.*)$": Specimen({"rest": "=nowhere"}, get=404, post=404),
     "/support/": Specimen(),

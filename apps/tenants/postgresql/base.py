@@ -66,6 +66,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         ``is_binary`` has values come as the server holds them: for statements that return bytes, which are twice as
         long as text.
         """
+        self.close_if_health_check_failed()  # once per request, as for every other cursor
         self.ensure_connection()
         with self.wrap_database_errors:
             inner = PreparedCursor(self.connection)
@@ -103,6 +104,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Set the transaction's tenant, unless it knows or has failed (then only a rollback can follow)."""
         if self._is_told or self.connection.info.transaction_status is TransactionStatus.INERROR:
             return
-        with self.connection.cursor() as cursor:
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
             cursor.execute(TELL, (SETTING, str(current_tenant_id() or "")))
         self._is_told = True

@@ -13,6 +13,7 @@ from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
 from apps.accounts.models import User
 from apps.governance.explain import explain, public
+from apps.queries import downloads
 from apps.queries.errors import QueryFailedError
 from apps.queries.management.questions import read_question
 from apps.queries.planning import as_query, plan_query
@@ -35,6 +36,9 @@ class Command(BaseCommand):
         parser.add_argument("email")
         parser.add_argument("file", type=Path)
         parser.add_argument("--format", choices=("table", "json", "csv", "arrow"), default="table")
+        parser.add_argument(
+            "--download", action="store_true", help="as many rows as a download may have, streamed; csv or arrow"
+        )
         parser.add_argument("--sql", action="store_true", help="print the governed SQL instead of asking")
         parser.add_argument("--explain", action="store_true", help="say what applies, as the person may know it")
 
@@ -50,6 +54,8 @@ class Command(BaseCommand):
             try:
                 if options["sql"] or options["explain"]:
                     self.describe(actor, question, sql=options["sql"])
+                elif options["download"]:
+                    self.download(actor, question, options["format"])
                 else:
                     self.write(self.ask(actor, question), options["format"])
             except QueryError as error:
@@ -79,6 +85,23 @@ class Command(BaseCommand):
             cancel_run(actor, run.run_id, now=timezone.now())
             raise CommandError("cancelled, at the source too") from None
         return outcome
+
+    def download(self, actor: Actor, question: dict[str, Any], form: str) -> None:
+        """Have a download made, and write it as it comes."""
+        if form not in ("csv", "arrow"):
+            raise CommandError("a download is written with --format csv or --format arrow")
+        run_id = downloads.begin(actor, question, now=timezone.now())
+        try:
+            while isinstance(found := downloads.flow(actor, run_id, now=timezone.now()), Pending):
+                self.stderr.write(found.told(now=timezone.now()))
+                time.sleep(1)
+        except KeyboardInterrupt:
+            cancel_run(actor, run_id, now=timezone.now())
+            raise CommandError("cancelled, at the source too") from None
+        for piece in found.arrow() if form == "arrow" else found.csv():
+            sys.stdout.buffer.write(piece)
+        cut = ", cut at the limit" if found.download.is_truncated else ""
+        self.stderr.write(f"{found.download.row_count} rows{cut}; policy {found.download.policy_fingerprint[:12]}")
 
     def describe(self, actor: Actor, question: dict[str, Any], *, sql: bool) -> None:
         query = as_query(question)
