@@ -15,8 +15,9 @@ dimensions:
   id: {primary_key: true}
   fk: {}
   s: {mask_unless_access_grants: [sees], aliases: [state]}
-  n: {sql: CAST(n AS INT), aliases: [number]}
-  d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], required_access_grants: [dates]}
+  n: {sql: CAST(n AS INT), aliases: [number], reads_in_clear: true}
+  d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], required_access_grants: [dates],
+      reads_in_clear: true}
   m: {timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
                    day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
   plus: {sql: "COALESCE(${n}, 0) + 1", aliases: [n_plus_one]}
