@@ -125,6 +125,6 @@ def test_what_the_worlds_are_meant_to_try_comes_up(is_composite: bool, wanted: t
 
     with pytest.raises(AllSeenError):
         draw()
-    print(dict(counts))  # noqa: T201
+    print(dict(counts))
     assert counts["answered"] > counts.total() // 10
     assert counts["uncertain"] < counts["answered"] // 5
