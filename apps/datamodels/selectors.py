@@ -11,8 +11,8 @@ from apps.datamodels.meaning import compare_meaning
 from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
 from apps.datamodels.types import UnclassifiedField, VersionDiff
 from apps.semantic.errors import ModelError, Problem
+from apps.semantic.model.former import is_other_name
 from apps.semantic.model.kinds import check_kinds
-from apps.semantic.model.other_names import is_other_name
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Measure, SemanticModel
 from apps.tenants.binding import bound_tenant_id

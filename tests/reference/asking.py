@@ -120,9 +120,13 @@ def ask(engine: Engine, world: World) -> Page:
         page.is_cross_cut = table.is_truncated
     model = model_of(world, engine.dialect)
     total, subtotals = total_of(asked, model) if asked.totals else None, subtotals_of(asked, model)
-    page.totals = None if total is None else run(engine, world, total)[0]
-    page.subtotals = None if subtotals is None else run(engine, world, subtotals)[0]
+    page.totals = None if total is None else cut(*run(engine, world, total))
+    page.subtotals = None if subtotals is None else cut(*run(engine, world, subtotals))
     return page
+
+
+def cut(rows: list[tuple[Any, ...]], compiled: CompiledQuery) -> list[tuple[Any, ...]]:
+    return rows[: compiled.row_limit]
 
 
 def fetched(engine: Engine, compiled: CompiledQuery) -> list[tuple[Any, ...]]:

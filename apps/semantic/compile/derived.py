@@ -211,11 +211,12 @@ def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlo
 
 def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
     """Return the outer query's filters that the view's query takes over."""
+    original = facts_of(plan.model).original
     found = [
         FieldFilter(inner, item.condition)
         for inner, outer in source.binds.items()
         for item in plan.query.filters
-        if item.field == outer
+        if original(item.field) == original(outer)
     ]
     if source.binds_all_filters:
         offered = plan.model.of_topic(source.topic).topics[source.topic].fields

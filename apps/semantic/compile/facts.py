@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.names import split_field
 from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.former import ALIAS, is_other_name
 from apps.semantic.model.rollups import rolled_up, rollups_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel, TopicJoin
 
@@ -83,6 +84,15 @@ class Facts:
         if found is None:
             raise UnprovenSqlError(f"The model names {field_id}, which it does not have.")
         return found
+
+    def original(self, name: str) -> str:
+        """Return the name under which the model's rules know a field that is asked for by a former name."""
+        field_id, frame = split_field(name)
+        found = self.model.dimension(field_id) or self.model.measure(field_id)
+        if found is None or not is_other_name(found):
+            return name
+        own = f"{found.view}.{found.decoration[ALIAS]}"
+        return own if frame is None else f"{own}[{frame}]"
 
     def views_of(self, names: Iterable[str]) -> frozenset[str]:
         """Return the views whose rows must be joined for some fields."""

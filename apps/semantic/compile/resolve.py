@@ -1,6 +1,6 @@
 """First step: every name of the query becomes the thing it names, or one and the same refusal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from apps.semantic.compile.facts import Facts, facts_of
@@ -22,8 +22,10 @@ class Offered:
 
     def use(self, name: str, path: str) -> DimensionUse | MeasureUse:
         """Return what a name stands for, or refuse it."""
-        field_id, timeframe = split_field(name)
-        if field_id in self.ids:
+        asked_id = split_field(name)[0]
+        # Rules speak of a field under its own name: filters that are cancelled, moved or taken over.
+        field_id, timeframe = split_field(self.facts.original(name))
+        if {asked_id, field_id} <= self.ids:
             dimension = self.facts.model.dimension(field_id)
             has_timeframe = timeframe is None or (dimension is not None and timeframe in dimension.timeframes)
             if dimension is not None and has_timeframe and self.facts.views(dimension) <= self.views:
@@ -50,6 +52,8 @@ def resolve_names(query: SemanticQuery, model: SemanticModel, scope: AccessScope
     filters: list[DimensionFilter | MeasureFilter | Combined] = [_filter(item, offered) for item in told]
     filters += [_combined(group, offered) for group in query.groups]
     _check_names(query, offered)
+    if query.compare is not None:
+        query = replace(query, compare=replace(query.compare, field=offered.facts.original(query.compare.field)))
     return Plan(
         query, model, scope, topic, dialect, today,
         dimensions=tuple(use for use in uses if isinstance(use, DimensionUse)),
@@ -118,7 +122,7 @@ def _templates(query: SemanticQuery, model: SemanticModel, topic: Topic) -> dict
         for name, item in model.views[view].filters.items()
         if item.default_filter is not None
     }
-    return found | {item.field: item.condition for item in query.filters}
+    return found | {facts_of(model).original(item.field): item.condition for item in query.filters}
 
 
 def _check_names(query: SemanticQuery, offered: Offered) -> None:

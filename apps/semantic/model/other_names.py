@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from apps.semantic.model.context import Context
+from apps.semantic.model.former import ALIAS, is_other_name
 from apps.semantic.model.parameters import texts
-from apps.semantic.model.types import Dimension, Measure, View
+from apps.semantic.model.types import Dimension, View
 from apps.semantic.model.yaml_nodes import Node
-
-ALIAS = "alias_of"
 
 
 def with_other_names(view: View, node: Node, context: Context) -> View:
@@ -29,11 +28,6 @@ def with_other_names(view: View, node: Node, context: Context) -> View:
                 else:
                     measures[alias] = replace(item, name=alias, is_hidden=True, decoration={ALIAS: name})
     return replace(view, dimensions=dimensions, measures=measures)
-
-
-def is_other_name(item: Dimension | Measure) -> bool:
-    """Say whether a field is another one's former name."""
-    return ALIAS in item.decoration
 
 
 def offered_with_names(offered: set[str], views: Mapping[str, View]) -> set[str]:

@@ -69,10 +69,10 @@ def ordered(world: World, columns: Sequence[str], dimensions: Sequence[str]) -> 
 
 
 def total(world: World, kept: Sequence[str], dimensions: Sequence[str]) -> Rows:
-    """Return the rows of a total, in no order."""
+    """Return the rows of a total: of many, the first that the person may have."""
     question = reduced(world.question, kept, dimensions)
-    smaller = replace(world, question=question)
-    return composite_groups(smaller) if question["dataset"] == "C" else groups(smaller)
+    columns, dimensions = columns_of(question)
+    return ordered(replace(world, question=question), columns, dimensions)[: world.person.max_rows]
 
 
 def with_query_view(world: World) -> World:

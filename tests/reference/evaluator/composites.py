@@ -19,10 +19,7 @@ def composite_groups(world: World) -> list[tuple[Any, ...]]:
     question = world.question
     shared = [name for name in question["fields"] if name.startswith("@_")]
     measures = [name for name in question["fields"] if not name.startswith("@_")]
-    topics = [
-        topic for topic in ("T", "U") if world.joins_all_topics or any(topic_of(name) == topic for name in measures)
-    ]
-    topics = topics or ["T"]
+    topics = topics_of(world)
     if not {topic_of(name) for name in question["filters"]} <= {*topics, "_shared_dimensions_"}:
         raise RefusedError("conditions on a topic that is not asked")
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -32,6 +29,14 @@ def composite_groups(world: World) -> list[tuple[Any, ...]]:
             found.setdefault(row[: len(shared)], {}).update(zip(own, row[len(shared) :], strict=True))
     having = {name: rule for name, rule in question["filters"].items() if name in measures}
     return [(*key, *(cells.get(name) for name in measures)) for key, cells in found.items() if meets(having, cells.get)]
+
+
+def topics_of(world: World) -> list[str]:
+    """Return the topics that a question asks."""
+    if world.question["dataset"] == "T":
+        return ["T"]
+    asked = {topic_of(name) for name in world.question["fields"]}
+    return [topic for topic in ("T", "U") if world.joins_all_topics or topic in asked] or ["T"]
 
 
 def topic_of(name: str) -> str:

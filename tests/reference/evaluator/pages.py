@@ -65,6 +65,7 @@ def reduced(question: Mapping[str, Any], kept: Sequence[str], dimensions: Sequen
     found = dict(question)
     found["fields"] = [name for name in question["fields"] if name in kept or name not in dimensions]
     found["filters"] = {name: rule for name, rule in question["filters"].items() if not chooses_groups(name, rule)}
+    found["sorts"] = [sort for sort in question.get("sorts", []) if sort["field"] in found["fields"]]
     top = question.get("top")
     if top and top["field"] not in kept and top["others"] is not None:
         # With the rest gathered, all rows are there.

@@ -7,7 +7,7 @@ from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.totals import subtotals_of, total_of
 from apps.semantic.query.writing import public_form
-from tests.semantic.features.store import model
+from tests.semantic.features.store import FILES, everything, model
 
 SHARED = "@_shared_dimensions_.region"
 
@@ -77,3 +77,28 @@ def test_months_by_name_come_as_the_year_has_them_also_where_answers_are_stitche
     rows = [("x", name, 1) for name in ("March", "January", None, "February")]
     table = pivot(("sku", month, "n"), rows, pivots=(month,), measures=("n",), limit=9)
     assert [column.values for column in table.columns[1:]] == [("January",), ("February",), ("March",), (None,)]
+
+
+def test_a_filter_under_a_former_name_is_cancelled_moved_and_compared_as_under_the_own_one(store):
+    former = {"status": "state", "ordered_at": "placed_at"}
+    renamed = FILES["orders.view"].replace("  status: {}", "  status: {aliases: [state]}").replace(
+        "  ordered_at: {", "  ordered_at: {aliases: [placed_at], "
+    )  # fmt: skip
+    found = model(store.engine.dialect, **{"orders.view": renamed})
+    whole = everything(found, "Sales")
+    within = {"between_dates": ["2026-01-01", "2027-01-01"]}
+
+    def answers(status, ordered_at):
+        rows = store.ask(
+            asked("Sales", "orders.revenue", "orders.all_revenue", filters={f"orders.{status}": {"is": "paid"}}),
+            whole,
+            found,
+        )
+        rows += store.ask(asked("Sales", "orders.last_year", filters={f"orders.{ordered_at}": within}), whole, found)
+        return rows + store.ask(
+            asked("Sales", "orders.revenue", compare={"field": f"orders.{ordered_at}", "offset": "1 year"},
+                  filters={f"orders.{ordered_at}": within}), whole, found,
+        )  # fmt: skip
+
+    assert answers("status", "ordered_at") == [(630, 711), (150,), (561, 150)]
+    assert answers(*former.values()) == answers(*former)

@@ -30,11 +30,8 @@ LIMIT 1001;
 
 -- time
 SELECT
-  CAST(dateTrunc(
-    'WEEK',
-    "orders"."ordered_at" AT TIME ZONE 'UTC' AT TIME ZONE CAST(? AS Nullable(String))
-  ) AS Nullable(DATE)) AS "orders.ordered_at[week]",
-  CASE CAST(EXTRACT(MONTH FROM "orders"."ordered_at" AT TIME ZONE 'UTC' AT TIME ZONE CAST(? AS Nullable(String))) AS Nullable(Int32))
+  CAST(dateTrunc('WEEK', toTimeZone("orders"."ordered_at", ?)) AS Nullable(DATE)) AS "orders.ordered_at[week]",
+  CASE CAST(EXTRACT(MONTH FROM toTimeZone("orders"."ordered_at", ?)) AS Nullable(Int32))
     WHEN 1
     THEN 'January'
     WHEN 2
@@ -78,7 +75,7 @@ GROUP BY
 ORDER BY
   1 ASC,
   MIN(
-    CAST(EXTRACT(MONTH FROM "orders"."ordered_at" AT TIME ZONE 'UTC' AT TIME ZONE CAST(? AS Nullable(String))) AS Nullable(Int32))
+    CAST(EXTRACT(MONTH FROM toTimeZone("orders"."ordered_at", ?)) AS Nullable(Int32))
   ) ASC
 LIMIT 1001;
 

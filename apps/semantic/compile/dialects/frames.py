@@ -51,8 +51,17 @@ def local(node: exp.Expr, type_: FieldType, zone: exp.Expr, *, dialect: str) -> 
         return node
     if dialect == "mysql":
         return call("CONVERT_TZ", node, exp.Literal.string("+00:00"), zone)
-    utc = exp.AtTimeZone(this=operand(node), zone=exp.Literal.string("UTC"))
-    return exp.AtTimeZone(this=utc, zone=zone)
+    stored = exp.Literal.string("UTC")
+    if dialect == "snowflake":
+        # With two arguments a timestamp without zone is taken to be in the session's.
+        return call("CONVERT_TIMEZONE", stored, zone, node)
+    if dialect == "trino":
+        # AT_TIMEZONE alone would take a timestamp without zone to be in the session's.
+        return call("AT_TIMEZONE", call("WITH_TIMEZONE", node, stored), zone)
+    if dialect == "clickhouse":
+        # A moment is seconds since 1970 there; the zone must be a plain constant, which a cast to Nullable is not.
+        return call("toTimeZone", node, zone.this if isinstance(zone, exp.Cast) else zone)
+    return exp.AtTimeZone(this=exp.AtTimeZone(this=operand(node), zone=stored), zone=zone)
 
 
 def _truncated(node: exp.Expr, timeframe: str, week_start: int, dialect: str) -> exp.Expr:
