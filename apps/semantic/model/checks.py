@@ -62,7 +62,8 @@ def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
 
 def _hiding(model: SemanticModel) -> Iterator[Problem]:
     """Yield a warning for each grant that does not exist and hides a data set from every list."""
-    for topic in (*model.topics.values(), *model.composites.values()):
+    topics: list[Topic | CompositeTopic] = [*model.topics.values(), *model.composites.values()]
+    for topic in topics:
         rule = topic.hidden_unless_access_grants
         if rule is None:
             continue

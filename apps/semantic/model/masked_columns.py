@@ -101,7 +101,7 @@ def _with_references(view: View, masked: Mapping[str, list[Dimension]], context:
     """Have each expression over a masked column refer to the masked dimension instead."""
     stands = {
         item.sql.name.lower(): item.id
-        for item in reversed(view.dimensions.values())
+        for item in reversed([*view.dimensions.values()])
         if item.mask_unless_access_grants is not None and isinstance(item.sql, exp.Column) and not is_other_name(item)
     }
     dimensions, measures = dict(view.dimensions), dict(view.measures)
