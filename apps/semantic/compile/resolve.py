@@ -122,7 +122,14 @@ def _templates(query: SemanticQuery, model: SemanticModel, topic: Topic) -> dict
         for name, item in model.views[view].filters.items()
         if item.default_filter is not None
     }
-    return found | {facts_of(model).original(item.field): item.condition for item in query.filters}
+    given: dict[str, Condition] = {}
+    for item in query.filters:
+        known = model.filter_field(item.field)
+        name = known.template_id if known is not None else facts_of(model).original(item.field)
+        if name in given:
+            raise MalformedQueryError("The same filter is given under two names.", f"filters.{item.field}")
+        given[name] = item.condition
+    return found | given
 
 
 def _check_names(query: SemanticQuery, offered: Offered) -> None:

@@ -17,6 +17,8 @@ POSITIVE = (*SINGLE, *PAIRS, *LISTS, *CALENDAR)
 OPERATORS = frozenset((*POSITIVE, "not", *(f"not_{name}" for name in POSITIVE), "and", "or"))
 # Only in the model: what a measure makes of the query's own filter.
 MEASURE_OPERATORS = frozenset(("cancel_query_filter", "date_offset_from_query"))
+# Values from another question: as a condition they would tell what its asker may not see.
+BY_QUERY = ("field_name_in_query", "field_name_not_in_query", "query_structure")
 CASE = "case_insensitive"
 MAX_DEPTH = 8
 MAX_VALUES = 2_000
@@ -56,6 +58,8 @@ def _folded(condition: Condition, folds: bool) -> Condition:
 
 
 def _single(name: object, operand: object, path: str, depth: int) -> Condition:
+    if name in BY_QUERY:
+        raise MalformedQueryError(f"“{name}” is not supported: join a query view, whose rows are governed too.", path)
     if not isinstance(name, str) or name not in OPERATORS:
         hint = did_you_mean(str(name), OPERATORS)
         raise MalformedQueryError(f"There is no operator “{str(name)[:60]}”.{hint}", path)

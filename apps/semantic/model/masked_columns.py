@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from apps.semantic.model.context import Context
-from apps.semantic.model.other_names import is_other_name
+from apps.semantic.model.former import is_other_name
 from apps.semantic.model.types import Dimension, GrantRule, Measure, View
 from apps.semantic.model.yaml_nodes import Node
 

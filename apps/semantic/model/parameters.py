@@ -34,7 +34,7 @@ READ: dict[str, frozenset[str]] = {
         "ignored", "aliases", "extends", "ignore_from_extended", "reads_in_clear",
     )),
     "filter": frozenset((
-        "type", "default_filter", "label", "description", "hidden", "required_access_grants",
+        "type", "default_filter", "label", "description", "hidden", "required_access_grants", "aliases",
     )),
     "topic": frozenset((
         "base_view", "label", "description", "joins", "fields", "required_access_grants", "access_filters",
@@ -67,17 +67,25 @@ DECORATION = frozenset((
     "custom_primary_key_sql_for_quick_aggs", "slot_reservation", "warehouse_override", "hidden", "format",
     "ignored", "name", "prompt",
 ))  # fmt: skip
-REFUSED = frozenset((
-    "compute_routing", "dynamic_shared_extensions", "nested_on_field", "sql_preamble", "shared_measures",
-    "shared_views", "bind_outer_context", "code",
-))  # fmt: skip
+REFUSED = {
+    "compute_routing": "set it up at the connection's role in the database",
+    "dynamic_shared_extensions": "make one model with access grants, or one per customer",
+    "nested_on_field": "its rows are those of an array inside a row, which no policy and no key tells apart; use an SQL view",
+    "sql_preamble": "statements before a question are not proven; set it up at the connection's role in the database",
+    "shared_measures": "measures of several topics cannot be one under rights of their own; name each, “@Topic.view.measure”",
+    "shared_views": "a view's rows may differ by topic; share single dimensions, with shared_dimensions",
+    "bind_outer_context": "use bind or bind_all_filters",
+    "code": "what it does cannot be governed",
+}
 """Parameters that would change an answer in a way that cannot be governed; leaving them out would give wrong numbers."""
 ELSEWHERE = {
     ("model", "extends"): "a model is the files of one folder; put those that it extends into it",
     ("query", "join_via_map"): "name a topic, whose joins say the way",
     ("query", "fill_fields"): "dates without rows are not made up",
-    ("view", "aliases"): "dashboards name views as they are called now; fields may have other names",
-    ("filter", "aliases"): "templated filters name a filter as it is called now",
+    (
+        "view",
+        "aliases",
+    ): "a second name of a view would be a second way around what is written for the first; fields may have other names",
 }
 """(kind, parameter) → what to do instead, for parameters that would change which rows or names there are"""
 MAX_PROBLEMS = 200
@@ -96,7 +104,7 @@ def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
         if name == "type" and kind == "dimension":
             add(problems, value, "Invalid property “type”: a dimension's type follows from its SQL; cast to change it")
         elif name in REFUSED:
-            add(problems, value, f"“{name}” is not supported: what it does cannot be governed")
+            add(problems, value, f"“{name}” is not supported: {REFUSED[name]}")
         elif (hint := ELSEWHERE.get((kind, name))) is not None:
             if value.value not in (None, {}, []):
                 add(problems, value, f"“{name}” is not supported: {hint}")

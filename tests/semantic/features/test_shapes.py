@@ -167,6 +167,19 @@ def test_a_templated_filter_applies_the_querys_condition(store):
     assert store.ask(ask("Sales", "orders.wanted_orders")) == [(6,)]
 
 
+def test_a_filter_only_field_is_asked_under_its_former_name(store):
+    view = FILES["orders.view"].replace("wanted: {type: string}", "wanted: {type: string, aliases: [desired]}")
+    of = model(store.engine.dialect, **{"orders.view": view})
+    scope = everything(of, "Sales")
+    for name in ("orders.wanted", "orders.desired"):
+        found = store.ask(ask("Sales", "orders.wanted_orders", filters={name: {"is": ["open"]}}), scope, of)
+        assert found == store.ask(ask("Sales", "orders.wanted_orders", filters={"orders.wanted": {"is": ["open"]}}))
+        assert found != store.ask(ask("Sales", "orders.wanted_orders"))
+    twice = {"orders.wanted": {"is": ["open"]}, "orders.desired": {"is": ["paid"]}}
+    with pytest.raises(MalformedQueryError, match="under two names"):
+        store.ask(ask("Sales", "orders.wanted_orders", filters=twice), scope, of)
+
+
 def test_other_names_of_a_view_are_views_of_their_own(store):
     assert store.ask(ask("Sales", "customers.name", "managers.name", filters={"managers.name": {"not": None}})) == [
         ("Joe", "Ola"), ("Kari", "Ola")

@@ -152,26 +152,37 @@ def test_grants_that_nobody_can_hold_together_are_a_fault() -> None:
     assert told("[eu&us]", frozenset()) == []  # a list may hold both
 
 
-VALUES = st.one_of(st.none(), st.integers(-3, 3), st.sampled_from(["a", "b", "B"]))
 NUMBERS = st.integers(-3, 3)
-SINGLE = st.one_of(
-    st.fixed_dictionaries({"is": st.lists(VALUES, min_size=1, max_size=3)}),
-    st.fixed_dictionaries({"not": st.lists(VALUES, min_size=1, max_size=3)}),
-    *(
-        st.fixed_dictionaries({name: NUMBERS})
-        for name in ("greater_than", "less_than_or_equal_to", "not_less_than", "not_greater_than_or_equal_to")
-    ),
-    st.fixed_dictionaries({"between": st.tuples(NUMBERS, NUMBERS).map(list)}),
-    st.fixed_dictionaries({"not_between": st.tuples(NUMBERS, NUMBERS).map(list)}),
-)
-CONDITIONS = st.recursive(
-    SINGLE,
-    lambda inner: st.one_of(
-        st.fixed_dictionaries({"or": st.lists(inner, min_size=1, max_size=3)}),
-        st.fixed_dictionaries({"and": st.lists(inner, min_size=1, max_size=3)}),
-        st.fixed_dictionaries({"not": inner}),
-    ),
-    max_leaves=6,
+COMPARED = ("greater_than", "less_than_or_equal_to", "not_less_than", "not_greater_than_or_equal_to")
+
+
+def lists(values: st.SearchStrategy) -> list[st.SearchStrategy]:
+    given = st.lists(st.one_of(st.none(), values), min_size=1, max_size=3)
+    return [st.fixed_dictionaries({name: given}) for name in ("is", "not")]
+
+
+def nested(single: st.SearchStrategy) -> st.SearchStrategy:
+    """Return lists of conditions on one field, each nested a little."""
+    conditions = st.recursive(
+        single,
+        lambda inner: st.one_of(
+            st.fixed_dictionaries({"or": st.lists(inner, min_size=1, max_size=3)}),
+            st.fixed_dictionaries({"and": st.lists(inner, min_size=1, max_size=3)}),
+            st.fixed_dictionaries({"not": inner}),
+        ),
+        max_leaves=6,
+    )
+    return st.lists(conditions, min_size=1, max_size=3)
+
+
+HALVES = [number / 2 for number in range(-9, 10)]
+OF_TEXTS = nested(st.one_of(*lists(st.sampled_from(["a", "b", "B"]))))
+OF_NUMBERS = nested(
+    st.one_of(
+        *lists(NUMBERS),
+        *(st.fixed_dictionaries({name: NUMBERS}) for name in COMPARED),
+        *(st.fixed_dictionaries({name: st.tuples(NUMBERS, NUMBERS).map(list)}) for name in ("between", "not_between")),
+    )
 )
 
 
@@ -196,11 +207,13 @@ def meets(value: object, given: dict) -> bool:
     }[operator]  # fmt: skip
 
 
-@settings(max_examples=300)
-@given(st.lists(CONDITIONS, min_size=1, max_size=3))
-def test_no_alarm_where_any_value_meets_everything(conditions: list[dict]) -> None:
+@settings(max_examples=100)
+@given(
+    st.one_of(OF_TEXTS.map(lambda given: (given, ["a", "b", "B", "c"])), OF_NUMBERS.map(lambda given: (given, HALVES)))
+)
+def test_no_alarm_where_any_value_meets_everything(case: tuple[list[dict], list]) -> None:
+    conditions, values = case
     reading = Reading("unknown", "duckdb")
     boxes = [boxes_of(parse_condition(item, path=""), reading) for item in conditions]
-    values = [None, "a", "b", "B", "c", *(number / 2 for number in range(-9, 10))]
-    if any(all(meets(value, item) for item in conditions) for value in values):
+    if any(all(meets(value, item) for item in conditions) for value in (None, *values)):
         assert all_of(boxes, reading)

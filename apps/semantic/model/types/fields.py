@@ -95,11 +95,18 @@ class FilterField:
     default_filter: Condition | None = None
     required_access_grants: GrantRule | None = None
     is_hidden: bool = False
+    former_of: str = ""
+    """the name that it has today, where this is a former one"""
     decoration: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         return f"{self.view}.{self.name}"
+
+    @property
+    def template_id(self) -> str:
+        """Return the id under which templated filters know it."""
+        return f"{self.view}.{self.former_of or self.name}"
 
 
 @dataclass(frozen=True, slots=True)
