@@ -7,10 +7,9 @@ from apps.semantic.model.types import Dimension, Scalar, View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
-from apps.semantic.verify.trees import ATTRIBUTE, FOLDED, bare, folded, in_text_order
+from apps.semantic.verify.trees import ATTRIBUTE, FOLDED, bare, folded, in_text_order, sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
-CASELESS = frozenset(("duckdb", "mysql"))
 STAND_IN = "omni stand in"
 
 
@@ -77,9 +76,8 @@ def _columns(view: View, permit: Permit) -> tuple[set[str], dict[str, list[Dimen
             closed |= columns
             if isinstance(item.sql, exp.Column):
                 masked.setdefault(folded(item.sql, permit.dialect), []).append(item)
-    # Where letters' cases are not told apart, neither are the columns.
-    covered = {name.lower() for name in closed} if permit.dialect in CASELESS else closed
-    return {name for name in names if (name.lower() if permit.dialect in CASELESS else name) not in covered}, masked
+    covered = {sameness(name, permit.dialect) for name in closed}
+    return {name for name in names if sameness(name, permit.dialect) not in covered}, masked
 
 
 def _table_text(node: exp.Table) -> str:

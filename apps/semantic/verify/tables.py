@@ -10,6 +10,7 @@ from apps.semantic.verify.labels import Columns, Label
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.sqlviews import prove_sql_view
+from apps.semantic.verify.trees import sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
 ProveQuery = Callable[[exp.Expr, Permit], Columns]
@@ -51,10 +52,9 @@ class TableProver:
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
-        projected: dict[str, Label] = {}
-        for node in inner.expressions:
-            demand(node.alias_or_name not in projected, "A subquery has two columns of one name.")
-            projected[node.alias_or_name] = self._label(node, view)
+        projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}
+        names = {sameness(name, self.permit.dialect) for name in projected}
+        demand(len(names) == len(inner.expressions), "A subquery has two columns of one name.")
         return projected
 
     def _label(self, node: exp.Expr, view: str) -> Label:
@@ -64,8 +64,10 @@ class TableProver:
             demand(label is not None, "A column leaves its table that may not.")
             return label or Label.OPEN
         demand(type(node) is exp.Alias, "Something else than a column leaves a table.")
+        # Rules and joins around the table would take it for the column.
+        is_free = sameness(node.alias, self.permit.dialect) not in self.permit.names[view]
+        demand(" " in node.alias and is_free, "What is no column has the name of one.")
         if type(node.this) is exp.Literal:
             return Label.OPEN
-        demand(" " in node.alias, "A mask has the name of a column.")
         prove_mask(node.this, self.permit.masks[view], self.ledger)
         return Label.OPEN
