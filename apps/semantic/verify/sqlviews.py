@@ -11,6 +11,7 @@ from apps.semantic.verify.trees import ATTRIBUTE, FOLDED, bare, folded, in_text_
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
 STAND_IN = "omni stand in"
+NOTHING = "any row"
 
 
 def prove_sql_view(query: exp.Expr, view: View, permit: Permit, ledger: Ledger) -> None:
@@ -48,15 +49,25 @@ def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledg
         raise UnprovenSqlError("An SQL view reads a table that no view governs.")
     inner = subquery.this
     demand(given(subquery) == {"this", "alias"} and given(inner) <= INNER_PARTS, "A subquery has more parts.")
+    demand(not subquery.args["alias"].args.get("columns"), "A subquery renames its columns.")
     prove_physical(inner.args["from_"].this, permit.table(view_name))
     prove_columns(inner, inner.args["from_"].this)
     prove_policies(inner, permit.policies_of(view_name), ledger)
+    _prove_columns(inner, view, permit, ledger)
+
+
+def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger) -> None:
+    """Prove that columns leave a governed table as themselves or as their masks; what else leaves it, the text cannot name."""
     open_, masked = _columns(view, permit)
+    taken = {sameness(node.alias_or_name, permit.dialect) for node in inner.expressions}
+    demand(len(taken) == len(inner.expressions), "A subquery has two columns of one name.")
     for node in inner.expressions:
         if type(node) is exp.Column:
             demand(bool(node.this.args.get("quoted")) and not node.table, "A column's name is not plain.")
             demand(node.name in open_, "A column leaves its table that may not.")
-        elif type(node) is not exp.Alias or type(node.this) is not exp.Literal:
+        elif type(node) is exp.Alias and type(node.this) is exp.Literal:
+            demand(node.alias == NOTHING, "A value has the name of a column.")
+        else:
             demand(type(node) is exp.Alias and node.alias in masked, "Something else than a column leaves a table.")
             prove_mask(node.this, [permit.expected.mask(item) for item in masked[node.alias]], ledger)
 
