@@ -7,11 +7,11 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.labels import Columns, Label, label_of
+from apps.semantic.verify.labels import Columns, Label, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.tables import TableProver
-from apps.semantic.verify.trees import Rule, bare, conjuncts
+from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
 OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
 KINDS = {
@@ -97,6 +97,7 @@ class _SelectProver:
         for key in ("group", "having"):
             self._check(select.args.get(key), Label.OPEN)
         found = self._labels()
+        self._check_positions(found)
         self._check_order(found)
         return found
 
@@ -207,14 +208,43 @@ class _SelectProver:
             name = node.alias if type(node) is exp.Alias else node.name if type(node) is exp.Column else ""
             demand(bool(name) and name not in found, "A column has no name of its own.")
             found[name] = self._label(node)
+        names = {sameness(name, self.permit.dialect) for name in found}
+        demand(len(names) == len(found), "A column has no name of its own.")
         return found
 
+    def _check_positions(self, outputs: Columns) -> None:
+        """Check the columns of the answer that GROUP BY and ORDER BY name by their numbers."""
+        labels = [*outputs.values()]
+        for key in ("group", "order"):
+            part = self.select.args.get(key)
+            for node in part.expressions if part is not None else ():
+                root = (node.this if type(node) is exp.Ordered else node).unnest()
+                demand(not isinstance(root, exp.Placeholder | exp.Var), "An answer is ordered by what may be a number.")
+                if type(root) is exp.Literal:
+                    place = int(root.name) if root.is_int else 0
+                    demand(0 < place <= len(labels), "An answer is ordered by a column that it does not have.")
+                    demand(labels[place - 1] is Label.OPEN, "An answer is ordered by what it does not show.")
+
     def _check_order(self, outputs: Columns) -> None:
-        """Check what an answer is ordered by; a bare name is one of its own columns."""
+        """Check what an answer is ordered by."""
         order = self.select.args.get("order")
         for node in order.find_all(exp.Column) if order is not None else ():
-            label = label_of(node, self.sources, self.permit.telling) if node.table else outputs.get(node.name)
+            if node.table:
+                label = label_of(node, self.sources, self.permit.telling)
+            else:
+                demand(is_plain(node) and self._is_output(node), "A name in an order may be another column's.")
+                label = outputs.get(node.name)
             demand(label is Label.OPEN, "An answer is ordered by what it does not show.")
+
+    def _is_output(self, node: exp.Column) -> bool:
+        """Say whether a bare name is sure to be a column of the answer.
+
+        It is where it stands alone; in an expression, PostgreSQL and MySQL look for a column of a table first.
+        """
+        if isinstance(node.parent, exp.Ordered) and node.parent.parent is self.select.args["order"]:
+            return True
+        name, dialect = sameness(node.name, self.permit.dialect), self.permit.dialect
+        return all(sameness(other, dialect) != name for columns in self.sources.values() for other in columns)
 
     def _label(self, root: exp.Expr) -> Label:
         worst = Label.OPEN
