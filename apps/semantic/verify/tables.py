@@ -7,6 +7,7 @@ from sqlglot import exp
 from apps.semantic.model.types import View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.labels import Columns, Label
+from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.sqlviews import prove_sql_view
@@ -45,11 +46,14 @@ class TableProver:
             return
         demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
         if view.sql_source is not None:
             prove_sql_view(source.this, view, self.permit, self.ledger)
         elif view.query_source is not None:
-            outputs = self.prove_query(source.this, self.permit.nested(view.query_source.topic))
+            inner = self.permit.nested(view.query_source.topic)
+            outputs = self.prove_query(source.this, inner)
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
+            prove_origins(source.this, view, self.permit, inner)
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
         projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}
