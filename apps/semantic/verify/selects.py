@@ -7,7 +7,7 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.labels import Columns, Label, is_plain, label_of
+from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.tables import TableProver
@@ -232,19 +232,10 @@ class _SelectProver:
             if node.table:
                 label = label_of(node, self.sources, self.permit.telling)
             else:
-                demand(is_plain(node) and self._is_output(node), "A name in an order may be another column's.")
+                is_own = is_plain(node) and is_output(node, order, self.sources, self.permit.dialect)
+                demand(is_own, "A name in an order may be another column's.")
                 label = outputs.get(node.name)
             demand(label is Label.OPEN, "An answer is ordered by what it does not show.")
-
-    def _is_output(self, node: exp.Column) -> bool:
-        """Say whether a bare name is sure to be a column of the answer.
-
-        It is where it stands alone; in an expression, PostgreSQL and MySQL look for a column of a table first.
-        """
-        if isinstance(node.parent, exp.Ordered) and node.parent.parent is self.select.args["order"]:
-            return True
-        name, dialect = sameness(node.name, self.permit.dialect), self.permit.dialect
-        return all(sameness(other, dialect) != name for columns in self.sources.values() for other in columns)
 
     def _label(self, root: exp.Expr) -> Label:
         worst = Label.OPEN
@@ -262,6 +253,17 @@ class _SelectProver:
             if label is None:
                 raise UnprovenSqlError("A column is read that no table gives.")
             demand(label <= most, "A column is used in a way that no permitted field uses it.")
+
+
+def is_output(node: exp.Column, order: exp.Expr, sources: Sources, dialect: str) -> bool:
+    """Say whether a bare name in an ORDER BY is sure to be a column of the answer.
+
+    It is where it stands alone; in an expression, PostgreSQL and MySQL look for a column of a table first.
+    """
+    if isinstance(node.parent, exp.Ordered) and node.parent.parent is order:
+        return True
+    name = sameness(node.name, dialect)
+    return all(sameness(other, dialect) != name for columns in sources.values() for other in columns)
 
 
 def remove(found: list[exp.Expr], node: exp.Expr) -> None:
