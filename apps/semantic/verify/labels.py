@@ -69,7 +69,7 @@ def _key_label(node: exp.Expr) -> Label:
         return Label.OPEN
     parent, is_itself = node.parent, True
     while parent is not None and not isinstance(parent, exp.Select | exp.Predicate):
-        if isinstance(parent, exp.Window) and isinstance(parent.this, exp.RowNumber):
+        if isinstance(parent, exp.Window):
             return Label.COUNTED
         if isinstance(parent, exp.Count):
             return Label.OPEN if is_itself else Label.RULE

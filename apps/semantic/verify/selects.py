@@ -255,7 +255,7 @@ class _SelectProver:
             demand(label <= most, "A column is used in a way that no permitted field uses it.")
 
 
-def is_output(node: exp.Column, order: exp.Expr, sources: Sources, dialect: str) -> bool:
+def is_output(node: exp.Column, order: exp.Expr | None, sources: Sources, dialect: str) -> bool:
     """Say whether a bare name in an ORDER BY is sure to be a column of the answer.
 
     It is where it stands alone; in an expression, PostgreSQL and MySQL look for a column of a table first.

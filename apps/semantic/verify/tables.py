@@ -48,12 +48,12 @@ class TableProver:
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
         if view.sql_source is not None:
-            prove_sql_view(source.this, view, self.permit, self.ledger)
+            prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)
         elif view.query_source is not None:
-            inner = self.permit.nested(view.query_source.topic)
-            outputs = self.prove_query(source.this, inner)
+            rests_on = self.permit.nested(view.query_source.topic)
+            outputs = self.prove_query(source.this, rests_on)
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
-            prove_origins(source.this, view, self.permit, inner)
+            prove_origins(source.this, view, self.permit, rests_on)
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
         projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}
