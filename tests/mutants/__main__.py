@@ -87,6 +87,14 @@ class Spoiler(ast.NodeTransformer):
             node.value = self.visit(node.value)
         return node
 
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """Leave names of types alone: ``Field = Dimension | Measure``."""
+        names = [item for item in ast.walk(node.value) if isinstance(item, ast.Name)]
+        is_union = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.BitOr)
+        if is_union and all(item.id[:1].isupper() and not item.id.isupper() for item in names):
+            return node
+        return self.generic_visit(node)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Leave types alone."""
         returns, node.returns = node.returns, None

@@ -17,6 +17,7 @@ from apps.semantic.model.types import Dimension, View
 BuildQuery = Callable[[Plan, View, Values], exp.Query]
 SOURCE = "view query"
 TABLE = "physical table"
+NOTHING = "any row"
 
 
 def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery:
@@ -30,7 +31,7 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     masks: list[exp.Expr] = [
         exp.Alias(this=masked_value(item, reads), alias=name(MASK_PREFIX + key)) for key, item in read.masks.items()
     ]
-    nothing = exp.Alias(this=literal_number(1), alias=name("row"))
+    nothing = exp.Alias(this=literal_number(1), alias=name(NOTHING))
     uses = plan.row_policies.get(view_name, ())
     policies = all_hold([policy(use, reads.inside(use.dimension), reads) for use in uses])
     select = exp.Select(

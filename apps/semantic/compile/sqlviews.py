@@ -12,7 +12,7 @@ from apps.semantic.compile.nodes import all_hold, column, literal_number, name
 from apps.semantic.compile.plan import Plan, PolicyUse
 from apps.semantic.compile.reads import Reads, physical_name
 from apps.semantic.compile.rows import policies_of
-from apps.semantic.compile.sources import physical, policy
+from apps.semantic.compile.sources import NOTHING, physical, policy
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, View
@@ -97,7 +97,7 @@ def _governed(view: View, alias: str, used: set[str], reads: Reads) -> exp.Subqu
         )
     rules = all_hold([policy(use, reads.inside(use.dimension), reads) for use in policies_of(view.name, plan)])
     select = exp.Select(
-        expressions=outputs or [exp.Alias(this=literal_number(1), alias=name("row"))],
+        expressions=outputs or [exp.Alias(this=literal_number(1), alias=name(NOTHING))],
         from_=exp.From(this=physical(view, plan, _named(outputs, policies_of(view.name, plan)))),
         where=exp.Where(this=rules) if rules is not None else None,
     )

@@ -39,13 +39,20 @@ def aggregate_of(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+def is_plain(node: exp.Column) -> bool:
+    """Say whether a column is named by a table and itself at most, both quoted: other letters would be other names."""
+    table, args = node.args.get("table"), node.args
+    is_quoted = node.this.args.get("quoted") and (table is None or table.args.get("quoted"))
+    return bool(is_quoted) and not args.get("db")
+
+
 def label_of(node: exp.Column, sources: Sources, telling: Telling) -> Label | None:
     """Return how far a column may go where it stands; None when no source gives it.
 
     Args:
         telling: aggregates that give single values away and that a permitted measure is made with.
     """
-    columns = sources.get(node.table) if not node.args.get("db") else None
+    columns = sources.get(node.table) if is_plain(node) else None
     label = columns.get(node.name) if columns is not None else None
     if label is Label.COUNTED:
         aggregate = aggregate_of(node)
@@ -60,11 +67,13 @@ def _key_label(node: exp.Expr) -> Label:
     """Return what comes of a key: whether it is there says nothing, and a number of rows says no more."""
     if isinstance(node.parent, exp.Is) and isinstance(node.parent.expression, exp.Null):
         return Label.OPEN
-    parent = node.parent
+    parent, is_itself = node.parent, True
     while parent is not None and not isinstance(parent, exp.Select | exp.Predicate):
-        if isinstance(parent, exp.Window) and isinstance(parent.this, exp.RowNumber):
+        if isinstance(parent, exp.Window):
             return Label.COUNTED
         if isinstance(parent, exp.Count):
-            return Label.OPEN
+            return Label.OPEN if is_itself else Label.RULE
+        # A function or a CASE over a key could make nothing of a single one, and so count it.
+        is_itself = is_itself and isinstance(parent, exp.Distinct | exp.Paren | exp.Cast)
         parent = parent.parent
     return Label.RULE

@@ -30,7 +30,7 @@ def prove_physical(table: exp.Expr, expected: tuple[str, str, str]) -> None:
 def prove_columns(inner: exp.Select, table: exp.Expr) -> None:
     """Prove that no column may be taken for the whole row, which goes by the name of its table."""
     names = {node.name.lower() for node in inner.find_all(exp.Column)}
-    demand(bool(table.alias) or table.name.lower() not in names, "A column has the name of its table.")
+    demand((table.alias or table.name).lower() not in names, "A column has the name of its table.")
 
 
 def prove_policies(inner: exp.Select, expected: list[tuple[exp.Expr, RowPolicy]], ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from apps.semantic.verify.dated import dated_rule
 from apps.semantic.verify.groups import GroupRule, group_rules
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.telling import telling_of
-from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, schema_of
+from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, sameness, schema_of
 
 KEPT = 512
 Columns = frozenset[tuple[str, str]]
@@ -29,7 +29,7 @@ class Permit:
     Attributes:
         offered: ids of the fields that may be asked for.
         telling: aggregates that give single values away and that an offered measure is made with.
-        labels: by view, how far each column that may leave its table may go.
+        labels: by view, how far each column that may leave its table may go; names: those columns, as told apart.
         policies: by view, the trees and values that its subquery's WHERE consists of.
         topic_policies: the trees and values that the outer WHERE holds.
         always: rules of the topic that the outer WHERE holds, whoever asks.
@@ -113,6 +113,9 @@ class Permit:
                 if view in labels:
                     labels[view][column] = label
         self.labels = labels
+        self.names = {
+            view: frozenset(sameness(column, self.dialect) for column in columns) for view, columns in labels.items()
+        }
 
     def _field_columns(self, topic: Topic) -> tuple[Columns, Columns]:
         """Return the columns that may only be aggregated, and those that may stand anywhere."""

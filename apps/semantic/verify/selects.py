@@ -8,11 +8,11 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.groups import GroupRule, chooses_groups, take_dated
-from apps.semantic.verify.labels import Columns, Label, label_of
+from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.tables import TableProver
-from apps.semantic.verify.trees import Rule, bare, conjuncts
+from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
 OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
 KINDS = {
@@ -103,6 +103,7 @@ class _SelectProver:
         for key in ("group", "having"):
             self._check(select.args.get(key), Label.OPEN)
         found = self._labels()
+        self._check_positions(found)
         self._check_order(found)
         return found
 
@@ -234,13 +235,33 @@ class _SelectProver:
             name = node.alias if type(node) is exp.Alias else node.name if type(node) is exp.Column else ""
             demand(bool(name) and name not in found, "A column has no name of its own.")
             found[name] = self._label(node)
+        names = {sameness(name, self.permit.dialect) for name in found}
+        demand(len(names) == len(found), "A column has no name of its own.")
         return found
 
+    def _check_positions(self, outputs: Columns) -> None:
+        """Check the columns of the answer that GROUP BY and ORDER BY name by their numbers."""
+        labels = [*outputs.values()]
+        for key in ("group", "order"):
+            part = self.select.args.get(key)
+            for node in part.expressions if part is not None else ():
+                root = (node.this if type(node) is exp.Ordered else node).unnest()
+                demand(not isinstance(root, exp.Placeholder | exp.Var), "An answer is ordered by what may be a number.")
+                if type(root) is exp.Literal:
+                    place = int(root.name) if root.is_int else 0
+                    demand(0 < place <= len(labels), "An answer is ordered by a column that it does not have.")
+                    demand(labels[place - 1] is Label.OPEN, "An answer is ordered by what it does not show.")
+
     def _check_order(self, outputs: Columns) -> None:
-        """Check what an answer is ordered by; a bare name is one of its own columns."""
+        """Check what an answer is ordered by."""
         order = self.select.args.get("order")
         for node in order.find_all(exp.Column) if order is not None else ():
-            label = label_of(node, self.sources, self.permit.telling) if node.table else outputs.get(node.name)
+            if node.table:
+                label = label_of(node, self.sources, self.permit.telling)
+            else:
+                is_own = is_plain(node) and is_output(node, order, self.sources, self.permit.dialect)
+                demand(is_own, "A name in an order may be another column's.")
+                label = outputs.get(node.name)
             demand(label is Label.OPEN, "An answer is ordered by what it does not show.")
 
     def _label(self, root: exp.Expr) -> Label:
@@ -259,6 +280,17 @@ class _SelectProver:
             if label is None:
                 raise UnprovenSqlError("A column is read that no table gives.")
             demand(label <= most, "A column is used in a way that no permitted field uses it.")
+
+
+def is_output(node: exp.Column, order: exp.Expr | None, sources: Sources, dialect: str) -> bool:
+    """Say whether a bare name in an ORDER BY is sure to be a column of the answer.
+
+    It is where it stands alone; in an expression, PostgreSQL and MySQL look for a column of a table first.
+    """
+    if isinstance(node.parent, exp.Ordered) and node.parent.parent is order:
+        return True
+    name = sameness(node.name, dialect)
+    return all(sameness(other, dialect) != name for columns in sources.values() for other in columns)
 
 
 def remove(found: list[exp.Expr], node: exp.Expr) -> None:

@@ -3,26 +3,23 @@
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, Scalar, View
+from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
-from apps.semantic.verify.trees import ATTRIBUTE, FOLDED, bare, folded, in_text_order
+from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, in_text_order, sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
-CASELESS = frozenset(("duckdb", "mysql"))
 STAND_IN = "omni stand in"
+NOTHING = "any row"
 
 
-def prove_sql_view(query: exp.Expr, view: View, permit: Permit, ledger: Ledger) -> None:
+def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: Ledger) -> None:
     """Prove one SQL view; every query inside it is the model's, or reads one governed table.
 
     The governed subqueries are proven one by one; with each replaced by a stand-in, what is left must be the model's
     text, its user attributes bound to the scope's values.
     """
-    source = view.sql_source
-    if source is None:
-        raise UnprovenSqlError("A view has no SQL.")
     named = [node for node in in_text_order(source.tree) if isinstance(node, exp.Table)]
     governed = [node for node in in_text_order(query) if isinstance(node, exp.Subquery) and _reads_table(node)]
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
@@ -49,15 +46,25 @@ def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledg
         raise UnprovenSqlError("An SQL view reads a table that no view governs.")
     inner = subquery.this
     demand(given(subquery) == {"this", "alias"} and given(inner) <= INNER_PARTS, "A subquery has more parts.")
+    demand(not subquery.args["alias"].args.get("columns"), "A subquery renames its columns.")
     prove_physical(inner.args["from_"].this, permit.table(view_name))
     prove_columns(inner, inner.args["from_"].this)
     prove_policies(inner, permit.policies_of(view_name), ledger)
+    _prove_columns(inner, view, permit, ledger)
+
+
+def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger) -> None:
+    """Prove that columns leave a governed table as themselves or as their masks; what else leaves it, the text cannot name."""
     open_, masked = _columns(view, permit)
+    taken = {sameness(node.alias_or_name, permit.dialect) for node in inner.expressions}
+    demand(len(taken) == len(inner.expressions), "A subquery has two columns of one name.")
     for node in inner.expressions:
         if type(node) is exp.Column:
             demand(bool(node.this.args.get("quoted")) and not node.table, "A column's name is not plain.")
             demand(node.name in open_, "A column leaves its table that may not.")
-        elif type(node) is not exp.Alias or type(node.this) is not exp.Literal:
+        elif type(node) is exp.Alias and type(node.this) is exp.Literal:
+            demand(node.alias == NOTHING, "A value has the name of a column.")
+        else:
             demand(type(node) is exp.Alias and node.alias in masked, "Something else than a column leaves a table.")
             prove_mask(node.this, [permit.expected.mask(item) for item in masked[node.alias]], ledger)
 
@@ -77,9 +84,8 @@ def _columns(view: View, permit: Permit) -> tuple[set[str], dict[str, list[Dimen
             closed |= columns
             if isinstance(item.sql, exp.Column):
                 masked.setdefault(folded(item.sql, permit.dialect), []).append(item)
-    # Where letters' cases are not told apart, neither are the columns.
-    covered = {name.lower() for name in closed} if permit.dialect in CASELESS else closed
-    return {name for name in names if (name.lower() if permit.dialect in CASELESS else name) not in covered}, masked
+    covered = {sameness(name, permit.dialect) for name in closed}
+    return {name for name in names if sameness(name, permit.dialect) not in covered}, masked
 
 
 def _table_text(node: exp.Table) -> str:
@@ -110,7 +116,6 @@ def _expected(tree: exp.Expr, permit: Permit) -> tuple[exp.Expr, list[Scalar]]:
             node.replace(_stand_in(node.alias or node.name))
         else:
             values += _fill(node, permit)
-    demand(permit.dialect in FOLDED, "The dialect is unknown.")
     return permit.expected.normal(copy.this), values
 
 

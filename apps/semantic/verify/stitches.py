@@ -6,9 +6,9 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import CompositeTopic, SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.labels import Columns, Label, label_of
+from apps.semantic.verify.labels import Columns, Label, is_plain, label_of
 from apps.semantic.verify.permits import Permit, permit_of
-from apps.semantic.verify.selects import OUTER_PARTS, TopicProver, stacked
+from apps.semantic.verify.selects import OUTER_PARTS, TopicProver, is_output, stacked
 
 
 class CompositeProver:
@@ -17,7 +17,7 @@ class CompositeProver:
     def __init__(
         self, composite: CompositeTopic, model: SemanticModel, scope: AccessScope, dialect: str, ledger: Ledger
     ) -> None:
-        self.ledger = ledger
+        self.ledger, self.dialect = ledger, dialect
         self.offered = composite.fields & scope.fields
         self.permits: list[Permit] = [
             permit_of(model, scope.nested[topic], dialect) for topic in composite.topics if topic in scope.nested
@@ -32,12 +32,17 @@ class CompositeProver:
         source = query.args["from_"].this if query.args.get("from_") else exp.Null()
         demand(type(source) is exp.Subquery and " " in source.alias, "A composite reads a table.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
         self.ledger.proven.add(id(query))
         sources = {source.alias: self._branches(source.this)}
         outputs = {node.alias: Label.OPEN for node in query.expressions}
+        order = query.args.get("order")
         for node in query.find_all(exp.Column):
             if node.find_ancestor(exp.Select) is query:
-                label = label_of(node, sources, frozenset()) if node.table else outputs.get(node.name)
+                label = label_of(node, sources, frozenset())
+                if not node.table and order is not None and node.find_ancestor(exp.Order) is order:
+                    is_own = is_plain(node) and is_output(node, order, sources, self.dialect)
+                    label = outputs.get(node.name) if is_own else None
                 demand(label is Label.OPEN, "A column is read that no part gives.")
         return outputs
 

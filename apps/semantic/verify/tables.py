@@ -7,9 +7,11 @@ from sqlglot import exp
 from apps.semantic.model.types import View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.labels import Columns, Label
+from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.sqlviews import prove_sql_view
+from apps.semantic.verify.trees import sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
 ProveQuery = Callable[[exp.Expr, Permit], Columns]
@@ -44,17 +46,19 @@ class TableProver:
             return
         demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
+        demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
         if view.sql_source is not None:
-            prove_sql_view(source.this, view, self.permit, self.ledger)
+            prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)
         elif view.query_source is not None:
-            outputs = self.prove_query(source.this, self.permit.nested(view.query_source.topic))
+            rests_on = self.permit.nested(view.query_source.topic)
+            outputs = self.prove_query(source.this, rests_on)
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
+            prove_origins(source.this, view, self.permit, rests_on)
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
-        projected: dict[str, Label] = {}
-        for node in inner.expressions:
-            demand(node.alias_or_name not in projected, "A subquery has two columns of one name.")
-            projected[node.alias_or_name] = self._label(node, view)
+        projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}
+        names = {sameness(name, self.permit.dialect) for name in projected}
+        demand(len(names) == len(inner.expressions), "A subquery has two columns of one name.")
         return projected
 
     def _label(self, node: exp.Expr, view: str) -> Label:
@@ -64,8 +68,10 @@ class TableProver:
             demand(label is not None, "A column leaves its table that may not.")
             return label or Label.OPEN
         demand(type(node) is exp.Alias, "Something else than a column leaves a table.")
+        # Rules and joins around the table would take it for the column.
+        is_free = sameness(node.alias, self.permit.dialect) not in self.permit.names[view]
+        demand(" " in node.alias and is_free, "What is no column has the name of one.")
         if type(node.this) is exp.Literal:
             return Label.OPEN
-        demand(" " in node.alias, "A mask has the name of a column.")
         prove_mask(node.this, self.permit.masks[view], self.ledger)
         return Label.OPEN

@@ -14,6 +14,7 @@ ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, "filters.")
 SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 FOLDED: Mapping[str, Callable[[str], str]] = {"postgres": str.lower, "duckdb": str, "mysql": str}
+CASELESS = frozenset(("duckdb", "mysql"))
 COMPARED = {"greater_than": ">", "greater_than_or_equal_to": ">=", "less_than": "<", "less_than_or_equal_to": "<="}
 # How many days MySQL takes away from a day to come to the first of its period.
 SINCE: Mapping[object, str] = {
@@ -89,6 +90,11 @@ def _select_parts(select: exp.Select) -> list[object]:
 def folded(node: exp.Column, dialect: str) -> str:
     """Return a model column's name as the database reads it."""
     return node.name if node.this.args.get("quoted") else FOLDED[dialect](node.name)
+
+
+def sameness(name: str, dialect: str) -> str:
+    """Return a column's name such that names of one column are equal: some databases do not tell letters' cases apart."""
+    return name.lower() if dialect in CASELESS else name
 
 
 def schema_of(model: SemanticModel, scope: AccessScope, view: str) -> str:

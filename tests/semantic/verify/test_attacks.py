@@ -172,11 +172,11 @@ def test_what_mysql_takes_for_a_name_is_not_taken_for_a_text():
     compiled = good("mysql")
     assert not accepts(
         compiled,
-        compiled.sql.replace(" FROM `omni_store`.`customers`", ', "email" AS `row` FROM `omni_store`.`customers`'),
+        compiled.sql.replace(" FROM `omni_store`.`customers`", ', "email" AS `any row` FROM `omni_store`.`customers`'),
     )
     assert accepts(
         compiled,
-        compiled.sql.replace(" FROM `omni_store`.`customers`", ", 'email' AS `row` FROM `omni_store`.`customers`"),
+        compiled.sql.replace(" FROM `omni_store`.`customers`", ", 'email' AS `any row` FROM `omni_store`.`customers`"),
     )
 
 
