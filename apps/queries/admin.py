@@ -43,14 +43,14 @@ class QueryRunAdmin(ReadOnlyAdmin):
 
     capability = Capability.MANAGE_CONNECTIONS
 
-    list_display = ("actor_label", "dataset", "connection", "state", "waited", "ran", "priority_name", "attempts")
+    list_display = ("who", "of_dataset", "connection", "state", "waited", "ran", "priority_name", "attempts")
     list_filter = (ActiveFilter,)
     list_per_page = 50
     ordering = ("-created_at",)
     actions = ("cancel_selected",)
     fields = (
-        "actor_label",
-        "dataset",
+        "who",
+        "of_dataset",
         "connection",
         "state",
         "created_at",
@@ -68,6 +68,14 @@ class QueryRunAdmin(ReadOnlyAdmin):
             .select_related("dataset__data_model__connection")
             .defer("sealed_query")
         )
+
+    @admin.display(description="who", ordering="actor_label")
+    def who(self, run: QueryRun) -> str:
+        return run.actor_label
+
+    @admin.display(description="data set", ordering="dataset__name")
+    def of_dataset(self, run: QueryRun) -> str:
+        return run.dataset.name
 
     @admin.display(description="connection")
     def connection(self, run: QueryRun) -> str:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.faults.installation import Installation, until
+from tests.faults.installation import ROOT, Installation, until
 from tests.faults.seed import ROWS
 
 ARROW, CSV = "application/vnd.apache.arrow.stream", "text/csv"
@@ -100,6 +102,23 @@ def is_done(house: Installation, run: str, seen: list[int]) -> Any:
     if body.get("rows"):
         seen.append(body["rows"])
     return None
+
+
+def test_the_command_downloads_what_an_answer_has_no_room_for(busy_house: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "question.json"
+    file.write_text(json.dumps(QUESTION | {"limit": 60_000}))
+    command = [sys.executable, "manage.py", "query", "acme", "ada@acme.example", str(file)]
+    for form in ("csv", "arrow"):
+        asked = [*command, "--download", "--format", form]
+        done = subprocess.run(asked, cwd=ROOT, env=busy_house.environ, capture_output=True, check=True)
+        read = csv_rows if form == "csv" else arrow_rows
+        assert read(io.BytesIO(done.stdout))[0] == 60_000
+        assert b"60000 rows, cut at the limit; policy " in done.stderr
+    refused = subprocess.run(
+        [*command, "--download"], cwd=ROOT, env=busy_house.environ, capture_output=True, check=False
+    )
+    assert (refused.returncode, refused.stdout) == (1, b"")
+    assert b"--format csv" in refused.stderr
 
 
 @pytest.mark.slow
