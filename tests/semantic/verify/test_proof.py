@@ -188,7 +188,7 @@ def test_there_is_no_query_but_those_that_are_proven(query):
 @pytest.mark.parametrize(
     "what",
     ["COUNT(*) OVER ()", "RANK() OVER (ORDER BY 1)", "FIRST(1)", "COUNT(\"orders\".*)", "COUNT(* EXCLUDE (\"status\"))",
-     "GETENV('HOME')", "pg_read_file('x')", "RANDOM()", "CURRENT_USER", "\"evil\".\"COUNT\"(1)", "ARRAY[1]", "x -> x", "~ROW_NUMBER()", "COUNT(CURRENT_USER)", "@@WEEKDAY",
+     "GETENV('HOME')", "pg_read_file('x')", "RANDOM()", "CURRENT_USER", "\"evil\".\"COUNT\"(1)", "ARRAY[1]", "x -> x", "~ROW_NUMBER()", "COALESCE(*)", "COUNT(CURRENT_USER)", "@@WEEKDAY",
      "CURRENT_TIMESTAMP", "COLUMNS('x')", "{'a': 1}"],
 )  # fmt: skip
 def test_what_governed_sql_never_holds_is_refused(what):
