@@ -148,7 +148,7 @@ class KeepingLimit(TenantOwnedModel):
     changed_at = models.DateTimeField(editable=False)
 
     class Meta:
-        verbose_name = "longest time"
+        verbose_name, verbose_name_plural = "longest time", "kept answers"
         constraints = (models.UniqueConstraint(fields=("tenant",), name="queries_one_keeping_limit"),)
 
     def __str__(self) -> str:

@@ -222,6 +222,8 @@ def own_run(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun:
 def run_state(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0) -> Answer | Pending:
     """Say how far the actor's run is; the scope is read again before any row is given.
 
+    Where the actor's rights or the model are others by now, what was asked is asked anew, under them.
+
     Raises:
         UnknownRunError: no such run of theirs.
         QueryError, QueryFailedError: as :func:`answer`.
@@ -231,7 +233,9 @@ def run_state(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0)
     with transaction.atomic():
         plan = plan_query(actor, as_query(question), now=now)
     if plan.cache_key != run.cache_key:
-        raise QueryFailedError("changed")
+        if run.state == QueryRun.State.CANCELLED:
+            raise QueryFailedError("cancelled")
+        return answer(actor, question, now=now, wait_s=wait_s)
     flights.wait(run.leader_id or run.pk, wait_s)
     return _outcome(actor, plan, run, question, now, wait_s)
 

@@ -8,13 +8,16 @@ import duckdb
 import pytest
 from pytest_django import Settings
 
+from apps.access.selectors import actor_for_user
 from apps.access.services import revoke_permission
 from apps.accounts.models import GroupMembership, User, UserAttribute, UserGroup
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
+from apps.datamodels.selectors import current_version, files_of
+from apps.datamodels.services import import_files
 from apps.queries.models import CachedResult, QueryRun
-from apps.queries.services import answer, own_run
+from apps.queries.services import answer, own_run, run_state
 from apps.queries.types import Answer
 from apps.semantic.errors import MissingAttributeError, UnknownDatasetError, UnknownFieldError
 
@@ -135,6 +138,28 @@ def test_a_kept_answer_that_was_moved_does_not_open(ask: Ask, eve: User, max_: U
     found = ask(eve, "orders.revenue")
     assert not found.cache.is_hit
     assert found.rows == [(60.0,)]
+
+
+def test_a_run_whose_model_was_published_anew_is_asked_anew(ask: Ask, eve: User, sales: Dataset, now: datetime) -> None:
+    actor = actor_for_user(eve)
+    assert ask(eve, "orders.revenue").rows == [(60.0,)]
+    run = QueryRun.objects.get()
+    kept = run_state(actor, run.pk, now=now)
+    assert isinstance(kept, Answer)
+    assert kept.rows == [(60.0,)]
+    files = files_of(current_version(sales.data_model))
+    files["orders.view.yaml"] = files["orders.view.yaml"].replace('sql: "${price}"}', 'sql: "2 * ${price}"}', 1)
+    connection = sales.data_model.connection
+    import_files(connection=connection, name="orders", files=files, publish=True, by=SYSTEM, now=now)
+    anew = run_state(actor, run.pk, now=now)
+    assert isinstance(anew, Answer)
+    assert anew.rows == [(120.0,)]
+    files["orders.view.yaml"] = files["orders.view.yaml"].replace(
+        "revenue: {", "revenue: {required_access_grants: [finance], ", 1
+    )
+    import_files(connection=connection, name="orders", files=files, publish=True, by=SYSTEM, now=now)
+    with pytest.raises(UnknownFieldError):
+        run_state(actor, run.pk, now=now)
 
 
 def test_every_answer_is_recorded_without_its_values(ask: Ask, eve: User) -> None:
