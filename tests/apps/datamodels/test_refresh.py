@@ -239,7 +239,7 @@ def test_timeframes_of_a_column_that_is_no_date_are_a_fault() -> None:
     kinds = kinds_in_source(meaning, [TableColumns("main", "t", columns)])
     assert kinds == {"t": {"year": "number", "day": "date", "at": "timestamp"}}
     (problem,) = check_kinds(meaning, kinds)
-    assert str(problem).startswith("t.view:1:20: “t.year” has timeframes and is a number")
+    assert str(problem).startswith("t.view:1:14: “t.year” has timeframes and is a number")
 
 
 def test_a_version_that_adds_up_texts_of_the_source_is_told_and_not_published(
