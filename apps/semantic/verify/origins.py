@@ -2,10 +2,13 @@
 
 from sqlglot import exp
 
+from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import View
 from apps.semantic.verify.demands import demand
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.trees import bare
+
+ELSE = "A policy on a query view reads something else than the model's column."
 
 
 def prove_origins(query: exp.Expr, view: View, permit: Permit, inner: Permit) -> None:
@@ -18,12 +21,9 @@ def prove_origins(query: exp.Expr, view: View, permit: Permit, inner: Permit) ->
     fields = {column: field for field, column in source.columns} if source is not None else {}
     for column in sorted(_ruled(view, permit)):
         found = inner.model.dimension(fields.get(column, ""))
-        is_plain = found is not None and found.id not in inner.scope.masked
-        expected = inner.expected.dimension(found, is_qualified=True) if found is not None and is_plain else None
-        demand(
-            expected is not None and origin(query, column) == expected,
-            "A policy on a query view reads something else than the model's column.",
-        )
+        if found is None:
+            raise UnprovenSqlError(ELSE)
+        demand(origin(query, column) == inner.expected.dimension(found, is_qualified=True), ELSE)
 
 
 def _ruled(view: View, permit: Permit) -> set[str]:
@@ -39,13 +39,11 @@ def origin(query: exp.Expr, name: str) -> exp.Expr | None:
     found = next((node for node in query.expressions if node.alias_or_name == name), None)
     if found is None:
         return None
-    joined = [query.args["from_"].this, *(join.this for join in query.args.get("joins") or ())]
-    derived = {item.alias: item.this for item in joined if " " in item.alias}
+    source = query.args["from_"].this
     holder = exp.Paren(this=found.unalias().copy())
-    for node in list(holder.find_all(exp.Column)):
-        if node.table in derived:
-            written = origin(derived[node.table], node.name)
-            if written is None:
-                return None
-            node.replace(written)
+    for node in list(holder.find_all(exp.Column)) if " " in source.alias else ():
+        written = origin(source.this, node.name)
+        if written is None:
+            return None
+        node.replace(written)
     return bare(holder.this)

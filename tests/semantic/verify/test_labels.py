@@ -47,6 +47,7 @@ COUNTS_OF_KEYS = {
     "a sum": (f"SUM({KEY})", False),
     "the least": (f"MIN({KEY})", False),
     "a count of all but one": (f"COUNT(NULLIF({KEY}, 7))", False),
+    "a key that nothing is equal to": (f"NULLIF({KEY}, NULL)", False),
     "a count of one": (f"COUNT(CASE {KEY} WHEN 7 THEN 1 END)", False),
     "a count of one by comparison": (f"COUNT(CASE WHEN {KEY} = 7 THEN 1 END)", False),
     "a count of quotients": (f"COUNT(1 / ({KEY} - 7))", False),
@@ -76,6 +77,9 @@ def test_a_key_tells_rows_apart_in_row_numbers_only():
         'SUM(1) OVER (ORDER BY "orders"."id")',
     ):
         found.refuses(unsorted(found.changed((number, other))), "The text holds Window" if "OVER" in other else USED)
+    for by in ('"orders"."id" = 7', 'CASE WHEN "orders"."id" > 7 THEN 1 END', '"orders"."id" IS TRUE'):
+        one = f'ROW_NUMBER() OVER (PARTITION BY {by} ORDER BY "orders"."id")'
+        found.refuses(unsorted(found.changed((number, one))), USED)
     # The number itself goes no further than an amount would.
     counted = 'SUM("joined rows"."c2") FILTER(WHERE "joined rows"."c3" = 1)'
     found.proves(found.changed((counted, 'SUM("joined rows"."c3")')))
