@@ -1,5 +1,6 @@
 """The JSON API: parse, call one service or selector, answer."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from uuid import UUID
@@ -24,8 +25,10 @@ from apps.queries.policies import DASHBOARDS_ONLY, may_ask
 from apps.queries.problems import STATUS, not_found, problem
 from apps.queries.types import Answer, Pending
 from apps.queries.whole import refresh_whole, whole_answer, whole_run
-from apps.semantic.errors import QueryError
+from apps.semantic.errors import QueryError, UnprovenSqlError
 
+logger = logging.getLogger(__name__)
+UNPROVEN = "The statement could not be shown to stay within your rights. It was not run; the log has the reason."
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
 WAIT_S = 30.0
 View = Callable[..., HttpResponseBase]
@@ -51,6 +54,9 @@ def api(*methods: str) -> Callable[[View], View]:
                 return problem(STATUS.get(error.code, 502), error.message, code=error.code)
             except (UnknownRunError, UnknownPersonError):
                 return not_found()
+            except UnprovenSqlError:
+                logger.exception("a statement was not proven and not run")
+                return problem(500, UNPROVEN, code="unproven")
 
         return checked
 

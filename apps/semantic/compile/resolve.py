@@ -126,7 +126,7 @@ def _templates(query: SemanticQuery, model: SemanticModel, topic: Topic) -> dict
     for item in query.filters:
         known = model.filter_field(item.field)
         name = known.template_id if known is not None else facts_of(model).original(item.field)
-        if name in given:
+        if known is not None and name in given:
             raise MalformedQueryError("The same filter is given under two names.", f"filters.{item.field}")
         given[name] = item.condition
     return found | given

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+from sqlglot import exp
+
+from apps.semantic.compile.facts import facts_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.plan import Plan, PolicyUse
-from apps.semantic.errors import MissingAttributeError, UnprovenSqlError
+from apps.semantic.errors import MissingAttributeError, QueryError, UnprovenSqlError
 from apps.semantic.model.types import Dimension, FieldType, Scalar
 from apps.semantic.scope import RowPolicy
 
@@ -38,7 +41,21 @@ def _look_up(policy: RowPolicy, plan: Plan, view: str | None) -> PolicyUse:
         raise UnprovenSqlError(f"The row policy at {policy.origin} names no dimension of its view.")
     if not all(_suits(value, dimension.type) for value in policy.values):
         raise MissingAttributeError(policy.attribute)
+    _check_query(dimension, plan)
     return PolicyUse(dimension, policy)
+
+
+def _check_query(dimension: Dimension, plan: Plan) -> None:
+    """Refuse a policy on a query view's column that is masked within: it would compare masks."""
+    source = plan.model.views[dimension.view].query_source
+    scope = plan.scope.nested.get(source.topic) if source is not None else None
+    if source is None or scope is None or not scope.masked:
+        return
+    facts = facts_of(plan.model.of_topic(source.topic))
+    fields = {column: field for field, column in source.columns}
+    for node in dimension.sql.find_all(exp.Column):
+        if node.name in fields and scope.masked & facts.closure(facts.field(fields[node.name])):
+            raise QueryError("A row policy of this data set rests on a value that is masked for you.", "dataset")
 
 
 def _is_derived(dimension: Dimension) -> bool:

@@ -14,6 +14,7 @@ from apps.semantic.model.types import (
     FieldFilter,
     GrantRule,
     Measure,
+    QuerySource,
     Relationship,
     SemanticModel,
     Source,
@@ -131,6 +132,23 @@ def _policy(rule: AccessFilter, model: SemanticModel, views: tuple[str, ...], kn
         yield _at(
             rule.source, f"the access filter's “{rule.field}” is no dimension here.{did_you_mean(rule.field, known)}"
         )
+        return
+    source = model.views[dimension.view].query_source
+    if source is not None and not all(_is_plain(column.name, source, model) for column in _bare_columns(dimension)):
+        text = (
+            "a row policy on a query's answer reads dimensions of its topic, not measures, timeframes or calculations"
+        )
+        yield _at(rule.source, f"“{rule.field}”: {text}")
+
+
+def _bare_columns(dimension: Dimension) -> list[exp.Column]:
+    return list(dimension.sql.find_all(exp.Column))
+
+
+def _is_plain(column: str, source: QuerySource, model: SemanticModel) -> bool:
+    """Say whether a query view's column is a dimension of its topic as it is."""
+    field = {name: field for field, name in source.columns}.get(column, "")
+    return model.of_topic(source.topic).dimension(field) is not None
 
 
 def _topic(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
