@@ -271,6 +271,29 @@ def test_a_rules_tables_are_joined():
     found.refuses(found.text[:start] + found.text[end:], "A column is read that no table gives.")
 
 
+UNJOINED = {
+    "a rule": 'always_where_sql: "${customers.region} = {{omni_attributes.region}}"',
+    "a filter": "always_where_filters: {customers.region: {is: [EU]}}",
+    "a filter on dates": "always_where_filters: {customers.born: {on_or_after: '1990-01-01'}}",
+}
+
+
+@pytest.mark.parametrize("case", UNJOINED)
+def test_a_topics_own_rules_read_tables_that_are_joined(case):
+    topic = f"base_view: orders\njoins: {{customers: {{}}}}\n{UNJOINED[case]}"
+    question = {"dataset": "Guarded", "fields": ["orders.status", "orders.count"]}
+    found = of_files(question, {"attributes": {"region": ("EU",)}}, **{"Guarded.topic": topic})
+    start, end = found.text.index(" LEFT JOIN"), found.text.index(" WHERE")
+    found.refuses(found.text[:start] + found.text[end:], "A column is read that no table gives.")
+
+
+def test_a_table_is_joined_to_one_that_is_there():
+    found = sales("duckdb", "managers.region", "orders.revenue")
+    start, end = found.text.index(" LEFT JOIN"), found.text.rindex(" LEFT JOIN")
+    assert start < end
+    found.refuses(found.text[:start] + found.text[end:], "A column is read that no table gives.")
+
+
 def test_what_a_join_demands_holds_once_it_is_made():
     changed = FILES["relationships"].replace(
         "reversible: true,\n   on_sql", "reversible: true, where_sql: \"${customers.name} <> 'x'\",\n   on_sql"
