@@ -67,7 +67,8 @@ def test_a_name_in_an_expression_may_be_a_tables_column(dialect):
         more = f', 1 AS "{alias}" FROM (SELECT "amount"'
         start = [(' FROM (SELECT "amount"', more)]
         found.proves(found.changed(*start, (INNER, f' ORDER BY "{alias}" LIMIT 5{INNER}')))
-        for order in (f'-"{alias}"', f'"{alias}" + 0', f'CASE WHEN "{alias}" IS NULL THEN 1 ELSE 0 END'):
+        inside = f'ROW_NUMBER() OVER (ORDER BY "{alias}")'
+        for order in (f'-"{alias}"', f'"{alias}" + 0', f'CASE WHEN "{alias}" IS NULL THEN 1 ELSE 0 END', inside):
             found.refuses(found.changed(*start, (INNER, f" ORDER BY {order} LIMIT 5{INNER}")), EITHER)
     other = [(' FROM (SELECT "amount"', ', 1 AS "one" FROM (SELECT "amount"')]
     found.proves(found.changed(*other, (INNER, f' ORDER BY -"one" LIMIT 5{INNER}')))
