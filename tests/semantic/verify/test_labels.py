@@ -167,3 +167,10 @@ def test_a_rules_column_stands_in_its_rule_only():
     for clause in (' AND "customers"."name" = \'Ola\'', ' AND "orders"."customer_id" IS NULL'):
         found.refuses(found.changed((" GROUP BY", f"{clause} GROUP BY")), USED)
     found.refuses(found.changed((" ORDER BY", ' HAVING MAX("customers"."name") > 1 ORDER BY')), USED)
+
+
+def test_a_percentile_of_ordered_amounts_is_one_of_amounts():
+    found = sales(closed=CLOSED - {"orders.p90"})
+    found.proves(shown(found, f"PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY {AMOUNT})"))
+    ordered = f"PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY 1) + {AMOUNT}"
+    found.refuses(shown(found, ordered), USED)

@@ -191,3 +191,32 @@ def test_a_proof_is_of_one_shape_and_any_values():
     found = people("duckdb", "EU")
     with pytest.raises(UnprovenSqlError, match="not as many values as placeholders"):
         verify(replace(found.compiled, parameters=()), model=found.model, scope=found.rights)
+
+
+def test_a_table_has_no_options():
+    found = people("postgres", "EU")
+    for other in (f"FROM ONLY {TABLE.removeprefix('FROM ')}", f"{TABLE} WITH ORDINALITY"):
+        found.refuses(found.changed((TABLE, other)), "A table has options.")
+
+
+def test_a_policy_is_a_list_and_nothing_like_it():
+    found = people("duckdb", "EU")
+    for other in ('COALESCE("region", :0:)', 'CONCAT("region", :0:)', '"region" = :0:', '"region" LIKE :0:'):
+        found.refuses(found.changed(('"region" IN (:0:)', other)), MISSING)
+
+
+def test_a_table_is_read_from_the_catalogue_that_the_model_names():
+    found = people("duckdb", "EU", **{"customers.view": f"catalog: store\n{FILES['customers.view']}"})
+    assert 'FROM "store"."omni_store"."customers"' in found.text
+    found.refuses(found.changed(('"store"."omni_store"', '"omni_store"')), OTHER)
+    found.refuses(found.changed(('"store"."omni_store"', '"other"."omni_store"')), OTHER)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_policy_on_a_day_is_compared_as_one(dialect):
+    of = model(dialect, **{"People.topic": "base_view: customers"})
+    rights = everything(of, "People", row_policies={"customers": (policy("customers.born", "1990-05-17"),)})
+    found = statement({"dataset": "People", "fields": ["customers.count"]}, of, rights)
+    assert "BINARY" not in found.text
+    born = found.text[found.text.index("WHERE ") + 6 : found.text.index(" IN (")]
+    found.refuses(found.changed((f"{born} IN", f"CAST({born} AS CHAR) IN")), MISSING)

@@ -86,6 +86,25 @@ def test_a_table_of_which_nothing_is_read_gives_rows():
     found.refuses(found.changed(('1 AS "any row"', '1 AS "amount"')), "A value has the name of a column.")
 
 
+TEXTS = {
+    "a table without another name": "SELECT amount AS size FROM omni_store.orders WHERE amount > 5",
+    "a query inside": "SELECT x.size FROM (SELECT o.amount AS size FROM omni_store.orders AS o WHERE o.amount > 5) AS x",
+    "queries under one another": "SELECT amount AS size FROM omni_store.orders WHERE amount > 5 "
+    "UNION ALL SELECT price AS size FROM omni_store.items WHERE price > 5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_text_may_read_its_tables_in_any_way(case):
+    view = f"sql: {TEXTS[case]}\ndimensions: {{size: {{}}}}\nmeasures: {{total: {{aggregate_type: sum, sql: '${{size}}'}}}}"
+    of = model(**{"big_orders.view": view})
+    rights = everything(of, "Big", row_policies=POLICIES)
+    found = statement({"dataset": "Big", "fields": ["big_orders.total"]}, of, rights)
+    assert '"status" IN (:0:, :1:)' in found.text
+    found.refuses(found.changed((" > 5", " > 4")), NOT_THE_TEXT)
+    found.refuses(found.changed((' WHERE "status" IN (:0:, :1:)', "")), "A table is filtered by something else")
+
+
 def test_a_column_of_a_table_that_nobody_governs_is_not_read():
     found = big()
     source = found.model.views["big_orders"].sql_source
@@ -135,3 +154,11 @@ def test_a_column_is_masked_for_all_texts_that_read_it():
     mask = MASK.replace(":2:", ":0:")
     for column in ('"email"', '"EMAIL"'):
         found.refuses(found.changed((mask, column)), "A column leaves its table that may not.")
+
+
+def test_a_column_of_its_tables_name_is_not_the_whole_row():
+    customers = FILES["customers.view"].replace("dimensions:\n", "dimensions:\n  customers: {}\n", 1)
+    big_view = FILES["big_orders.view"].replace("c.email AS mail", "c.customers AS mail")
+    of = model(**{"customers.view": customers, "big_orders.view": big_view})
+    found = statement({"dataset": "Big", "fields": ["big_orders.mail"]}, of, everything(of, "Big"))
+    found.refuses(found.changed((' AS "physical table"', "")), "A column has the name of its table.")
