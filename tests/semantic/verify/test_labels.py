@@ -42,6 +42,8 @@ COUNTS_OF_KEYS = {
     "a count": (f"COUNT({KEY})", True),
     "a count of different ones": (f"COUNT(DISTINCT {KEY})", True),
     "a count of texts": (f"COUNT(CAST({KEY} AS CHAR))", True),
+    "a count in parentheses": (f"COUNT(({KEY}))", True),
+    "a count of different ones but one": (f"COUNT(DISTINCT NULLIF({KEY}, 7))", False),
     "a count of those that are there": (f"COUNT(CASE WHEN NOT {KEY} IS NULL THEN 1 END)", True),
     "the key": (KEY, False),
     "a sum": (f"SUM({KEY})", False),

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from sqlglot import exp
 
+from apps.semantic.errors import UnprovenSqlError
 from tests.semantic.features.store import FILES, MASK_KEY, everything, model, policy
 from tests.semantic.verify.hand import Statement, statement
 
@@ -113,7 +115,7 @@ def test_a_column_of_a_table_that_nobody_governs_is_not_read():
         tables = {**source.tables, "omni_store.orders": governed}
         view = replace(found.model.views["big_orders"], sql_source=replace(source, tables=tables))
         other = replace(found, model=replace(found.model, views={**found.model.views, "big_orders": view}))
-        with pytest.raises(Exception, match="no view governs"):
+        with pytest.raises(UnprovenSqlError, match="no view governs"):
             other.proves(found.text)
 
 
@@ -134,7 +136,7 @@ def test_attributes_in_the_text_are_the_persons(dialect):
 def test_a_text_needs_the_attributes_that_it_names(attributes):
     found = of_eu()
     other = replace(found, rights=replace(found.rights, attributes=attributes))
-    with pytest.raises(Exception, match="A rule needs a user attribute that the scope does not have"):
+    with pytest.raises(UnprovenSqlError, match="A rule needs a user attribute that the scope does not have"):
         other.proves(found.text)
 
 
@@ -162,3 +164,29 @@ def test_a_column_of_its_tables_name_is_not_the_whole_row():
     of = model(**{"customers.view": customers, "big_orders.view": big_view})
     found = statement({"dataset": "Big", "fields": ["big_orders.mail"]}, of, everything(of, "Big"))
     found.refuses(found.changed((' AS "physical table"', "")), "A column has the name of its table.")
+
+
+@pytest.mark.parametrize(
+    "condition", ["COALESCE(c.region, {{omni_attributes.r}}) = 'EU'", "{{omni_attributes.r}} IN ('EU')"]
+)
+def test_several_values_stand_in_a_list_only(condition):
+    view = OF_EU.replace("c.region = {{omni_attributes.region}}", condition)
+    of = model(**{"big_orders.view": view})
+    rights = everything(of, "Big", attributes={"r": ("EU",), "states": ("paid",)})
+    found = statement({"dataset": "Big", "fields": ["big_orders.total"]}, of, rights)
+    several = replace(found, rights=replace(rights, attributes={"r": ("EU", "US"), "states": ("paid",)}))
+    with pytest.raises(UnprovenSqlError, match="A rule needs a user attribute that the scope does not have"):
+        several.proves(found.text)
+
+
+def test_a_text_holds_no_filter_of_the_query():
+    found = of_eu()
+    view = found.model.views["big_orders"]
+    assert view.sql_source is not None
+    tree = view.sql_source.tree.copy()
+    node = next(node for node in tree.find_all(exp.Placeholder) if node.name == "omni_attributes.region")
+    node.set("this", "filters.big_orders.region.value")
+    changed = replace(view, sql_source=replace(view.sql_source, tree=tree))
+    other = replace(found, model=replace(found.model, views={**found.model.views, "big_orders": changed}))
+    with pytest.raises(UnprovenSqlError, match="An SQL view with a filter in it cannot be proven"):
+        other.proves(found.text)

@@ -69,6 +69,12 @@ def test_a_bare_name_is_the_parts_where_databases_take_it_for_that(dialect):
     end = text.index(f" AS {REVENUE}", start) + len(f" AS {REVENUE}")
     found.proves(text[:start] + summed + text[end:])
     found.refuses(text[:start] + summed + text[end:].replace(f"BY {REVENUE}", "BY nothing"), NO_PART)
+    of_part = f'ORDER BY "stitched parts".{REVENUE}'
+    found.refuses(text[:start] + summed + text[end:].replace(f"ORDER BY {REVENUE}", of_part), NO_PART)
+    unordered = raw(found, *named)
+    unordered = unordered[: unordered.rindex(" ORDER BY")] + unordered[unordered.rindex(" LIMIT") :]
+    end = unordered.index(f" AS {REVENUE}", start)
+    found.refuses(f"{unordered[:start]}{REVENUE}{unordered[end:]}", NO_PART)
     plain = found.changed((" ORDER BY", f" ORDER BY CASE WHEN {REVENUE} IS NULL THEN 1 ELSE 0 END,"))
     found.proves(plain)
 
