@@ -29,6 +29,9 @@ def apply_masks(plan: Plan) -> Plan:
         _check_measure(use, f"fields.{plan.query.fields.index(use.name)}", facts, plan)
     for item in single_filters(plan.having):
         _check_measure(item.use, item.path, facts, plan)
+    ranking = None if plan.top is None else plan.model.measure(plan.top.by)
+    if ranking is not None:
+        _check_measure(MeasureUse(ranking.id, ranking), "top.by", facts, plan)
     return replace(
         plan,
         dimensions=tuple(
