@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.reference.conditions import Moment
 from tests.reference.evaluator import Page
 
-CASES = int(os.environ.get("OMNI_FUZZ_CASES", "200"))
+CASES = int(os.environ.get("OMNI_FUZZ_CASES", "100"))
 SHRINKS = os.environ.get("OMNI_FUZZ_SHRINK", "1") == "1"
 CHECKED = settings(
     max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True,

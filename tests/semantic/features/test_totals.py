@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.semantic.errors import MalformedQueryError
+from apps.semantic.errors import MalformedQueryError, UnknownFieldError
 from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.totals import subtotals_of, total_of
@@ -102,3 +102,15 @@ def test_a_filter_under_a_former_name_is_cancelled_moved_and_compared_as_under_t
 
     assert answers("status", "ordered_at") == [(630, 711), (150,), (561, 150)]
     assert answers(*former.values()) == answers(*former)
+
+
+def test_top_values_are_not_ranked_by_a_measure_that_needs_a_masked_value(store):
+    renamed = FILES["orders.view"].replace(
+        "  revenue:", "  ola: {aggregate_type: count, filters: {customers.name: {is: Ola}}}\n  revenue:"
+    )
+    found = model(store.engine.dialect, **{"orders.view": renamed})
+    question = asked("Sales", "customers.region", "orders.revenue",
+                     top={"field": "customers.region", "n": 1, "by": "orders.ola", "others": None})  # fmt: skip
+    assert store.ask(question, everything(found, "Sales"), found) == [("EU", 180)]
+    with pytest.raises(UnknownFieldError):
+        store.ask(question, everything(found, "Sales", masked=frozenset({"customers.name"})), found)
