@@ -99,6 +99,14 @@ def test_what_comes_out_of_a_query_view_may_be_shown():
             replace(found, rights=replace(found.rights, nested=nested)).proves(found.text)
 
 
+def test_a_query_view_rests_on_a_topic_that_there_is():
+    found = facts()
+    topics = {"Facts": found.model.topics["Facts"]}
+    other = replace(found, model=replace(found.model, topics=topics))
+    with pytest.raises(UnprovenSqlError, match="A query view rests on a topic that the scope does not open"):
+        other.proves(found.text)
+
+
 def test_a_query_view_reads_a_query():
     found = facts()
     view = '"view query"'

@@ -261,3 +261,11 @@ def test_a_measures_aggregate_is_opened_by_what_rests_on_it():
         found.proves(found.changed((f"SUM({amount})", f"{opened}({amount})")))
         found.refuses(found.changed((f"SUM({amount})", f"{closed}({amount})"), (" ORDER BY 1 DESC", "")),
                       "A column is used in a way that no permitted field uses it.")  # fmt: skip
+
+
+def test_without_a_key_of_masks_an_empty_text_is_a_value_like_others():
+    found = orders()
+    start = found.text.index(" GROUP BY")
+    filtered = f'{found.text[:start]} WHERE "orders"."status" <> :\'\':{found.text[start:]}'
+    replace(found, rights=replace(found.rights, mask_key="")).proves(filtered)
+    found.proves(filtered)
