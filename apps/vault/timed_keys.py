@@ -1,6 +1,7 @@
 """Keys of time slots: what they seal dies on time, whether or not anything is swept."""
 
 import json
+import math
 import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -24,7 +25,7 @@ def slot_of(expires_at: datetime, *, now: datetime) -> tuple[datetime, datetime]
     short_s = settings.OMNI_CACHE_SHORT_SLOT_S
     is_short = expires_at - now <= timedelta(seconds=10 * short_s)
     length = short_s if is_short else settings.OMNI_CACHE_SLOT_S
-    end = -(-int(expires_at.timestamp()) // length) * length
+    end = -(-math.ceil(expires_at.timestamp()) // length) * length
     return datetime.fromtimestamp(end - length, UTC), datetime.fromtimestamp(end, UTC)
 
 

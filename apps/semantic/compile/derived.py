@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import (
     Combined,
@@ -23,7 +24,16 @@ from apps.semantic.compile.reads import DETAIL_COLUMN, Detail, Reads
 from apps.semantic.compile.sqlviews import sql_query
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, FieldFilter, FieldType, Measure, QuerySource, View
+from apps.semantic.model.types import (
+    Dimension,
+    FieldFilter,
+    FieldType,
+    Measure,
+    QuerySource,
+    SemanticModel,
+    Topic,
+    View,
+)
 from apps.semantic.query.types import SemanticQuery, Sort, Top
 
 # What builds a block; handed in, since blocks hold derived SELECTs that hold blocks.
@@ -219,9 +229,16 @@ def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
         if original(item.field) == original(outer)
     ]
     if source.binds_all_filters:
-        offered = plan.model.of_topic(source.topic).topics[source.topic].fields
-        found += [item for item in plan.query.filters if item.field.partition("[")[0] in offered]
+        own = plan.model.of_topic(source.topic)
+        found += [item for item in plan.query.filters if _is_answered(item.field, own, own.topics[source.topic])]
     return found
+
+
+def _is_answered(name: str, model: SemanticModel, topic: Topic) -> bool:
+    """Say whether a topic offers a field and joins everything that it rests on."""
+    field_id = split_field(name)[0]
+    facts = facts_of(model)
+    return field_id in topic.fields and facts.views(facts.field(field_id)) <= frozenset(topic.views)
 
 
 def _calculated(select: exp.Select, names: Sequence[str], source: QuerySource) -> exp.Select:

@@ -1,7 +1,7 @@
 """What is sealed opens in its place, for its tenant, in its time, in the process that may; and nowhere else."""
 
 import stat
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -75,6 +75,13 @@ def test_a_slot_never_ends_before_what_it_holds_and_one_slot_has_one_key(acme: T
         key = vault.timed_key_for(expires_at, now=now)
         assert expires_at <= key.slot_end <= expires_at + timedelta(seconds=configured.OMNI_CACHE_SLOT_S)
         assert vault.timed_key_for(expires_at, now=now) == key
+
+
+def test_a_slot_does_not_end_within_the_second_in_which_its_data_expires(acme: TenantRef) -> None:
+    start = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for micros in (0, 1, 500_000):
+        expires_at = start + timedelta(hours=2, microseconds=micros)
+        assert expires_at <= vault.timed_key_for(expires_at, now=start).slot_end
 
 
 def test_a_destroyed_timed_key_opens_nothing_even_if_the_clock_is_turned_back(acme: TenantRef, now: datetime) -> None:

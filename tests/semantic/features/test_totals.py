@@ -114,3 +114,29 @@ def test_top_values_are_not_ranked_by_a_measure_that_needs_a_masked_value(store)
     assert store.ask(question, everything(found, "Sales"), found) == [("EU", 180)]
     with pytest.raises(UnknownFieldError):
         store.ask(question, everything(found, "Sales", masked=frozenset({"customers.name"})), found)
+
+
+def test_a_query_view_takes_over_the_filters_that_its_topic_can_answer_and_no_others(store):
+    facts = FILES["customer_facts.query.view"].replace(
+        "base_view: orders", "base_view: orders\n  bind_all_filters: true"
+    )
+    joined = """
+- {join_from_view: orders, join_to_view: customer_facts, relationship_type: many_to_one,
+   on_sql: "${orders.customer_id} = ${customer_facts.customer_id}"}
+"""
+    view = FILES["orders.view"].replace(
+        "  revenue:", "  eu: {aggregate_type: count, filters: {customers.region: {is: EU}}}\n  revenue:"
+    )
+    found = model(
+        store.engine.dialect,
+        **{"customer_facts.query.view": facts, "relationships": FILES["relationships"] + joined, "orders.view": view,
+           "Sales.topic": "base_view: orders\njoins: {customers: {}, customer_facts: {}}"},
+    )  # fmt: skip
+
+    def answers(**filters):
+        question = asked("Sales", "customers.region", "customer_facts.best", filters=filters)
+        return store.ask(question, everything(found, "Sales"), found)
+
+    assert ("EU", 150) in answers()
+    assert answers(**{"orders.status": {"is": "open"}}) == [("EU", 50)]
+    assert answers(**{"orders.eu": {"greater_than": 0}}) == [("EU", 150)]
