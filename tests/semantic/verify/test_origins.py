@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.errors import QueryError, UnprovenSqlError
 from tests.semantic.features.store import FILES, everything, model, policy
 from tests.semantic.verify.hand import Statement, statement
 
@@ -66,7 +66,7 @@ def test_a_policy_on_what_is_no_dimension_cannot_be_proven(field):
         statement(QUESTION, of, ruled)
 
 
-def test_a_policy_on_a_masked_column_cannot_be_proven():
+def test_a_policy_on_a_masked_column_is_refused_before_it_would_be_unproven():
     view = FILES["customer_facts.query.view"].replace("orders.customer_id", "customers.mail")
     of = model(**{"customer_facts.query.view": view.replace("base_view: orders", "topic: Sales")})
     rule = {"customer_facts": (policy("customer_facts.customer_id", 5),)}
@@ -75,7 +75,7 @@ def test_a_policy_on_a_masked_column_cannot_be_proven():
     found.proves(found.text)
     nested = {name: replace(inner, masked=frozenset(("customers.mail",)), mask_key=inner.mask_key or rights.mask_key)
               for name, inner in rights.nested.items()}  # fmt: skip
-    with pytest.raises(UnprovenSqlError, match=ELSE):
+    with pytest.raises(QueryError, match="masked for you"):
         statement(QUESTION, of, replace(rights, nested=nested))
 
 
