@@ -12,6 +12,7 @@ from apps.accounts.models import AttributeDefinition
 from apps.connections.models import Connection
 from apps.datamodels.folders import read_folder
 from apps.semantic.compile import compile_query
+from apps.semantic.errors import ModelError
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.reading import parse_query
@@ -48,16 +49,22 @@ def scope(model: SemanticModel, name: str) -> AccessScope:
     return AccessScope(name, model.topics[name].fields)
 
 
+DOUBLE_QUOTES_HOLD_TEXTS = ("mysql", "bigquery", "databricks", "spark")
+"""where a column that the folder quotes is a text, which cannot be summed"""
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_folder_is_read_without_a_fault_for_each_kind_of_database(name: str, dialect: str) -> None:
+    if name == "freight" and dialect in DOUBLE_QUOTES_HOLD_TEXTS:
+        with pytest.raises(ModelError, match="sum over a text"):
+            read_model(read_folder(FOLDERS / name), dialect=dialect)
+        return
     model = read_model(read_folder(FOLDERS / name), dialect=dialect)
     assert len(model.warnings) == len(WARNINGS.get(name, ()))
     assert all(text in item.message for text, item in zip(WARNINGS.get(name, ()), model.warnings, strict=True))
     for topic in model.datasets:
         for fields in questions(model, topic):
-            if dialect == "mysql" and any(field.endswith("p90_postage") for field in fields):
-                continue  # MySQL has no percentiles
             asked = parse_query({"dataset": topic, "fields": fields})
             compiled = compile_query(asked, model=model, scope=scope(model, topic), today=TODAY)
             if dialect in EXECUTED:
