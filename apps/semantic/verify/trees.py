@@ -217,12 +217,13 @@ class Expected:
     def _fill_attribute(self, node: exp.Expr) -> None:
         values = self.scope.attributes.get(node.name.removeprefix(ATTRIBUTE), ())
         parent = node.parent
-        if isinstance(parent, exp.In) and node.arg_key == "expressions":
+        is_list = isinstance(parent, exp.In) and node.arg_key == "expressions"
+        if is_list and parent is not None:
             others = [item for item in parent.expressions if item is not node]
             parent.set("expressions", [*others, *(exp.Placeholder() for _ in values)])
         else:
             node.replace(exp.Placeholder())
-        if not values or (len(values) > 1 and not isinstance(parent, exp.In)):
+        if not values or (len(values) > 1 and not is_list):
             raise UnprovenSqlError("A rule needs a user attribute that the scope does not have.")
         self._values += values
 

@@ -90,6 +90,8 @@ def test_a_tables_where_is_its_policies(dialect):
     found.refuses(found.changed((":0:", ":1:"), ("(:1:, :1:)", "(:1:, :0:)")), "A row policy is bound to another value")
     whole = found.text[found.text.index(region) : found.text.index(') AS "customers"')]
     found.proves(found.changed((whole, f"(({whole}))")))
+    for other in (f"NOT ({whole})", f"(NOT ({whole}))", f"(({whole}) IS NULL)", f"({whole}) = FALSE"):
+        found.refuses(found.changed((whole, other)), FILTERED)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -165,6 +165,8 @@ def test_attributes_are_written_as_often_as_there_are_values():
         ("${customers.region} = ${omni_attributes.r}", {"r": ()}),
         ("${customers.region} = ${omni_attributes.r}", {"r": ("EU", "US")}),
         ("${customers.region} IN (${omni_attributes.r})", {"r": ()}),
+        ("${omni_attributes.r} IN ('EU', 'US')", {"r": ("EU", "NO")}),
+        ("COALESCE(${customers.region}, ${omni_attributes.r}) = 'EU'", {"r": ("EU", "NO")}),
     ):
         with pytest.raises(UnprovenSqlError, match=NO_ATTRIBUTE):
             written(text, **attributes)  # type: ignore[arg-type]  # tuples
@@ -205,6 +207,8 @@ def test_a_schema_that_a_person_names_is_one_plain_name(values):
     scope = AccessScope("Sales", frozenset(), attributes={"place": ("a_1",)})
     assert schema_of(of, scope, "orders") == "a_1"
     assert schema_of(of, scope, "customers") == "omni_store"
+    bare = replace(of, views={**of.views, "customers": replace(of.views["customers"], schema=None)})
+    assert schema_of(bare, scope, "customers") == ""
     with pytest.raises(UnprovenSqlError, match="The schema of a view is not known"):
         schema_of(of, replace(scope, attributes={"place": values}), "orders")
     with pytest.raises(UnprovenSqlError, match="The schema of a view is not known"):
