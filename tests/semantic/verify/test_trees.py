@@ -105,7 +105,7 @@ def test_what_cannot_be_written_out_is_any_condition_on_the_field():
 
 MASKS = {
     "null": Mask("null"), "redact": Mask("redact"), "month": Mask("truncate_date", "month"), "week": Mask("truncate_date", "week"),
-    "bucket": Mask("bucket", 50), "last": Mask("keep_last", 2), "no last": Mask("keep_last", 0), "hash": Mask(),
+    "bucket": Mask("bucket", 50), "half": Mask("bucket", 2.5), "last": Mask("keep_last", 2), "no last": Mask("keep_last", 0), "hash": Mask(),
 }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ MASKS = {
 @pytest.mark.parametrize("name", MASKS)
 def test_every_kind_of_mask_is_expected_as_it_is_written(dialect, name):
     of = model(dialect, **{"People.topic": "base_view: customers"})
-    column = {"week": "born", "month": "born", "bucket": "credit"}.get(name, "name")
+    column = {"week": "born", "month": "born", "bucket": "credit", "half": "credit"}.get(name, "name")
     view = of.views["customers"]
     masked = replace(view.dimensions[column], mask=MASKS[name])
     of = replace(of, views={**of.views, "customers": replace(view, dimensions={**view.dimensions, column: masked})})
@@ -235,6 +235,7 @@ def test_a_field_opens_the_columns_that_it_rests_on_and_none_beyond_a_mask():
     assert opened("orders.mine") == {("customers", "region")}
     assert opened("orders.wanted_orders") == {("orders", "status")}
     assert opened("orders.count") == set()
+    assert opened("flat.mean") == {("flat", "amount")}
 
 
 def test_a_policy_on_a_column_without_quotes_is_one_on_the_column_as_it_is_read():
