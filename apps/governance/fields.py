@@ -151,7 +151,7 @@ def masked_fields(model: SemanticModel, topic_name: str, passed: frozenset[str])
         dimension.id
         for view in dict.fromkeys((*views, *tables))
         for dimension in model.views[view].dimensions.values()
-        if holds(dimension.mask_unless_access_grants, passed)
+        if not holds(dimension.mask_unless_access_grants, passed)
     )
 
 
