@@ -170,6 +170,7 @@ def _field_id(value: object, path: str) -> str:
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
         raise MalformedQueryError("This must be a text.", path)
+    _check_text(value, path)
     return value
 
 

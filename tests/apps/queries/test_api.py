@@ -205,3 +205,20 @@ def test_every_kept_answer_leaves_its_note(send: Send, eve: User) -> None:
     }  # fmt: skip
     place_notes()
     assert verify_chain().is_intact
+
+
+@pytest.mark.parametrize("name", ["Sal\x00es", "\ud800"])
+def test_a_name_that_no_database_can_hold_is_a_fault_of_the_question(send: Send, eve: User, name: str) -> None:
+    assert send(eve, body=QUESTION).status_code == 200
+    for path in ("/api/v1/query", "/api/v1/explain", "/api/v1/downloads"):
+        found = send(eve, path, body=QUESTION | {"dataset": name})
+        assert (found.status_code, found.json()["path"]) == (400, "dataset")
+
+
+def test_a_nul_in_an_address_finds_nothing(send: Send, eve: User) -> None:
+    assert send(eve, "/api/v1/datasets/Sales").status_code == 200
+    nothing = send(eve, "/api/v1/datasets/Nothing")
+    found = send(eve, "/api/v1/datasets/%00")
+    assert (found.status_code, found.json()["title"]) == (nothing.status_code, nothing.json()["title"])
+    assert send(eve, "/api/v1/datasets?q=a").status_code == 200
+    assert send(eve, "/api/v1/datasets?q=%00").status_code == 404
