@@ -5,6 +5,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -135,7 +136,9 @@ def _remembered(
     scope: AccessScope, dataset: Dataset, version: ModelVersion, model: SemanticModel, *, hides_values: bool
 ) -> tuple[str, tuple[str, ...]]:
     """Return a scope's fingerprint and its limits in words, worked out once for equal rights; bounded."""
-    key = (bound_tenant_id(), dataset.pk, version.pk, version.digest, hides_values, rights_key(scope))
+    key = (
+        bound_tenant_id(), dataset.pk, version.pk, version.digest, hides_values, rights_key(scope), tuple(_attributes(scope))
+    )  # fmt: skip
     found = _held.get(key)
     if found is None:
         named = fingerprint(scope, dataset, str(version.pk), hides_values=hides_values)
@@ -145,6 +148,14 @@ def _remembered(
             while len(_held) > KEPT_RIGHTS:
                 _held.popitem(last=False)
     return found[1], found[2]
+
+
+def _attributes(scope: AccessScope) -> Iterator[str]:
+    """Yield which attribute each row policy asked for: rights are equal whichever it was, the words for them are not."""
+    for policy in chain(*scope.row_policies.values(), scope.topic_policies):
+        yield policy.attribute
+    for inner in scope.nested.values():
+        yield from _attributes(inner)
 
 
 def fingerprint(scope: AccessScope, dataset: Dataset, version: str, *, hides_values: bool) -> str:

@@ -1,6 +1,7 @@
 """The one statement of every question says what the ORM and guardian say."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -8,10 +9,13 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.access.selectors import actor_for_user
 from apps.access.services import grant_permission, revoke_permission
-from apps.accounts.models import GroupMembership, User, UserGroup
+from apps.accounts.models import AttributeDefinition, GroupMembership, User, UserAttribute, UserGroup
 from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
+from apps.connections.services import save_connection
 from apps.datamodels.models import Dataset
 from apps.datamodels.selectors import current_version
+from apps.datamodels.services import import_files
 from apps.governance.reading import permitted_sql, read_permitted
 from apps.governance.selectors import fingerprint, governed_by_name, governed_version, permitted_dataset
 from apps.semantic.errors import UnknownDatasetError
@@ -19,6 +23,7 @@ from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
 from apps.vault.models import TenantKey
 from apps.vault.services import key_at_hand, keyed_hash
+from tests.apps.queries.conftest import MODEL
 
 
 def by_orm(user: User, name: str) -> Dataset | None:
@@ -112,3 +117,28 @@ def test_the_statement_reads_no_table_from_end_to_end(sales: Dataset, ann: User)
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("RESET enable_seqscan")
     assert "Seq Scan" not in plan
+
+
+def test_equal_rights_are_told_in_the_words_of_each(
+    acme: TenantRef, source: Path, ann: User, bob: User, now: datetime
+) -> None:
+    connection_ = Connection(name="orders", dialect="duckdb", database="acme.duckdb")
+    save_connection(connection_, secret=None, by=SYSTEM, now=now)
+    rule = "  - {field: region, user_attribute: %s, values_for_unfiltered: [ALL]}\n"
+    view = MODEL["orders.view.yaml"].replace("  region: {}", "  region: {required_access_grants: [finance]}")
+    view = view.replace(rule % "region", (rule % "home") + (rule % "away"))
+    held = {"home": ("EU", "ALL"), "away": ("ALL", "EU")}
+    for name in held:
+        AttributeDefinition.objects.create(name=name, is_list=True)
+    import_files(
+        connection=connection_, name="orders", files=MODEL | {"orders.view.yaml": view}, publish=True, by=SYSTEM, now=now
+    )  # fmt: skip
+    sales = Dataset.objects.get(name="Sales")
+    for place, person in enumerate((ann, bob)):
+        grant_permission(user=person, permission="query_dataset", obj=sales, by=SYSTEM, now=now)
+        for name, values in held.items():
+            definition = AttributeDefinition.objects.get(name=name)
+            UserAttribute.objects.create(user=person, definition=definition, values=[values[place]])
+    first, second = (governed_by_name(actor_for_user(person), "Sales") for person in (ann, bob))
+    assert first.scope.fingerprint == second.scope.fingerprint
+    assert (first.limits[0], second.limits[0]) == ("Only rows for your home: EU", "Only rows for your away: EU")
