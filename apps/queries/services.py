@@ -229,13 +229,15 @@ def run_state(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0)
         QueryError, QueryFailedError: as :func:`answer`.
     """
     run = own_run(actor, run_id, now=now)
+    if run.is_download:
+        raise UnknownRunError(run_id)
     question = sealed_question(run)
     with transaction.atomic():
         plan = plan_query(actor, as_query(question), now=now)
     if plan.cache_key != run.cache_key:
         if run.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
-        return answer(actor, question, now=now, wait_s=wait_s)
+        return answer(actor, question, now=now, wait_s=wait_s, priority=Priority(run.priority))
     flights.wait(run.leader_id or run.pk, wait_s)
     return _outcome(actor, plan, run, question, now, wait_s)
 

@@ -16,6 +16,7 @@ from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
 from apps.datamodels.selectors import current_version, files_of
 from apps.datamodels.services import import_files
+from apps.queries.line import Priority
 from apps.queries.models import CachedResult, QueryRun
 from apps.queries.services import answer, own_run, run_state
 from apps.queries.types import Answer
@@ -160,6 +161,19 @@ def test_a_run_whose_model_was_published_anew_is_asked_anew(ask: Ask, eve: User,
     import_files(connection=connection, name="orders", files=files, publish=True, by=SYSTEM, now=now)
     with pytest.raises(UnknownFieldError):
         run_state(actor, run.pk, now=now)
+
+
+def test_a_background_run_that_is_asked_anew_stays_in_the_background(
+    ask: Ask, eve: User, max_: User, now: datetime
+) -> None:
+    ask(eve, "orders.revenue")
+    run = QueryRun.objects.get()
+    QueryRun.objects.update(priority=Priority.BACKGROUND)
+    CachedResult.objects.all().delete()
+    UserAttribute.objects.filter(user=eve).update(values=["US"])
+    anew = run_state(actor_for_user(eve), run.pk, now=now)
+    assert isinstance(anew, Answer)
+    assert QueryRun.objects.exclude(pk=run.pk).get().priority == Priority.BACKGROUND
 
 
 def test_every_answer_is_recorded_without_its_values(ask: Ask, eve: User) -> None:

@@ -25,6 +25,7 @@ from apps.queries.downloads import Flow
 from apps.queries.errors import NoDownloadError, QueryFailedError, UnknownRunError
 from apps.queries.keeping import forget_everything, set_longest_kept
 from apps.queries.models import Download, DownloadChunk, DownloadLimit, QueryRun
+from apps.queries.services import run_state
 from apps.queries.views import ARROW
 from apps.retention.services import purge_expired
 from apps.semantic.errors import MalformedQueryError, QueryError, UnknownDatasetError
@@ -225,6 +226,13 @@ def test_over_http(send: Send, eve: User, max_: User, signed_in: SignedIn) -> No
     for stranger in (signed_in(max_).get(place), send(eve, place)):  # another person; a token that did not ask
         assert (stranger.status_code, stranger.content) == (404, missing.content)
     assert browser.post("/api/v1/downloads", ALL | {"dataset": "X"}, content_type="application/json").status_code == 404
+
+
+def test_a_download_is_no_answer_of_a_run(eve: User, now: datetime) -> None:
+    run_id = begun(eve)
+    assert flow(eve, run_id).download.row_count
+    with pytest.raises(UnknownRunError):
+        run_state(actor_for_user(eve), run_id, now=now)
 
 
 @pytest.mark.usefixtures("idle")
