@@ -6,6 +6,8 @@ PORT ?= 8000
 TEST_JOBS ?= 2
 FUZZ_CASES ?= 20000
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
+# What a target says is seen at once, in a file too.
+export PYTHONUNBUFFERED ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run worker test test-semantic faults browser bench bench-rights fuzz mutants soak check fmt lint types imports migrations lock clean

@@ -37,7 +37,9 @@ def _append_only() -> ControlResult:
             "AND tgenabled = 'A'"
         )
         held += [] if cursor.fetchone() else ["change an event's place"]
-    return ControlResult(not held, f"the runtime role may {', '.join(held)}" if held else "insert and select only")
+    return ControlResult(
+        not held, f"the runtime role may {', '.join(held)}" if held else "insert, select, and a note's place once"
+    )
 
 
 def _notes_placed() -> ControlResult:

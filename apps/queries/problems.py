@@ -6,7 +6,7 @@ from django.http import HttpResponse, JsonResponse
 
 TITLES = {
     400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 405: "Method not allowed",
-    406: "Not acceptable", 413: "Too large", 415: "Unsupported media type", 429: "Too many requests", 502: "The source did not answer",
+    406: "Not acceptable", 409: "Conflict", 413: "Too large", 415: "Unsupported media type", 429: "Too many requests", 502: "The source did not answer",
     503: "Not available at the moment", 504: "The source took too long", 507: "No room",
 }  # fmt: skip
 STATUS = {
