@@ -219,3 +219,8 @@ class Store:
         compiled = compile_query(query, model=found, scope=rights, today=TODAY)
         verify(compiled, model=found, scope=rights)
         return compiled.sql, list(compiled.parameters)
+
+
+def ask(dataset: str, *fields: str, **rest: Any) -> dict[str, Any]:
+    """Return a question in its public form."""
+    return {"dataset": dataset, "fields": list(fields), **rest}

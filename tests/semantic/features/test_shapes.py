@@ -10,13 +10,8 @@ from apps.semantic.errors import (
     MissingAttributeError,
     QueryError,
     UnknownFieldError,
-    UnprovenSqlError,
 )
-from tests.semantic.features.store import FILES, everything, model, policy
-
-
-def ask(dataset, *fields, **rest):
-    return {"dataset": dataset, "fields": list(fields), **rest}
+from tests.semantic.features.store import FILES, ask, everything, model, policy
 
 
 def test_two_joins_that_repeat_rows_leave_every_total_right(store):
@@ -373,20 +368,6 @@ def test_shared_dimensions_can_be_asked_for_alone(store):
     assert sorted(store.ask(ask("Both", "@_shared_dimensions_.region")), key=str) == [("EU",), ("US",), (None,)]
 
 
-def test_a_masked_ranking_shows_masks_and_ranks_nothing(store):
-    plain = 'email: {sql: "${customers.mail}", '
-    ranked = 'email: {sql: "${customers.name}", dynamic_top_n: {n: 1, by: credits}, '
-    of = model(store.engine.dialect, **{"customers.view": FILES["customers.view"].replace(plain, ranked)})
-    fields = ("customers.email", "customers.credits")
-    assert of.dimension("customers.email").top_n is not None
-    whole = store.ask(ask("People", *fields), everything(of, "People"), of)
-    assert dict(whole) == {"Kari": 250, "Other": 175}
-    masked = everything(of, "People", masked=frozenset({"customers.email"}))
-    values = {value for value, _ in store.ask(ask("People", *fields), masked, of)}
-    assert len(values) == 4
-    assert not values & {"Kari", "Other", "Ola"}
-
-
 def test_the_calendar_refuses_what_is_no_day_of_it(store):
     for condition in (
         {"day_of_month": []},
@@ -404,105 +385,3 @@ def test_a_constant_is_not_summed_over_rows_that_a_join_missed(store):
     assert of.measure("orders.ones") is not None
     found = dict(store.ask(ask("People", "customers.name", "orders.ones"), everything(of, "People"), of))
     assert found == {"Ola": 2, "Kari": 1, "Joe": 2, "Mia": None}
-
-
-@pytest.mark.parametrize("key", ["", "short"])
-def test_nothing_is_masked_without_a_key_of_the_tenant(store, key):
-    masked = replace(everything(store.model, "People", masked=frozenset({"customers.mail"})), mask_key=key)
-    with pytest.raises(UnprovenSqlError):
-        store.ask(ask("People", "customers.mail"), masked)
-
-
-MASKABLE = {
-    "latest_mail": '{sql: "${mail}", level_of_detail: {aggregate_type: max, fixed: [customers.region]}}',
-    "loud_mail": '{sql: "UPPER(${mail})"}',
-    "age": '{sql: "EXTRACT(YEAR FROM ${birthday})"}',
-    "birthday": "{sql: born, mask_unless_access_grants: [sees_mail], timeframes: [raw, month]}",
-}
-COUNTED = {
-    "mails": '{aggregate_type: count_distinct, sql: "${mail}"}',
-    "eu_mails": '{aggregate_type: count_distinct, sql: "${mail}", filters: {region: {is: EU}}}',
-    "birthdays": '{aggregate_type: count, sql: "${birthday}"}',
-    "known": "{aggregate_type: count, filters: {mail: {not: null}}}",
-    "last_birthday": '{aggregate_type: max, sql: "${birthday}"}',
-    "years": '{aggregate_type: count_distinct, sql: "EXTRACT(YEAR FROM ${birthday})"}',
-    "one_mail_each": '{aggregate_type: sum_distinct_on, sql: "${limit_}", custom_primary_key_sql: "${mail}"}',
-}
-
-
-def maskable(store):
-    view = FILES["customers.view"]
-    view = view.replace("dimensions:\n", "dimensions:\n" + "".join(f"  {k}: {v}\n" for k, v in MASKABLE.items()), 1)
-    view = view.replace("measures:\n", "measures:\n" + "".join(f"  {k}: {v}\n" for k, v in COUNTED.items()), 1)
-    return model(store.engine.dialect, **{"customers.view": view})
-
-
-@pytest.mark.parametrize(
-    "name", ["latest_mail", "age", "birthday[month]", "known", "last_birthday", "years", "one_mail_each"]
-)
-def test_what_would_need_the_value_beneath_a_mask_is_unknown(store, name):
-    of = maskable(store)
-    masked = everything(of, "People", masked=frozenset({"customers.mail", "customers.birthday"}))
-    if store.engine.dialect != "mysql" or name != "one_mail_each":
-        assert store.ask(ask("People", f"customers.{name}"), everything(of, "People"), of)
-    with pytest.raises(UnknownFieldError):
-        store.ask(ask("People", f"customers.{name}"), masked, of)
-
-
-def test_masked_values_can_be_counted_and_written_in_capitals(store):
-    of = maskable(store)
-    masked = everything(of, "People", masked=frozenset({"customers.mail", "customers.birthday"}))
-    counts = ask("People", "customers.mails", "customers.eu_mails", "customers.birthdays")
-    assert store.ask(counts, masked, of) == store.ask(counts, everything(of, "People"), of) == [(3, 2, 3)]
-    loud = {value for (value,) in store.ask(ask("People", "customers.loud_mail"), masked, of) if value}
-    assert len(loud) == 3
-    assert not any("@" in value for value in loud)
-    assert all(value == value.upper() for value in loud)
-
-
-def test_another_field_over_a_masked_column_shows_no_more_than_the_masked_one(store):
-    more = "  contact: {sql: email}\n  shout: {sql: UPPER(email)}\n  open: {sql: email, reads_in_clear: true}\n"
-    view = FILES["customers.view"].replace("dimensions:\n", "dimensions:\n" + more, 1)
-    counted = (
-        "measures:\n  last: {aggregate_type: max, sql: email}\n  mails: {aggregate_type: count_distinct, sql: email}\n"
-    )
-    of = model(store.engine.dialect, **{"customers.view": view.replace("measures:\n", counted, 1)})
-    closed = {item.id for item in of.views["customers"].dimensions.values() if item.mask_unless_access_grants}
-    assert "customers.contact" in closed
-    someone = everything(of, "People", masked=frozenset(closed))
-
-    def seen(name, scope):
-        return [value for (value,) in store.ask(ask("People", name), scope, of) if value is not None]
-
-    for name in ("customers.contact", "customers.shout", "customers.mail"):
-        assert all("@" in value for value in seen(name, everything(of, "People")))
-        assert seen(name, someone)
-        assert not any("@" in value for value in seen(name, someone))
-    assert all("@" in value for value in seen("customers.open", someone))
-    assert seen("customers.mails", someone) == seen("customers.mails", everything(of, "People"))
-    assert "@" in seen("customers.last", everything(of, "People"))[0]
-    with pytest.raises(UnknownFieldError):
-        seen("customers.last", someone)
-
-
-MASKS = {
-    "week": ("CAST(born AS DATE)", "{truncate_date: week}"), "month": ("CAST(born AS DATE)", "{truncate_date: month}"),
-    "quarter": ("CAST(born AS DATE)", "{truncate_date: quarter}"), "year": ("born", "{truncate_date: year}"),
-    "range": ("CAST(limit_ AS INT)", "{bucket: 100}"), "raw_range": ("limit_", "{bucket: 100}"),
-    "ending": ("email", "{keep_last: 3}"), "there": ("email", "redact"), "nothing": ("email", '"null"'),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", MASKS)
-def test_every_mask_is_proven_and_runs(store, name):
-    sql, mask = MASKS[name]
-    line = f"  m_{name}: {{sql: {sql}, mask_unless_access_grants: [sees_mail], mask: {mask}}}\n"
-    view = FILES["customers.view"].replace("dimensions:\n", "dimensions:\n" + line, 1)
-    for plain in ("born: {", "credit: {", "credit_band: {"):
-        view = view.replace(f"  {plain}", f"  {plain}reads_in_clear: true, ")
-    of = model(store.engine.dialect, **{"customers.view": view})
-    question = ask("People", f"customers.m_{name}", "customers.count", filters={"customers.id": {"greater_than": 0}})
-    plain = store.ask(question, everything(of, "People"), of)
-    masked = store.ask(question, everything(of, "People", masked=frozenset({f"customers.m_{name}"})), of)
-    assert sum(count for _, count in masked) == sum(count for _, count in plain) == 4
-    assert {value for value, _ in masked} != {value for value, _ in plain}

@@ -9,7 +9,7 @@ from apps.semantic.model.boxes import Reading, all_of, boxes_of
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.security import check_attributes
-from tests.semantic.model.test_reading import JOIN, SHOP
+from tests.semantic.model.files import JOIN, SHOP
 
 TOPIC = "base_view: orders\njoins: {customers: {}}\n"
 

@@ -5,7 +5,7 @@ import pytest
 from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.kinds import Columns, check_kinds, kind_of_column
 from apps.semantic.model.reading import read_model
-from tests.semantic.model.test_reading import JOIN, SHOP, dimensions, with_field
+from tests.semantic.model.files import JOIN, SHOP, dimensions, with_field
 
 CATALOGUE: Columns = {
     "orders": {

@@ -5,7 +5,7 @@ import pytest
 from apps.semantic.errors import ModelError
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Mask, SemanticModel
-from tests.semantic.model.test_reading import SHOP
+from tests.semantic.model.files import SHOP
 
 MASKED = "email: {mask_unless_access_grants: [mail], mask: {keep_last: 3}}"
 
