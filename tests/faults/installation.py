@@ -161,7 +161,14 @@ class Installation:
         return self.run(run_id)
 
     def times_read(self) -> int:
-        """Return how often the source was asked."""
+        """Return how often the source was asked, once nobody asks it any more.
+
+        A session tells what it has read some time later, and at the latest when it ends: all of them are ended before.
+        """
+        mine = "FROM pg_stat_activity WHERE datname = 'source' AND usename = 'reader'"
+        until(lambda: not self.rows(f"SELECT pid {mine} AND state = 'active'"), "the source is idle")
+        self.rows(f"SELECT pg_terminate_backend(pid) {mine}")
+        until(lambda: not self.rows(f"SELECT pid {mine}"), "the source's sessions have ended")
         found = self.rows("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'counted'", database="source")
         return int(found[0][0])
 
