@@ -113,6 +113,8 @@ def open_source(connection: Connection) -> Warehouse:
         WarehouseError: the target is refused, unreachable, or refuses the credential.
         NoWorkerKeyError, SealError: this process may not, or the credential is for another target.
     """
+    if unread := connection.get_deferred_fields():  # in one statement, not one for each
+        connection.refresh_from_db(fields=unread)
     secret = credential_of(connection, connection.sealed_credential)
     target, allowed = target_of(connection), allowed_targets()
     pool = _servers if target.dialect in SERVERS else _files

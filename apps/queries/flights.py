@@ -13,6 +13,9 @@ from apps.tenants.binding import bound_tenant_id
 
 logger = logging.getLogger(__name__)
 DONE_S = 600
+BLOCK_S = 2.0
+"""below the client's time-out"""
+AWAY_PAUSE_S = 0.03
 
 
 @lru_cache(maxsize=1)
@@ -23,6 +26,10 @@ def client() -> "redis.Redis":
 
 def _flight(cache_key: str) -> str:
     return f"omni:flight:{bound_tenant_id()}:{cache_key}"
+
+
+def _landing(run_id: UUID) -> str:
+    return f"omni:landed:{run_id}"
 
 
 def lead_or_follow(cache_key: str, run_id: UUID) -> UUID:
@@ -39,8 +46,11 @@ def lead_or_follow(cache_key: str, run_id: UUID) -> UUID:
 def land(cache_key: str, run_id: UUID) -> None:
     """Say that a run has ended, and let the next one lead. Without Redis those who wait look for themselves."""
     try:
-        client().set(f"omni:done:{run_id}", 1, ex=DONE_S)
-        client().delete(f"omni:rows:{run_id}")
+        with client().pipeline(transaction=True) as steps:
+            steps.xadd(_landing(run_id), {"ended": 1}, maxlen=1, approximate=False)
+            steps.expire(_landing(run_id), DONE_S)
+            steps.delete(f"omni:rows:{run_id}")
+            steps.execute()
         free(cache_key, run_id)
     except redis.RedisError:
         logger.warning("Redis was not told that run %s has ended", run_id)
@@ -54,22 +64,25 @@ def free(cache_key: str, run_id: UUID) -> None:
 
 
 def wait(run_id: UUID, wait_s: float) -> bool:
-    """Wait for a run to end; say whether it has. Without Redis nobody can say, and the time is waited for."""
-    deadline, pause = time.monotonic() + wait_s, 0.002
-    while not _has_landed(run_id):
+    """Wait for a run to end; say whether it has. Without Redis nobody can say, and the time is waited for.
+
+    The end is a stream's entry, which stays: whoever comes late finds it, and any number may wait for it.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
         remaining = deadline - time.monotonic()
+        try:
+            if client().xread({_landing(run_id): "0"}, count=1, block=_block_ms(remaining)):
+                return True
+        except redis.RedisError:
+            time.sleep(max(0.0, min(AWAY_PAUSE_S, remaining)))
         if remaining <= 0:
             return False
-        time.sleep(min(pause, remaining))
-        pause = min(pause * 1.5, 0.03)
-    return True
 
 
-def _has_landed(run_id: UUID) -> bool:
-    try:
-        return bool(client().exists(f"omni:done:{run_id}"))
-    except redis.RedisError:
-        return False
+def _block_ms(remaining_s: float) -> int | None:
+    """Return for how long Redis shall hold the call: not at all when time is up (0 would be for ever)."""
+    return max(1, int(min(remaining_s, BLOCK_S) * 1000)) if remaining_s > 0 else None
 
 
 def ask_to_cancel(run_id: UUID) -> None:

@@ -25,7 +25,7 @@ from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.watching import Watch, watched
 from apps.semantic.errors import SemanticError
 from apps.vault.errors import VaultError
-from apps.vault.services import open_sealed
+from apps.vault.services import key_at_hand, open_sealed
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.types import Limits
 
@@ -94,6 +94,7 @@ def _drop(lease: Lease) -> None:
         logger.warning("Redis was not told that run %s was dropped", lease.run_id)
 
 
+@key_at_hand()
 @transaction.atomic
 def _begin(run: QueryRun, now: datetime) -> QueryPlan | None:
     """Claim the run, once and for all other workers, and plan it with the rights of now.
@@ -158,7 +159,7 @@ def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
     finally:
         source.close()
     now = timezone.now()
-    with transaction.atomic():
+    with key_at_hand(), transaction.atomic():
         rows = store.write(plan, result, asked_at=asked_at, now=now)
         if not _update(run, state=QueryRun.State.DONE, row_count=rows, finished_at=now):
             raise SupersededError  # nothing of it is kept

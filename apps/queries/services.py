@@ -59,7 +59,8 @@ def answer(
         found = store.read_noted(plan, by=actor, now=now)
         if found is not None:
             return found
-    return _through_worker(actor, plan, query, now, wait_s, priority)
+        run = queue(actor, plan, query, now=now, priority=priority)
+    return _waited_for(run, actor, plan, query, now, wait_s)
 
 
 def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime) -> bool:
@@ -85,6 +86,12 @@ def _through_worker(
     priority: Priority,
 ) -> Answer | Pending:
     run = queue(actor, plan, query, now=now, priority=priority)
+    return _waited_for(run, actor, plan, query, now, wait_s)
+
+
+def _waited_for(
+    run: QueryRun, actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, wait_s: float
+) -> Answer | Pending:
     deadline = timezone.now() + timedelta(seconds=wait_s)
     flights.wait(run.leader_id or run.pk, wait_s)
     return _outcome(actor, plan, run, query, now, max(0.0, (deadline - timezone.now()).total_seconds()))
@@ -101,7 +108,7 @@ def _outcome(
     """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
     with transaction.atomic():
         leader = _with_source().filter(pk=run.leader_id or run.pk).first()
-        own = QueryRun.objects.filter(pk=run.pk).first()
+        own = leader if run.leader_id is None else QueryRun.objects.filter(pk=run.pk).first()
         if own is None or own.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
         if leader is not None and leader.state == QueryRun.State.DONE:
@@ -118,7 +125,8 @@ def _outcome(
 
 
 def _fresh(actor: Actor, plan: QueryPlan, found: Answer, own: QueryRun, now: datetime) -> Answer:
-    QueryRun.objects.filter(pk=own.pk).update(state=QueryRun.State.DONE, row_count=found.row_count)
+    if own.leader_id is not None:  # of one that leads, its worker has said so
+        QueryRun.objects.filter(pk=own.pk).update(state=QueryRun.State.DONE, row_count=found.row_count)
     fresh = Answer(
         columns=found.columns, table=found.table, is_truncated=found.is_truncated,
         policy_fingerprint=found.policy_fingerprint, query_id=own.pk,

@@ -114,21 +114,22 @@ def write(plan: QueryPlan, result: ArrowResult, *, asked_at: datetime, now: date
     expires_at = keeping.expires_at(now)
     key = timed_key_for(expires_at, now=now)
     sealed = seal_timed(arrow_bytes(table, compression="zstd"), key=key, context=plan.context())
-    CachedResult.objects.update_or_create(
-        cache_key=plan.cache_key,
-        defaults={
-            "dataset_id": plan.governed.dataset.pk,
-            "model_version_id": plan.governed.version.pk,
-            "data_model_id": plan.governed.version.data_model_id,
-            "cache_policy": keeping.policy,
-            "is_handover": not keeping.is_kept,
-            "policy_fingerprint": plan.governed.scope.fingerprint,
-            "timed_key_id": key.id,
-            "sealed": sealed,
-            "row_count": table.num_rows,
-            "is_truncated": is_truncated,
-            "created_at": now,
-            "expires_at": expires_at,
-        },
-    )
+    values = {
+        "dataset_id": plan.governed.dataset.pk,
+        "model_version_id": plan.governed.version.pk,
+        "data_model_id": plan.governed.version.data_model_id,
+        "cache_policy": keeping.policy,
+        "is_handover": not keeping.is_kept,
+        "policy_fingerprint": plan.governed.scope.fingerprint,
+        "timed_key_id": key.id,
+        "sealed": sealed,
+        "row_count": table.num_rows,
+        "is_truncated": is_truncated,
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    CachedResult.objects.bulk_create(
+        [CachedResult(cache_key=plan.cache_key, **values)],
+        update_conflicts=True, unique_fields=["tenant", "cache_key"], update_fields=list(values),
+    )  # fmt: skip
     return int(table.num_rows)
