@@ -29,7 +29,7 @@ demo: $(VENV)/.runtime ## everything on this machine, with two tenants on real d
 
 run: $(VENV)/.runtime ## the web process alone
 	@$(BIN)/python manage.py migrate --verbosity 0 && $(BIN)/python manage.py build_assets && $(BIN)/python manage.py collectstatic --noinput --verbosity 0
-	@OMNI_PUBLIC_PORT=$(PORT) $(BIN)/gunicorn omni.wsgi --bind 127.0.0.1:$(PORT) --workers 2 --threads 8 --keep-alive 75
+	@OMNI_PUBLIC_PORT=$(PORT) $(BIN)/gunicorn --config python:omni.serving omni.wsgi --bind 127.0.0.1:$(PORT)
 
 worker: $(VENV)/.runtime ## worker and beat alone
 	@OMNI_PROCESS=worker $(BIN)/celery -A omni worker --beat --concurrency 4 --loglevel WARNING

@@ -85,7 +85,7 @@ def start_worker(processes: Processes) -> None:
 
 
 def start_web(processes: Processes, port: int) -> None:
-    command = [str(BIN / "gunicorn"), "omni.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "8", "--keep-alive", "75",
+    command = [str(BIN / "gunicorn"), "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{port}",
                "--log-level", "warning"]  # fmt: skip
     processes.start("web", command, OMNI_PROCESS="web", OMNI_PUBLIC_PORT=str(port))
 

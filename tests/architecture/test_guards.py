@@ -204,6 +204,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/warehouses/postgres.py": "a customer's database, in the worker",
             "apps/demo/sources.py": "loads the demo's sources",
             "apps/demo/management/commands/demo.py": "closes connections before it starts processes",
+            "omni/serving.py": "no SQL: closes connections before workers are forked",
         },
     ),
     (

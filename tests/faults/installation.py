@@ -71,7 +71,7 @@ class Installation:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.start(
-            "gunicorn", "omni.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "16", log="web",
+            "gunicorn", "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "16", log="web",
             OMNI_PROCESS="web",
         )  # fmt: skip
         until(self._answers, "web answers")

@@ -73,6 +73,8 @@ def requests(sides: Sides, *, count: int, seconds: float, threads: int = 8) -> T
 
     with process(
         "gunicorn",
+        "--config",
+        "python:omni.serving",
         "tests.soak.wsgi",
         "--bind",
         f"127.0.0.1:{PORT}",
