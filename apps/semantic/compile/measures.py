@@ -126,7 +126,7 @@ class Measures:
         views = counted_views(measure, measure.sql, self.plan)
         key = self._key(measure, views)
         return self.leaves.leaf(
-            self._build(measure), value, conditions=self._conditions(filters), key=key, present=self._present(measure, views)
+            self._build(measure), value, conditions=self._conditions(filters), key=key, present=self._present(measure, measure.sql, views)
         )  # fmt: skip
 
     def _detail(self, measure: Measure, filters: Narrowing) -> exp.Expr:
@@ -153,9 +153,13 @@ class Measures:
             return []
         return [node for view in sorted(views) for node in self.reads.key(view)]
 
-    def _present(self, measure: Measure, views: frozenset[str]) -> list[exp.Expr]:
-        """Return the keys that must be there for a joined row to count as a row of the views."""
-        if measure.sql is not None and keeps_nothing(measure.sql):
+    def _present(self, measure: Measure, sql: exp.Expr | None, views: frozenset[str]) -> list[exp.Expr]:
+        """Return the keys that must be there for a joined row to count as a row of the views.
+
+        Raises:
+            FanOutError: such a row cannot be told from one that an outer join did not find.
+        """
+        if sql is not None and keeps_nothing(sql):
             return []
         found: list[exp.Expr] = []
         for view in sorted(views):
@@ -225,18 +229,8 @@ class Measures:
         if not is_immune(node) and needs_distinct(views, self.plan):
             key = [part for view in sorted(views) for part in self.reads.key(view)]
         value = None if sql is None else self.reads.governed_tree(sql, measure.view)
-        present = self._present_of(measure, sql, views)
+        present = self._present(measure, sql, views)
         return self.leaves.leaf(_rebuilt(node), value, conditions=self._conditions(filters), present=present, key=key)
-
-    def _present_of(self, measure: Measure, sql: exp.Expr | None, views: frozenset[str]) -> list[exp.Expr]:
-        if sql is not None and keeps_nothing(sql):
-            return []
-        return [
-            part
-            for view in sorted(views)
-            if may_be_absent(view, self.plan)
-            for part in self.reads.key(view)
-        ]  # fmt: skip
 
 
 def subject_of(use: DimensionUse, reads: Reads, path: str, *, is_raw: bool = False) -> Subject:

@@ -205,6 +205,11 @@ def _check(tree: exp.Expression, *, may_aggregate: bool) -> None:
         if isinstance(node, exp.Anonymous) and node.this == TEMPLATED:
             _check_template(node)
             continue
+        if type(node) is exp.Star and type(node.parent) is exp.Count and not any(node.args.values()):
+            continue
+        is_several = isinstance(node, exp.Count) and bool(node.expressions)
+        if is_several or (isinstance(node, exp.Distinct) and len(node.expressions) != 1):
+            raise ExpressionError("one value is counted at a time; put several together first")
         if isinstance(node, exp.Placeholder) and not node.name:
             raise ExpressionError("a parameter cannot stand in an expression")
         if isinstance(node, AGGREGATES) and not may_aggregate:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
+from apps.semantic.model.expressions import inferred_type
 from apps.semantic.model.kinds.inferring import kind_of_frame
 from apps.semantic.model.masked_columns import follow_masks
 from apps.semantic.model.parameters import MAX_PROBLEMS
@@ -124,18 +125,31 @@ def _typed(views: dict[str, View], dialect: str) -> dict[str, View]:
         changed = {
             key: replace(item, type=type_)
             for key, item in view.dimensions.items()
-            if item.type == "unknown" and (type_ := _type_of(item, model, 0)) != "unknown"
+            if item.type == "unknown" and (type_ := _type_of_tree(item.sql, model)) != "unknown"
         }
-        found[name] = replace(view, dimensions={**view.dimensions, **changed}) if changed else view
+        named = {
+            key: replace(item, type=type_)
+            for key, item in view.measures.items()
+            if item.aggregate in ("min", "max")
+            and item.level_of_detail is None
+            and (type_ := _type_of_tree(item.sql, model)) not in ("unknown", "number")
+        }
+        found[name] = (
+            replace(view, dimensions={**view.dimensions, **changed}, measures={**view.measures, **named})
+            if changed or named
+            else view
+        )
     return found
 
 
-def _type_of(dimension: Dimension, model: SemanticModel, depth: int) -> FieldType:
-    """Return the type of what a dimension merely refers to, through any number of steps."""
-    if dimension.type != "unknown" or not isinstance(dimension.sql, exp.Placeholder) or depth > MAX_DEPTH:
-        return dimension.type
-    field_id, _, frame = dimension.sql.name.partition("[")
+def _type_of_tree(tree: exp.Expression | None, model: SemanticModel, depth: int = 0) -> FieldType:
+    """Return the type of an expression: what its shape tells, or the field that it merely refers to."""
+    if not isinstance(tree, exp.Placeholder) or depth > MAX_DEPTH:
+        return "unknown" if tree is None else inferred_type(tree)
+    field_id, _, frame = tree.name.partition("[")
     if (told := kind_of_frame(frame.removesuffix("]"), "unknown")) != "unknown":
         return told
     found = model.dimension(field_id)
-    return _type_of(found, model, depth + 1) if found is not None else "unknown"
+    if found is None:
+        return "unknown"
+    return found.type if found.type != "unknown" else _type_of_tree(found.sql, model, depth + 1)
