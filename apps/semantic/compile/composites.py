@@ -15,7 +15,7 @@ from apps.semantic.compile.order import row_limit
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.prepare import prepare
 from apps.semantic.compile.render import columns_of, finished
-from apps.semantic.compile.stitched import PARTS, calendar_keys, part, together
+from apps.semantic.compile.stitched import PARTS, add_sort_keys, part, stitched_keys, together
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import MalformedQueryError, UnknownDatasetError
@@ -150,11 +150,12 @@ def _stitched(
     values = Values()
     keys = [f"d{index}" for index in range(1, len(shared) + 1)]
     aliases = {item.asked: f"m{index}" for index, item in enumerate(measures, start=1)}
-    parts = []
-    for topic, plan in plans.items():
-        own = [aliases[item.asked] for item in measures if item.topic == topic]
-        select = block(plan, values, [*keys, *own]).select
-        parts.append(part(select, len(keys), list(aliases.values()), set()))
+    blocks = [
+        block(plan, values, [*keys, *(aliases[item.asked] for item in measures if item.topic == topic)])
+        for topic, plan in plans.items()
+    ]
+    sorts = add_sort_keys(blocks, len(keys))
+    parts = [part(item.select, len(keys), [*aliases.values(), *sorts], set()) for item in blocks]
     names = [item.asked for item in shared] + [item.asked for item in measures]
     tree = together(parts, keys, list(aliases.values()), names, dialect)
     conditions = Conditions(values, Calendar(today, model.week_start), dialect)
@@ -163,8 +164,7 @@ def _stitched(
     )
     tree.set("having", exp.Having(this=having) if having is not None else None)
     columns = _columns(shared, measures, plans)
-    by_calendar = calendar_keys(next(iter(plans.values())).dimensions, keys, model.week_start)
-    sort_keys = (*by_calendar, *(None for _ in measures))
+    sort_keys = (*stitched_keys(sorts, len(keys)), *(None for _ in measures))
     places = [(names.index(sort.field), sort.is_descending) for sort in query.sorts]
     places += [(place, False) for place in range(len(shared)) if place not in dict(places)]
     order = [(sort_keys[place], place + 1, is_descending) for place, is_descending in places]

@@ -16,7 +16,7 @@ from apps.semantic.compile.blocks import block
 from apps.semantic.compile.derived import result_column
 from apps.semantic.compile.nodes import literal_number
 from apps.semantic.compile.plan import Plan
-from apps.semantic.compile.stitched import calendar_keys, compared, earlier_columns
+from apps.semantic.compile.stitched import compared, earlier_columns
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
 
@@ -27,13 +27,8 @@ def render(plan: Plan) -> CompiledQuery:
     """Return the finished text with its values and the description of its columns."""
     values = Values()
     compare = plan.query.compare
-    if compare is not None:
-        tree = compared(plan, compare, values)
-        shared = [f"d{index}" for index in range(1, len(plan.dimensions) + 1)]
-        keys = calendar_keys(plan.dimensions, shared, plan.model.week_start)
-    else:
-        found = block(plan, values)
-        tree, keys = found.select, found.sort_keys
+    found = block(plan, values) if compare is None else compared(plan, compare, values)
+    tree, keys = found.select, found.sort_keys
     order = [(keys[position - 1] if position <= len(keys) else None, position, desc) for position, desc in plan.order]
     columns = columns_of(plan) + (earlier_columns(plan, compare) if compare is not None else ())
     return finished(tree, order, columns, plan.row_limit, values, plan.dialect)

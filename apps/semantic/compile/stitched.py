@@ -9,21 +9,19 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from apps.semantic.compile.blocks import block, group_by
+from apps.semantic.compile.blocks import Block, block, group_by
 from apps.semantic.compile.nodes import cast, column, literal_number, name, shifted
 from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, Plan
 from apps.semantic.compile.types import ResultColumn
 from apps.semantic.compile.values import Values
-from apps.semantic.query.calendar import DAYS, MONTHS
 from apps.semantic.query.types import Compare
 
 PARTS = "stitched parts"
 CURRENT = "is_current"
 PREVIOUS = "[previous]"
-NAMES = {"month_name": MONTHS, "day_of_week_name": DAYS}
 
 
-def compared(plan: Plan, compare: Compare, values: Values) -> exp.Select:
+def compared(plan: Plan, compare: Compare, values: Values) -> Block:
     """Return the answer with each measure's earlier value beside it, for the groups that there are now.
 
     The earlier part is the same question with the time dimension moved later by the offset.
@@ -32,16 +30,19 @@ def compared(plan: Plan, compare: Compare, values: Values) -> exp.Select:
     now = [f"m{index}" for index in range(1, len(plan.measures) + 1)]
     earlier = [f"p{index}" for index in range(1, len(plan.measures) + 1)]
     shared = [f"d{index}" for index in range(1, count + 1)]
+    current = block(plan, values, [*shared, *now])
+    sorts = add_sort_keys([current], count)
+    columns = [*now, *earlier, *sorts, CURRENT]
     parts = [
-        part(block(plan, values, [*shared, *now]).select, count, [*now, *earlier, CURRENT], {CURRENT}),
-        part(block(_moved(plan, compare), values, [*shared, *earlier]).select, count, [*now, *earlier, CURRENT], set()),
+        part(current.select, count, columns, {CURRENT}),
+        part(block(_moved(plan, compare), values, [*shared, *earlier]).select, count, columns, set()),
     ]
     names = [use.name for use in plan.dimensions] + [use.name for use in plan.measures]
     names += [use.name + PREVIOUS for use in plan.measures]
     select = together(parts, shared, [*now, *earlier], names, plan.dialect)
-    current = exp.EQ(this=exp.Max(this=column(PARTS, CURRENT)), expression=literal_number(1))
-    select.set("having", exp.Having(this=current))
-    return select
+    is_current = exp.EQ(this=exp.Max(this=column(PARTS, CURRENT)), expression=literal_number(1))
+    select.set("having", exp.Having(this=is_current))
+    return Block(select, stitched_keys(sorts, count))
 
 
 def part(select: exp.Select, count: int, columns: Sequence[str], marks: set[str]) -> exp.Select:
@@ -69,21 +70,21 @@ def together(
     )
 
 
-def calendar_keys(uses: Sequence[DimensionUse], shared: Sequence[str], week_start: int) -> tuple[exp.Expr | None, ...]:
-    """Return what shared columns are sorted by in their stead: names of months and weekdays as the calendar has them."""
-    return tuple(_calendar_key(use, text, week_start) for use, text in zip(uses, shared, strict=True))
+def add_sort_keys(blocks: Sequence[Block], count: int) -> list[str]:
+    """Have each block give what its shared columns are sorted by in their stead; return the names, s1 for the first."""
+    found: set[int] = set()
+    for item in blocks:
+        for place, key in enumerate(item.sort_keys[:count], start=1):
+            if key is not None:
+                item.select.append("expressions", exp.Alias(this=key, alias=name(f"s{place}")))
+                found.add(place)
+    return [f"s{place}" for place in sorted(found)]
 
 
-def _calendar_key(use: DimensionUse, text: str, week_start: int) -> exp.Expr | None:
-    if use.is_masked or use.timeframe not in NAMES:
-        return None
-    names = NAMES[use.timeframe]
-    first = week_start if names is DAYS else 0
-    places = [
-        exp.If(this=exp.Literal.string(item), true=literal_number(place))
-        for place, item in enumerate(names[first:] + names[:first], start=1)
-    ]
-    return exp.Min(this=exp.Case(this=column(PARTS, text), ifs=places))
+def stitched_keys(sorts: Sequence[str], count: int) -> tuple[exp.Expr | None, ...]:
+    """Return what shared columns are sorted by in their stead, outside of the parts."""
+    names = (f"s{place}" for place in range(1, count + 1))
+    return tuple(exp.Min(this=column(PARTS, text)) if text in sorts else None for text in names)
 
 
 def earlier_columns(plan: Plan, compare: Compare) -> tuple[ResultColumn, ...]:

@@ -1,5 +1,7 @@
 """Totals of questions that choose groups or top values, and the pages of composites."""
 
+from dataclasses import replace
+
 import pytest
 
 from apps.semantic.errors import MalformedQueryError, UnknownFieldError
@@ -77,6 +79,28 @@ def test_months_by_name_come_as_the_year_has_them_also_where_answers_are_stitche
     rows = [("x", name, 1) for name in ("March", "January", None, "February")]
     table = pivot(("sku", month, "n"), rows, pivots=(month,), measures=("n",), limit=9)
     assert [column.values for column in table.columns[1:]] == [("January",), ("February",), ("March",), (None,)]
+
+
+def test_a_dimension_that_is_sorted_by_another_is_so_too_where_answers_are_stitched(store):
+    """By name Kari comes before Ola, and EU before US; by the least credit it is the other way round."""
+    view = FILES["customers.view"].replace("  name: {}", "  name: {order_by_field: credit}").replace(
+        "  region: {}", "  region: {order_by_field: credit}"
+    )  # fmt: skip
+    found = model(store.engine.dialect, **{"customers.view": view})
+    compare = {"field": "orders.ordered_at", "offset": "1 year"}
+
+    def answer(question, of, **rest):
+        return [row[0] for row in store.ask(question, everything(of, question["dataset"], **rest), of)]
+
+    compared = asked("Sales", "customers.name", "orders.revenue", sorts=[{"field": "customers.name"}], compare=compare)
+    composed = asked("Both", SHARED, "@Sales.orders.revenue", sorts=[{"field": SHARED}])
+    assert answer(compared, store.model) == ["Joe", "Kari", "Ola", None]
+    assert answer(compared, found) == ["Joe", "Ola", "Kari", None]
+    assert answer(composed, store.model) == ["EU", "US", None]
+    assert answer(composed, found) == ["US", "EU", None]
+    hidden = everything(found, "Sales")
+    unsorted = replace(hidden, fields=hidden.fields - {"customers.credit"})
+    assert [row[0] for row in store.ask(compared, unsorted, found)] == ["Joe", "Kari", "Ola", None]
 
 
 def test_a_filter_under_a_former_name_is_cancelled_moved_and_compared_as_under_the_own_one(store):
