@@ -103,7 +103,8 @@ class Facts:
         own = frozenset((field.view,))
         if field.level_of_detail is not None:
             grain = self.views_of(field.level_of_detail.grain)
-            return grain | own if isinstance(field, Measure) else grain
+            # The filters of a measure choose among the rows out here.
+            return grain | own | self.views_of(i.field for i in field.filters) if isinstance(field, Measure) else grain
         names = [name for name in self.named(field) if not _is_ranking(field, name)]
         return own | self.views_of(names)
 
