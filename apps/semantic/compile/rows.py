@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.facts import Facts, facts_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.plan import Plan, PolicyUse
 from apps.semantic.errors import MissingAttributeError, QueryError, UnprovenSqlError
@@ -53,9 +53,15 @@ def _check_query(dimension: Dimension, plan: Plan) -> None:
         return
     facts = facts_of(plan.model.of_topic(source.topic))
     fields = {column: field for field, column in source.columns}
-    for node in dimension.sql.find_all(exp.Column):
-        if node.name in fields and scope.masked & facts.closure(facts.field(fields[node.name])):
+    for name in _columns(dimension, facts_of(plan.model)):
+        if name in fields and scope.masked & facts.closure(facts.field(fields[name])):
             raise QueryError("A row policy of this data set rests on a value that is masked for you.", "dataset")
+
+
+def _columns(dimension: Dimension, facts: Facts) -> set[str]:
+    """Return the columns that a dimension reads, by itself or by way of others."""
+    trees = [facts.field(name).sql for name in facts.closure(dimension)]
+    return {node.name for tree in trees if tree is not None for node in tree.find_all(exp.Column)}
 
 
 def _is_derived(dimension: Dimension) -> bool:
