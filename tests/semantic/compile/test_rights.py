@@ -2,8 +2,14 @@
 
 import pytest
 
-from apps.semantic.errors import MalformedQueryError, MissingAttributeError, UnknownDatasetError, UnknownFieldError
-from apps.semantic.model.types import Condition
+from apps.semantic.errors import (
+    MalformedQueryError,
+    MissingAttributeError,
+    UnknownDatasetError,
+    UnknownFieldError,
+    UnprovenSqlError,
+)
+from apps.semantic.model.types import Condition, FieldFilter
 from apps.semantic.query.types import Top
 from tests.semantic import shop
 from tests.semantic.shop import EUROPEANS, EVERYTHING, MASKED, policy, query, replace
@@ -26,6 +32,18 @@ def test_a_policy_of_the_data_set_holds_though_the_query_never_touches_its_view(
     scope = replace(EVERYTHING, topic_policies=(policy("countries.continent", "EUROPE"),))
     assert ask(query("orders.count")) == [(7,)]
     assert ask(query("orders.count"), scope) == [(3,)]
+
+
+def test_a_rule_of_the_data_set_on_a_view_that_it_does_not_join_is_refused(ask):
+    scope = replace(EVERYTHING, topic="Inner")
+    for field, value in (("customers.region", "EU"), ("countries.continent", "EUROPE")):
+        topic = replace(shop.INNER, always_where_filters=(FieldFilter(field, Condition("is", (value,))),))
+        of = replace(shop.MODEL, topics={"Inner": topic})
+        if field == "customers.region":
+            assert ask(query("orders.count", dataset="Inner"), scope, of) == [(4,)]
+            continue
+        with pytest.raises(UnprovenSqlError, match="does not join"):
+            ask(query("orders.count", dataset="Inner"), scope, of)
 
 
 def test_all_policies_of_a_view_hold_together(ask):

@@ -9,6 +9,7 @@ from apps.semantic.errors import (
     MalformedQueryError,
     MissingAttributeError,
     QueryError,
+    UnknownDatasetError,
     UnknownFieldError,
 )
 from tests.semantic.features.store import FILES, ask, everything, model, policy
@@ -337,7 +338,7 @@ def test_moments_are_cut_as_the_readers_clock_shows_them(store):
 def test_a_composite_refuses_what_it_cannot_put_side_by_side(store):
     measures = ["@_shared_dimensions_.region", "@Sales.orders.revenue"]
     for extra in (
-        {"top": {"n": 1, "by": "@Sales.orders.revenue"}},
+        {"top": {"field": measures[0], "n": 1, "by": measures[1]}},
         {"compare": {"field": "@_shared_dimensions_.month", "offset": "1 year"}},
         {
             "filters": {
@@ -345,10 +346,10 @@ def test_a_composite_refuses_what_it_cannot_put_side_by_side(store):
             }
         },
     ):
-        with pytest.raises(QueryError):
+        with pytest.raises(MalformedQueryError, match="for single data sets"):
             store.ask(ask("Both", *measures, **extra))
-    with pytest.raises(QueryError):
-        store.ask(ask("Both", *measures), everything(store.model, "Sales"))
+    with pytest.raises(UnknownDatasetError):
+        store.ask(ask("Both", *measures), replace(everything(store.model, "Both"), topic="Sales"))
     assert len(store.ask(ask("Both", *measures))) == 3
 
 

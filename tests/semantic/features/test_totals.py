@@ -164,3 +164,37 @@ def test_a_query_view_takes_over_the_filters_that_its_topic_can_answer_and_no_ot
     assert ("EU", 150) in answers()
     assert answers(**{"orders.status": {"is": "open"}}) == [("EU", 50)]
     assert answers(**{"orders.eu": {"greater_than": 0}}) == [("EU", 150)]
+
+
+def test_the_top_values_are_those_of_the_dimension_that_is_ranked_alone(store):
+    top = {"field": "orders.status", "n": 1, "by": "orders.revenue", "others": None}
+    question = asked("Sales", "orders.status", "customers.region", "orders.revenue", top=top)
+    assert sorted(store.ask(question)) == [("paid", "EU", 130), ("paid", "US", 500)]
+
+
+def test_a_ranking_of_the_model_does_not_reach_the_periods_of_a_time(store):
+    view = FILES["orders.view"].replace("ordered_at: {", "ordered_at: {dynamic_top_n: {n: 1, by: revenue}, ")
+    of = model(store.engine.dialect, **{"orders.view": view})
+    found = store.ask(asked("Sales", "orders.ordered_at[year]", "orders.revenue"), everything(of, "Sales"), of)
+    assert [revenue for _, revenue in found] == [150, 561]
+
+
+def test_a_query_view_does_not_take_over_a_filter_on_a_field_that_its_topic_does_not_offer(store):
+    inner = "base_view: orders\nfields: [orders.customer_id, orders.revenue]\n"
+    facts = FILES["customer_facts.query.view"].replace("base_view: orders", "topic: Inner\n  bind_all_filters: true")
+    joined = """
+- {join_from_view: orders, join_to_view: customer_facts, relationship_type: many_to_one,
+   on_sql: "${orders.customer_id} = ${customer_facts.customer_id}"}
+"""
+    of = model(
+        store.engine.dialect,
+        **{"customer_facts.query.view": facts, "relationships": FILES["relationships"] + joined, "Inner.topic": inner,
+           "Sales.topic": "base_view: orders\njoins: {customers: {}, customer_facts: {}}"},
+    )  # fmt: skip
+    for filters, best in (
+        ({"orders.status": {"is": "open"}}, 150),
+        ({"orders.customer_id": {"is": 1}}, 150),
+        ({"orders.customer_id": {"is": 2}}, 30),
+    ):
+        question = asked("Sales", "customer_facts.best", filters=filters)
+        assert store.ask(question, everything(of, "Sales"), of) == [(best,)]

@@ -1,0 +1,66 @@
+"""What an SQL view may read: the tables that views govern, and of them the columns that may be seen alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import SqlSource
+from tests.semantic.features.store import FILES, ask, everything, model
+
+MAILS = ask("Big", "big_orders.mail")
+MAILS_OF_ALL = {"ola@x.no", "kari@x.no", "joe@x.us"}
+
+
+def over(store, sql, **changes):
+    view = f"sql: {sql}\ndimensions: {{mail: {{}}}}\nmeasures: {{count: {{aggregate_type: count}}}}\n"
+    return model(store.engine.dialect, **{"big_orders.view": view} | changes)
+
+
+def test_a_table_goes_by_its_own_name_where_the_text_gives_it_no_other(store):
+    of = over(store, "SELECT customers.name AS mail FROM omni_store.customers WHERE customers.id = 3")
+    assert store.ask(MAILS, everything(of, "Big"), of) == [("Joe",)]
+
+
+def test_a_table_of_which_no_column_is_read_gives_its_rows(store):
+    of = over(store, "SELECT o.status AS mail FROM omni_store.orders AS o CROSS JOIN omni_store.customers AS c")
+    assert store.ask(ask("Big", "big_orders.count"), everything(of, "Big"), of) == [(24,)]
+
+
+@pytest.mark.parametrize("governor", [None, "nowhere", "customer_facts"])
+def test_a_table_that_no_table_view_governs_is_not_read(store, governor):
+    of = store.model
+    source = of.views["big_orders"].sql_source
+    tables = {name: view for name, view in source.tables.items() if view != "orders"}
+    changed = SqlSource(source.tree, tables | ({"omni_store.orders": governor} if governor else {}))
+    other = replace(of, views={**of.views, "big_orders": replace(of.views["big_orders"], sql_source=changed)})
+    assert len(store.ask(MAILS, everything(of, "Big"), of)) == 2
+    with pytest.raises(UnprovenSqlError, match="reads a table that no view governs"):
+        store.ask(MAILS, everything(other, "Big"), other)
+
+
+@pytest.mark.parametrize("column", ["email", "EMAIL"])
+def test_a_column_inside_a_masked_expression_is_not_read_alone(store, column):
+    """Names that differ in the case of letters alone are one column to MySQL."""
+    lines = [line for line in FILES["customers.view"].splitlines() if not line.strip().startswith(("email:", "mail:"))]
+    lines[lines.index("dimensions:")] += f"""
+  mail: {{sql: {column}, reads_in_clear: true}}
+  loud: {{sql: UPPER(email), mask_unless_access_grants: [sees_mail]}}"""
+    text = f"SELECT c.{column} AS mail FROM omni_store.customers AS c"
+    of = over(store, text, **{"customers.view": "\n".join(lines)})
+    assert {value for (value,) in store.ask(MAILS, everything(of, "Big"), of) if value} == MAILS_OF_ALL
+    for masked, is_read in ((frozenset(), True), (frozenset(("customers.loud",)), False)):
+        sql, _ = store.text(MAILS, everything(of, "Big", masked=masked), of)
+        assert (f'(SELECT "{column}" FROM' in sql.replace("`", '"').replace('"email"', f'"{column}"')) is is_read
+
+
+def test_a_masked_column_is_not_read_in_clear_under_another_spelling(store):
+    """What ``contact`` shows of itself it does not show to an SQL view: its column is masked there."""
+    more = "dimensions:\n  contact: {sql: EMAIL, reads_in_clear: true}\n"
+    of = over(
+        store, "SELECT c.EMAIL AS mail FROM omni_store.customers AS c",
+        **{"customers.view": FILES["customers.view"].replace("dimensions:\n", more, 1)},
+    )  # fmt: skip
+    masked = everything(of, "Big", masked=frozenset(("customers.mail", "customers.email")))
+    assert {value for (value,) in store.ask(MAILS, everything(of, "Big"), of) if value} == MAILS_OF_ALL
+    assert '(SELECT "EMAIL"' not in store.text(MAILS, masked, of)[0].replace("`", '"')
