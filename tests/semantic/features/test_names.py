@@ -37,6 +37,8 @@ def test_a_field_under_a_former_name_is_closed_with_its_own_one(store):
         for closed in (former, own):
             with pytest.raises(UnknownFieldError):
                 store.ask(ask("Sales", former), replace(whole, fields=whole.fields - {closed}), of)
+    both = {"orders.state": {"not": "lost"}, "orders.status": {"not": "open"}}
+    assert store.ask(ask("Sales", "orders.count", filters=both), whole, of) == [(4,)]
 
 
 def test_a_field_that_rests_on_a_view_that_the_data_set_does_not_join_is_unknown(store):

@@ -33,6 +33,22 @@ def test_a_policy_does_not_rest_on_a_duration(store):
         store.ask(question, replace(good, row_policies={"orders": (policy("orders.delivery", 1),)}))
 
 
+def test_a_policy_reads_its_own_table_alone(store):
+    lines = 'dimensions:\n  spent_much: {sql: "${lifetime} > 100"}\n  domain: {sql: "UPPER(${region})"}\n'
+    view = FILES["customers.view"].replace("dimensions:\n", lines, 1)
+    of = model(store.engine.dialect, **{"customers.view": view})
+    question = ask("Sales", "customers.count")
+
+    def counted(view, field, value):
+        scope = everything(of, "Sales", row_policies={view: (policy(field, value),)})
+        return store.ask(question, scope, of)
+
+    assert counted("customers", "customers.domain", "EU") == [(2,)]
+    for view, field, value in (("customers", "customers.spent_much", True), ("orders", "orders.best_customers", "Ola")):
+        with pytest.raises(UnprovenSqlError, match="is a rule about one table but reads another"):
+            counted(view, field, value)
+
+
 def test_a_policy_of_a_view_that_the_data_set_does_not_join_is_not_looked_at(store):
     question = ask("Tickets", "tickets.count")
     unfit = {"orders": (policy("orders.amount", "many"),)}

@@ -86,3 +86,24 @@ def test_the_filters_of_a_level_of_detail_find_their_rows(store):
     asked = asker(store, written(store))
     assert asked("Sales", "orders.of_x_per_customer") == [(150,)]
     assert asked("People", "orders.of_x_per_customer") == [(150,)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "field", "largest"),
+    [
+        ("exclude: [orders.status]", "orders.status", {"paid": 500, "open": 50, "lost": 11, None: 20}),
+        ("exclude: [orders.ordered_at]", "orders.ordered_at[year]", {2025: 100, 2026: 500}),
+        ('exclude: ["orders.ordered_at[year]"]', "orders.ordered_at[year]", {2025: 100, 2026: 500}),
+    ],
+)
+def test_a_dimension_that_a_level_of_detail_excludes_is_not_in_its_grain(store, strategy, field, largest):
+    lines = f"""measures:
+  of_all: {{aggregate_type: max, sql: "${{amount}}", level_of_detail: {{aggregate_type: sum, {strategy}}}}}
+  each: {{aggregate_type: max, sql: "${{amount}}"}}
+"""
+    asked = asker(
+        store, model(store.engine.dialect, **{"orders.view": FILES["orders.view"].replace("measures:\n", lines, 1)})
+    )
+    found = asked("Sales", field, "orders.of_all", "orders.each")
+    assert {getattr(value, "year", value): each for value, _, each in found} == largest
+    assert {total for _, total, _ in found} == {711}

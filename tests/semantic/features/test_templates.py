@@ -22,6 +22,16 @@ def test_a_list_takes_all_values_beside_those_written_in_it(store):
         ids(store, rule)
 
 
+def test_an_attribute_may_be_all_of_an_expression(store):
+    view = FILES["orders.view"].replace(
+        "dimensions:\n", 'dimensions:\n  home: {sql: "{{omni_attributes.region}}"}\n', 1
+    )
+    of = model(store.engine.dialect, **{"orders.view": view})
+    asked = ask("Sales", "orders.count", filters={"orders.home": {"is": "EU"}})
+    for region, rows in (("EU", [(6,)]), ("US", [(0,)])):
+        assert store.ask(asked, everything(of, "Sales", attributes={"region": (region,)}), of) == rows
+
+
 @pytest.mark.parametrize(
     "rule",
     [
