@@ -64,6 +64,27 @@ def test_a_condition_selects_its_rows_and_its_negation_all_others(ask, field, co
     assert ask(query("orders.id", filters={field: condition})) == [(number,) for number in ids]
 
 
+def with_local_time():
+    """Return the shop with a moment that the table holds as the clock on the wall showed it."""
+    local = shop.dimension("orders", "local_at", "created_at", type_="timestamp", converts_timezone=False)
+    orders = shop.replace(shop.ORDERS, dimensions={**shop.ORDERS.dimensions, "local_at": local})
+    topic = shop.replace(shop.SALES, fields=shop.ALL | {local.id})
+    return shop.replace(shop.MODEL, views={**shop.VIEWS, "orders": orders}, topics={"Sales": topic})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("orders.created_at", "2026-03-01 01:30:00"), ("orders.created_at[hour]", "2026-03-01 01:00:00"),
+        ("orders.local_at", "2026-03-01 00:30:00"), ("orders.paid_on", "2026-03-03"),
+    ],
+)  # fmt: skip
+def test_only_stored_moments_are_compared_as_the_readers_clock_shows_them(ask, field, value):
+    scope = shop.replace(shop.EVERYTHING, fields=shop.ALL | {"orders.local_at"})
+    asked = query("orders.id", filters={field: is_(value)}, timezone="Europe/Oslo")
+    assert ask(asked, scope, with_local_time()) == [(4,)]
+
+
 REFUSED = [
     ("orders.status", is_(1)),
     ("orders.status", is_(True)),

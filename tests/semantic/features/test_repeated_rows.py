@@ -2,14 +2,16 @@
 
 import pytest
 
-from apps.semantic.errors import FanOutError
+from apps.semantic.errors import FanOutError, UnprovenSqlError
 from tests.semantic.features.store import FILES, ask, everything, model
 
 WRITTEN = """measures:
   all: {sql: "COUNT(1)"}
   priced: {sql: "COUNT(${amount})"}
+  unpaid: {sql: "SUM(CASE WHEN ${status} = 'open' THEN ${amount} ELSE 0 END)"}
   largest: {sql: "MAX(${amount})"}
   kinds: {sql: "COUNT(DISTINCT ${status})"}
+  pairs: {sql: "COUNT(DISTINCT ${status}, ${customer_id})"}
   credit_of_buyers: {sql: "SUM(${customers.credit})"}
   credit_of_orders: {aggregate_type: sum, sql: "${customers.credit}"}
   amount_and_credit: {sql: "SUM(amount + ${customers.credit})"}
@@ -41,6 +43,19 @@ def test_an_aggregate_counts_each_row_of_what_it_names_once(store, name, total):
     asked = asker(store, written(store))
     assert asked("Sales", f"orders.{name}") == [(total,)]
     assert asked("Sales", f"orders.{name}", "items.sold", "payments.total") == [(total, 650, 630)]
+
+
+def test_several_values_are_not_counted_at_once(store):
+    asked = asker(store, written(store))
+    assert asked("Sales", "orders.kinds") == [(3,)]
+    with pytest.raises(UnprovenSqlError, match="counts several values at once"):
+        asked("Sales", "orders.pairs")
+
+
+def test_a_written_aggregate_passes_over_rows_that_a_left_join_missed(store):
+    asked = asker(store, written(store))
+    assert dict(asked("People", "customers.name", "orders.all")) == {"Ola": 2, "Kari": 1, "Joe": 2, "Mia": 0}
+    assert dict(asked("People", "customers.name", "orders.unpaid")) == {"Ola": 50, "Kari": 0, "Joe": 0, "Mia": None}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +113,7 @@ def test_the_filters_of_a_level_of_detail_find_their_rows(store):
 )
 def test_a_dimension_that_a_level_of_detail_excludes_is_not_in_its_grain(store, strategy, field, largest):
     lines = f"""measures:
-  of_all: {{aggregate_type: max, sql: "${{amount}}", level_of_detail: {{aggregate_type: sum, {strategy}}}}}
+  of_all: {{aggregate_type: sum, sql: "${{amount}}", level_of_detail: {{aggregate_type: sum, {strategy}}}}}
   each: {{aggregate_type: max, sql: "${{amount}}"}}
 """
     asked = asker(

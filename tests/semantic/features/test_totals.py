@@ -198,3 +198,12 @@ def test_a_query_view_does_not_take_over_a_filter_on_a_field_that_its_topic_does
     ):
         question = asked("Sales", "customer_facts.best", filters=filters)
         assert store.ask(question, everything(of, "Sales"), of) == [(best,)]
+
+
+def test_a_measure_that_cancels_one_filter_heeds_all_others(store):
+    """Groups without rows of their own stay away; conditions put together cannot be cancelled apart."""
+    filters = {"orders.status": {"is": "paid"}, "customers.region": {"is": "EU"}}
+    fields = ("customers.region", "orders.revenue", "orders.all_revenue")
+    assert store.ask(asked("Sales", *fields, filters=filters)) == [("EU", 130, 180)]
+    either = {"or": [{"orders.status": {"is": "paid"}}, {"orders.amount": {"less_than": 15}}]}
+    assert store.ask(asked("Sales", *fields[1:], filters=either)) == [(641, 641)]
