@@ -13,6 +13,7 @@ from apps.access.roles import BASE, BUILT_IN, NONE, Capability, capabilities_of
 from apps.access.types import AttributeValue
 from apps.accounts.attributes import GROUP, Held, standing
 from apps.accounts.models import User, UserSession
+from apps.accounts.sessions import session_digest
 from apps.tenants.binding import bound_tenant_id
 
 
@@ -59,7 +60,7 @@ class TokenFound:
 
 def identity_of_session(key: str, *, now: datetime) -> SessionFound | None:
     """Return the bound tenant's session with this key and its person with rights; None when there is none any more."""
-    row = _row(statements.SESSION, {"key": key, "tenant": bound_tenant_id(), "now": now})
+    row = _row(statements.SESSION, {"digest": session_digest(key), "tenant": bound_tenant_id(), "now": now})
     if row is None:
         return None
     width = len(statements.SESSION_FIELDS)

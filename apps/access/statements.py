@@ -60,7 +60,7 @@ SELECT {SESSION_ROW}, u.id IS NOT NULL, {PERSON}, {RIGHTS}
   FROM "accounts_usersession" s
   LEFT JOIN accounts_user u
     ON u.id = s.user_id AND u.tenant_id = s.tenant_id AND u.is_active AND u.kind = '{User.Kind.PERSON.value}'
- WHERE s.session_key = %(key)s AND s.tenant_id = %(tenant)s AND s.expire_date > %(now)s
+ WHERE s.digest = %(digest)s AND s.tenant_id = %(tenant)s AND s.expire_date > %(now)s
    AND COALESCE((SELECT i.is_enabled FROM accounts_identityprovider i WHERE i.id = s.provider_id), s.provider_id IS NULL)
 """
 """a browser session that has not expired and whose provider is switched on, its active person, and what the person holds"""

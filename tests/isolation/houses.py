@@ -39,7 +39,7 @@ from apps.accounts.recovering import issue_recovery_link
 from apps.accounts.saml.metadata import plain_certificate
 from apps.accounts.scim.tokens import issue_scim_token
 from apps.accounts.services import create_service_account, issue_token, save_provider
-from apps.accounts.sessions import CONFIRMED_KEY, RECOVERY_KEY
+from apps.accounts.sessions import CONFIRMED_KEY, RECOVERY_KEY, session_digest
 from apps.audit.types import SYSTEM
 from apps.connections.models import CatalogColumn, CatalogTable, Connection, ConnectionCheck
 from apps.connections.services import save_connection
@@ -303,8 +303,8 @@ def _identity(house: House) -> None:
     spare, running = house.browser("ann"), house.browser("may")
     with bound(house.tenant.id):
         things.joe, things.sellers = User.objects.get(pk=made[0]), UserGroup.objects.get(pk=made[1])
-        things.session = UserSession.objects.get(session_key=spare.cookies["omni_session"].value)
-        things.running = UserSession.objects.get(session_key=running.cookies["omni_session"].value)
+        things.session = UserSession.objects.get(digest=session_digest(spare.cookies["omni_session"].value))
+        things.running = UserSession.objects.get(digest=session_digest(running.cookies["omni_session"].value))
     things.new_group = {"schemas": [f"{SCHEMAS}:Group"], "displayName": "mine", "members": [{"value": str(ann.pk)}]}
     things.everyone = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "count": 5}
     house.chosen |= {ServiceAccount: things.account, UserSession: things.session}

@@ -77,14 +77,15 @@ class ScimProfile(TenantOwnedModel):
 
 
 class UserSession(AbstractBaseSession):
-    """A browser session of one tenant. Its key is the browser's secret and is shown nowhere; pages name it by its id."""
+    """A browser session of one tenant. Its key is the browser's secret: here is only its hash; pages name it by its id."""
 
     class Kind(models.TextChoices):
         PROVIDER = "provider", "identity provider"
         RECOVERY = "recovery", "recovery link"
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    session_key = models.CharField(max_length=40, unique=True, editable=False)
+    session_key = None  # type: ignore[assignment]  # takes the base class's column away
+    digest = models.BinaryField(unique=True, editable=False)
     tenant = models.ForeignKey(
         Tenant, on_delete=models.PROTECT, default=current_tenant_id, editable=False, related_name="+"
     )

@@ -13,6 +13,7 @@ from apps.accounts.confirming import is_fresh, stated_time
 from apps.accounts.errors import SignInError
 from apps.accounts.models import IdentityProvider, User, UserSession
 from apps.accounts.services import save_provider, sign_in_from_claims
+from apps.accounts.sessions import session_digest
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
@@ -118,9 +119,9 @@ def test_signing_in_changes_the_key_and_drops_what_was_planted(
     attacker.cookies["omni_session"] = planted
     with unbound():
         assert attacker.get("/accounts/sessions/").status_code == 302
-    assert not UserSession.objects.filter(session_key=planted).exists()
+    assert not UserSession.objects.filter(digest=session_digest(planted)).exists()
     assert get(walk, "/accounts/sessions/").status_code == 200  # type: ignore[attr-defined]
-    row = UserSession.objects.get(session_key=fresh)
+    row = UserSession.objects.get(digest=session_digest(fresh))
     assert (row.user_id, row.provider_id, row.provider_name) == (eve.pk, provider.pk, "Main")
     assert (row.address, row.expire_date - row.started_at) == ("127.0.0.1", timedelta(hours=12))
 

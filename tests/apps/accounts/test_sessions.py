@@ -1,5 +1,6 @@
 """Sessions: their limits, who sees and ends them, and what ends them at once."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import GroupMembership, IdentityProvider, User, UserGroup, UserSession
 from apps.accounts.services import delete_provider, save_provider, set_active, set_administrator
-from apps.accounts.sessions import PROVIDER_KEY, Arrival, SessionStore, is_over
+from apps.accounts.sessions import PROVIDER_KEY, Arrival, SessionStore, is_over, session_digest
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound, unbound
@@ -25,6 +26,8 @@ from tests.apps.accounts.conftest import GROUP, ScimClient
 from tests.apps.conftest import SignedIn, without_csrf
 
 PAGE = "/accounts/sessions/"
+READABLE = """SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+  AND has_table_privilege(oid, 'SELECT')"""
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
@@ -109,14 +112,14 @@ def test_when_it_was_last_seen_is_written_once_a_minute(signed_in: SignedIn, ann
     with unbound(), CaptureQueriesContext(connection) as third:
         browser.get(PAGE)
     reads = [query["sql"] for query in third if 'FROM "accounts_usersession"' in query["sql"]]
-    assert sum("session_key" in sql.partition("WHERE")[2] for sql in reads) == 1
+    assert sum("digest" in sql.partition("WHERE")[2] for sql in reads) == 1
 
 
 def test_people_see_their_sessions_and_end_one(signed_in: SignedIn, ann: User, bob: User) -> None:
     here, there, of_bob = signed_in(ann), signed_in(ann), signed_in(bob)
     with unbound():
         there.get(PAGE, HTTP_USER_AGENT=FIREFOX, REMOTE_ADDR="203.0.113.9")
-    row = UserSession.objects.get(session_key=there.cookies["omni_session"].value)
+    row = UserSession.objects.get(digest=session_digest(there.cookies["omni_session"].value))
     row.browser, row.address, row.provider_name = FIREFOX, "203.0.113.9", "Main"
     row.save()
     with unbound():
@@ -265,6 +268,38 @@ def test_a_change_of_groups_over_scim_ends_sessions_too(
     assert (is_in(of_ann), is_in(of_bob)) == (False, True)
 
 
+def test_nothing_in_the_database_opens_a_session(signed_in: SignedIn, ann: User) -> None:
+    browser = signed_in(ann)
+    key = browser.cookies["omni_session"].value
+    assert is_in(browser)
+    with connection.cursor() as cursor:
+        cursor.execute(READABLE)
+        tables = [name for (name,) in cursor.fetchall()]
+        rows = []
+        for table in tables:
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            rows += [text for (text,) in cursor.fetchall()]
+    row = UserSession.objects.get()
+    digest = bytes(row.digest)
+    assert any(digest.hex() in text for text in rows)
+    assert not [text for text in rows if key in text]
+    assert key not in str(SessionStore().decode(row.session_data))
+    thief = Client(HTTP_HOST="acme.localhost")
+    kept = (
+        digest.hex(),
+        digest.decode("latin-1"),
+        b64encode(digest).decode(),
+        row.pk.hex,
+        str(row.pk),
+        row.session_data,
+    )
+    for taken in kept:
+        thief.cookies["omni_session"] = taken
+        assert not is_in(thief)
+    thief.cookies["omni_session"] = key
+    assert is_in(thief)
+
+
 def test_a_request_on_its_way_does_not_bring_an_ended_session_back(signed_in: SignedIn, ann: User) -> None:
     browser = signed_in(ann)
     store = SessionStore(browser.cookies["omni_session"].value)
@@ -289,7 +324,7 @@ def test_administrators_find_and_end_anybodys_session(signed_in: SignedIn, ada: 
     assert (is_in(of_ann), is_in(of_bob)) == (False, True)
 
 
-@pytest.mark.parametrize("lookup", ["session_key__startswith", "session_data__contains", "user__issuer__startswith"])
+@pytest.mark.parametrize("lookup", ["digest__startswith", "session_data__contains", "user__issuer__startswith"])
 def test_no_query_string_guesses_a_session_key(signed_in: SignedIn, ada: User, lookup: str) -> None:
     admin = signed_in(ada)
     with unbound():

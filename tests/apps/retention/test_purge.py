@@ -91,7 +91,7 @@ def test_runs_and_browser_sessions_expire_too(acme: TenantRef, now: datetime) ->
             dataset=dataset, model_version=version, actor_label="Ann", cache_key="k", policy_fingerprint="f",
             sealed_query=b"x", created_at=now, expires_at=now + timedelta(minutes=age),
         )  # fmt: skip
-        UserSession.objects.create(session_key=f"s{age}", session_data="", expire_date=now + timedelta(minutes=age))
+        UserSession.objects.create(digest=b"s%d" % age, session_data="", expire_date=now + timedelta(minutes=age))
     assert services.purge_expired(now=now).tenants[0].rows_removed == 2
     assert (QueryRun.objects.count(), UserSession.objects.count()) == (1, 1)
 

@@ -25,7 +25,7 @@ SHARED_UNIQUE = {
     "accounts_apitoken.digest": "hash of 256 random bits of ours; nobody chooses it",
     "accounts_scimtoken.digest": "hash of 256 random bits of ours; nobody chooses it",
     "accounts_recoverylink.digest": "hash of 256 random bits of ours; nobody chooses it",
-    "accounts_usersession.session_key": "160 random bits of ours; a key that a browser brings is never stored",
+    "accounts_usersession.digest": "hash of 165 random bits of ours; nobody chooses it",
 }
 """Unique over all tenants. Everything else is unique within one, or a random UUID of ours."""
 COUNTED = {

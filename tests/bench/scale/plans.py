@@ -26,7 +26,7 @@ def hot_statements(person: User, obj: models.Model, host: str) -> dict[str, tupl
     one = {"person": person.pk, "object": obj.pk}
     return {
         "tenant": (HOST, (host,)),
-        "session": (statements.SESSION, {"key": "0" * 32, "tenant": tenant, "now": now}),
+        "session": (statements.SESSION, {"digest": b"0" * 32, "tenant": tenant, "now": now}),
         "token": (statements.TOKEN, {"digest": b"0" * 32, "tenant": tenant, "now": now}),
         "rights": (statements.PEOPLE, {"tenant": tenant, "people": [person.pk]}),
         "permission": (statements.ways_sql(counting(rule), of="one"), one),

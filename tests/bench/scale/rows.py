@@ -150,7 +150,7 @@ def _contents(size: Size) -> list[tuple[type[models.Model], str, dict[str, str]]
             "values": "jsonb_build_array('value ' || n % 5)",
         }),
         "accounts.UserSession": (everybody, {
-            **row("session"), "session_key": "md5('session:' || t || ':' || n)", "session_data": "repeat(md5(n::text), 8)",
+            **row("session"), "digest": "sha256(('session:' || t || ':' || n)::bytea)", "session_data": "repeat(md5(n::text), 8)",
             "expire_date": "now() + interval '1 day'", "user": key(U, "t", "n"),
             "provider": key("provider", "t", "0"),
         }),
