@@ -306,6 +306,12 @@ def _identity(house: House) -> None:
         things.session = UserSession.objects.get(digest=session_digest(spare.cookies["omni_session"].value))
         things.running = UserSession.objects.get(digest=session_digest(running.cookies["omni_session"].value))
     things.new_group = {"schemas": [f"{SCHEMAS}:Group"], "displayName": "mine", "members": [{"value": str(ann.pk)}]}
+    things.joe_anew = joe | {"schemas": [f"{SCHEMAS}:User"], "displayName": "mine"}
+    things.sellers_anew = {"schemas": [f"{SCHEMAS}:Group"], "displayName": "mine too"}
+    things.renamed = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "displayName", "value": "renamed"}],
+    }
     things.everyone = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "count": 5}
     house.chosen |= {ServiceAccount: things.account, UserSession: things.session}
 

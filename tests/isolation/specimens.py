@@ -8,6 +8,7 @@ A new address is one line in ``TENANT`` or ``PLATFORM``, keyed by the address as
   with ``=`` is that text. Whatever is named there is put into the path, the query string and the body.
 * ``who`` is the person of the house itself who may do it, ``get`` and ``post`` what that person is answered: the positive
   control, which shows that the specimen names something real. ``post=None``: not posted by the owner (it needs more).
+* ``json``, ``put`` and ``patch`` name the document of the house that is sent by POST and DELETE, by PUT and by PATCH.
 * ``bearer``: not a person but a program, with the token of this name in ``House.tokens``. ``delete`` is what it or the person
   is answered to DELETE, where that is how the thing is reached.
 * ``member`` is what a member without any permission is answered, if it is not a refusal (401, 403, 404 or 405).
@@ -40,6 +41,8 @@ class Specimen:
     query: Values = field(default_factory=dict)
     body: Values = field(default_factory=dict)
     json: str = ""
+    put: str = ""
+    patch: str = ""
     who: str = "ada"
     bearer: str = ""
     get: int = 200
@@ -49,6 +52,10 @@ class Specimen:
     is_open: bool = False
     is_key: bool = False
     ends_session: bool = False
+
+    def document(self, method: str) -> str:
+        """Return the name of the document that is sent by a method, empty for none."""
+        return {"put": self.put, "patch": self.patch}.get(method, self.json)
 
 
 RUN, TILE = {"run_id": "run.pk"}, {"slug": "dashboard.slug", "tile_id": "tile.pk"}
@@ -121,7 +128,7 @@ SCIM = {
         "v2/Me": Specimen(get=501, post=501),
         "v2/Groups": Specimen(json="new_group", post=201),
         "v2/Groups/.search": Specimen(json="everyone", get=405, post=200),
-        "v2/Groups/<str:key>": Specimen({"key": "sellers.pk"}, delete=204),
+        "v2/Groups/<str:key>": Specimen({"key": "sellers.pk"}, put="sellers_anew", patch="renamed", delete=204),
         "v2/ResourceTypes": Specimen(),
         "v2/ResourceTypes/<str:key>": Specimen({"key": "=User"}),
         "v2/Schemas": Specimen(),
@@ -129,7 +136,7 @@ SCIM = {
         "v2/ServiceProviderConfig": Specimen(),
         "v2/Users": Specimen(post=400),
         "v2/Users/.search": Specimen(json="everyone", get=405, post=200),
-        "v2/Users/<str:key>": Specimen({"key": "joe.pk"}, delete=204),
+        "v2/Users/<str:key>": Specimen({"key": "joe.pk"}, put="joe_anew", patch="renamed", delete=204),
     }.items()
 }
 TENANT = {

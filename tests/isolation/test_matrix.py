@@ -1,4 +1,4 @@
-"""Every address × everybody who must be refused, with real things of another house in path, query and body.
+"""Every address × every method × everybody who must be refused, with real things of another house in path, query and body.
 
 The addresses come from the URL map: a new one fails the suite until it has a specimen, one line in ``specimens.py``. Nobody
 who is refused sees the canary or leaves a trace in the database; the house's own people are the positive control.
@@ -16,24 +16,21 @@ from django.test import Client
 from apps.tenants.binding import bound
 from tests.isolation.houses import CANARY, House, World, nothing, ticket
 from tests.isolation.ledger import Ledger, changed
-from tests.isolation.specimens import TENANT, Specimen, filled, routes, specimens, values
+from tests.isolation.specimens import Specimen, filled, routes, specimens, values
 
 URLCONFS = ("omni.urls.tenant", "omni.urls.platform")
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 PROGRAMS = ("program", "scim")
 COMPARED = ("get", "post", "delete")
+"""with what exists nowhere; PUT and PATCH too where they are taken"""
 REFUSED = {401, 403, 404, 405}
 SESSION = "accounts_usersession"
 AUDIT = "audit_auditevent"
+MEMBERS_TRACES = {SESSION, AUDIT, "accounts_user", "accounts_apitoken"}
+"""sign-ins, how often, and when a token was last used"""
 
 Caller = Callable[[Specimen], tuple[Client, dict[str, str]]]
 Answer = Any
-
-
-def methods(number: int, *always: str) -> tuple[str, ...]:
-    """Return the methods that are always tried, and one of the others: each in turn, so that together they try all."""
-    others = [method for method in METHODS if method not in always]
-    return (*always, others[number % len(others)])
 
 
 def call(
@@ -52,8 +49,8 @@ def call(
     body = values(house, specimen.body, is_missing=is_missing)
     options: dict[str, Any] = {"headers": headers, "query_params": query}
     if method in ("post", "put", "patch", "delete"):
-        if specimen.json:
-            question = json.dumps(getattr(house, specimen.json))
+        if named := specimen.document(method):
+            question = json.dumps(getattr(house, named))
             options |= {
                 "data": without(house, question) if is_missing else question,
                 "content_type": "application/json",
@@ -132,6 +129,7 @@ def strangers(houses: World, house: House) -> dict[str, Caller]:
     found = {
         "anonymous": anonymous(house),
         "administrator of another tenant": carried(other.browser("ada"), house),
+        "member of another tenant": carried(other.browser("ann"), house),
         "token of another tenant": lambda specimen: (
             Client(headers={"host": house.tenant.host}), other.program(specimen.bearer or "ada")
         ),
@@ -147,7 +145,7 @@ def strangers(houses: World, house: House) -> dict[str, Caller]:
 
 
 STRANGERS = (
-    "anonymous", "administrator of another tenant", "token of another tenant",
+    "anonymous", "administrator of another tenant", "member of another tenant", "token of another tenant",
     "support visitor of another tenant", "our staff without a grant", "disabled person", "token of a disabled person",
 )  # fmt: skip
 
@@ -177,28 +175,29 @@ def test_a_stranger_is_sent_to_sign_in_and_leaves_no_trace(
     if who not in callers:
         pytest.skip("on the platform's host this is one of its own people")
     before, wrong = ledger.read(), []
-    for number, (route, specimen) in enumerate(specimens(urlconf).items()):
-        if "token" in who and not route.startswith(("/api/", "/scim/")):
-            continue  # elsewhere a token is nobody's: tests/apps/access
-        if specimen.is_key:
-            continue  # whoever holds a ticket is our staff with a grant, a recovery link its administrator: see tests/apps
-        for method in methods(number + STRANGERS.index(who), "get"):
+    for route, specimen in specimens(urlconf).items():
+        for method in METHODS:
             client, headers = callers[who](specimen)
-            wrong += faults(route, specimen, method, call(client, method, route, specimen, houses.acme, headers))
+            is_missing = specimen.is_key and method == "post"  # the holder of a key is its person: see tests/apps
+            answer = call(client, method, route, specimen, houses.acme, headers, is_missing=is_missing)
+            wrong += faults(route, specimen, method, answer)
     assert not wrong, "\n".join(wrong)
     assert changed(before, ledger.read(), houses.acme, houses.globex, houses.platform) <= {SESSION}
 
 
+@pytest.mark.parametrize("is_program", [False, True], ids=["browser", "token"])
 def test_a_member_without_permission_gets_what_is_open_to_all_members_and_nothing_else(
-    houses: World, ledger: Ledger
+    houses: World, ledger: Ledger, is_program: bool
 ) -> None:
     house, before, wrong = houses.acme, ledger.read(), []
-    client = house.browser("may")
-    for number, (route, specimen) in enumerate(specimens("omni.urls.tenant").items()):
-        if specimen.is_key:
-            continue
-        for method in methods(number, "get", "post"):
-            answer = call(client, method, route, specimen, house, {})
+    client = Client(headers={"host": house.tenant.host}) if is_program else house.browser("may")
+    headers = house.program("may") if is_program else {}
+    for route, specimen in specimens("omni.urls.tenant").items():
+        if is_program and not route.startswith(("/api/", "/scim/")):
+            continue  # elsewhere a token is nobody's: as a stranger's above
+        for method in METHODS:
+            is_missing = specimen.is_key and method == "post"
+            answer = call(client, method, route, specimen, house, headers, is_missing=is_missing)
             allowed = set(REFUSED)
             if specimen.member:  # open to all members: a form that was sent empty is answered as to anybody
                 own = specimen.post if method == "post" and specimen.post == 422 else specimen.member
@@ -210,12 +209,29 @@ def test_a_member_without_permission_gets_what_is_open_to_all_members_and_nothin
             if specimen.ends_session:
                 client = house.browser("may")
     assert not wrong, "\n".join(wrong)
-    assert client.get("/trust/").status_code == 200
-    assert changed(before, ledger.read(), houses.acme, houses.globex, houses.platform) <= {
-        SESSION,
-        AUDIT,
-        "accounts_user",
-    }
+    assert client.get("/api/v1/datasets" if is_program else "/trust/", headers=headers).status_code == 200
+    assert changed(before, ledger.read(), houses.acme, houses.globex, houses.platform) <= MEMBERS_TRACES
+
+
+def test_a_support_visitor_reads_what_was_granted_and_writes_nothing(houses: World, ledger: Ledger) -> None:
+    """In the house that let them in: each visit is written down, and whatever they may not do does not exist."""
+    house, before, wrong = houses.acme, ledger.read(), []
+    client, _ = carried(house.browsers["visitor"], house)(Specimen())
+    for route, specimen in specimens("omni.urls.tenant").items():
+        if specimen.ends_session or specimen.is_key:
+            continue  # ends the visit: tests/apps/support
+        for method in COMPARED:  # the others go by the same line as DELETE: tests/apps/support
+            answer = call(client, method, route, specimen, house, {})
+            allowed = REFUSED if method == "get" else {404}
+            if method == "get" and not route.startswith(("/admin/", "/scim/")):
+                allowed = REFUSED | {200, 204, 302, 400}
+            if answer.status_code not in allowed:
+                wrong.append(f"{method.upper()} {route}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+    assert client.get(filled("/dashboards/<slug:slug>/", {"slug": house.dashboard.slug})).status_code == 200
+    traces = changed(before, ledger.read(), houses.acme, houses.globex, houses.platform)
+    assert traces <= {SESSION, AUDIT}
+    assert AUDIT in traces
 
 
 TOKEN = re.compile(rb"[A-Za-z0-9]{64}")
@@ -253,24 +269,24 @@ def test_on_their_own_host_the_things_of_another_house_are_like_things_that_do_n
     before, wrong = ledger.read(), []
     ids = ledger.ids(houses.acme)
     client, headers = caller_of(houses.globex, Specimen(who=who, bearer=who if who in PROGRAMS else ""))
-    for number, (route, specimen) in enumerate(specimens("omni.urls.tenant").items()):
+    for route, specimen in specimens("omni.urls.tenant").items():
         if not (specimen.path or specimen.query or specimen.body or specimen.json):
             continue
         if who == "ann" and route.startswith("/admin/"):
             continue  # closed to members, whatever is asked for: the test above
-        if who in PROGRAMS and specimen.bearer != who:
-            continue  # its token counts nowhere else
-        posted = ("post",) if route in TENANT else ()  # to Django's own pages: test_administration
-        for method in METHODS if specimen.delete else methods(number, "get", *posted):
+        if who in PROGRAMS and not route.startswith(("/api/", "/scim/")):
+            continue  # elsewhere a token is nobody's: tests/apps/access
+        for method in METHODS:
             theirs = none = call(client, method, route, specimen, houses.acme, headers)
-            if method in COMPARED:
+            is_compared = method in COMPARED or specimen.document(method) != ""
+            if is_compared:
                 none = call(client, method, route, specimen, houses.acme, headers, is_missing=True)
             if CANARY in text_of(theirs).replace("/", " "):
                 wrong.append(f"{method.upper()} {route}: shows the canary")
             if theirs.status_code >= 500 and theirs.status_code != specimen.post:
                 wrong.append(f"{method.upper()} {route}: {theirs.status_code}")
             if told(theirs, *asked_for(specimen, houses.acme, is_missing=False)) != told(
-                none, *asked_for(specimen, houses.acme, is_missing=method in COMPARED)
+                none, *asked_for(specimen, houses.acme, is_missing=is_compared)
             ):
                 wrong.append(f"{method.upper()} {route}: {theirs.status_code} for theirs, {none.status_code} for none")
             if theirs.status_code == 302 and who not in PROGRAMS:
