@@ -18,12 +18,17 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from apps.access.admin import HoldersAdmin, ReadOnlyAdmin, ReadOnlyInline, TenantModelForm, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
+from apps.accounts import confirming
 from apps.connections import policies
 from apps.connections.models import CatalogColumn, CatalogTable, Connection, ConnectionCheck
 from apps.connections.rules import MANAGE
 from apps.connections.selectors import context_of
 from apps.connections.services import check_now, rotate_credential, save_connection
 from apps.warehouses.opening import SERVERS
+
+CREDENTIAL_NEEDS = (
+    "A credential is written only after a fresh sign-in. Nothing was changed yet; fill in the form again."
+)
 
 
 class PasswordForm(forms.Form):
@@ -102,6 +107,18 @@ class ConnectionAdmin(HoldersAdmin):
     )
     readonly_fields = ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Ask for a fresh sign-in before a credential is written, and with it the target that it is for."""
+        if request.method == "POST" and request.POST.get("password") and self._may_edit(request):
+            away = confirming.required(request)
+            if away is not None:
+                messages.warning(request, CREDENTIAL_NEEDS)
+                return away
+        found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return found
+
     def save_edited(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         save_connection(obj, secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
 
@@ -143,6 +160,9 @@ class ConnectionAdmin(HoldersAdmin):
     def rotate_password(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for another password; a worker tries it before the old one goes."""
         connection = self._opened(request, object_id)
+        away = confirming.required(request)
+        if away is not None:
+            return away
         form = PasswordForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             secret = form.cleaned_data["password"]

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from apps.access.admin import ReadOnlyAdmin, actor_of
 from apps.access.sites import tenant_admin_site
 from apps.access.types import Actor
+from apps.accounts import confirming
 from apps.datamodels.models import ModelVersion
 from apps.governance.blast_radius import approving
 from apps.governance.blast_radius.asking import (
@@ -135,6 +136,11 @@ class ApprovalRequestAdmin(GovernancePages):
         }
         if (chosen := request.POST.get("decision", "")) not in decisions:
             raise Http404
+        if chosen == "approve" and self._may(request) and (away := confirming.required(request)):
+            messages.warning(
+                request, "Approving needs a fresh sign-in. Nothing was approved yet; approve it again here."
+            )
+            return away
         act, done = decisions[chosen]
         return self.act(request, lambda actor, now: act(asked.pk, by=actor, now=now), done=done, back=request.path)
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from apps.access.admin.base import TenantModelAdmin, TenantModelForm
+from apps.access.admin.base import ConfirmedAdmin, TenantModelForm
 from apps.access.models import Role, RoleAssignment
 from apps.access.roles import LABELS, capabilities_of
 from apps.access.sites import tenant_admin_site
@@ -31,7 +31,7 @@ class RoleForm(TenantModelForm):
 
 
 @admin.register(Role, site=tenant_admin_site)
-class RoleAdmin(TenantModelAdmin):
+class RoleAdmin(ConfirmedAdmin):
     """Roles of your own, beside viewer, querier, modeler, connection administrator and tenant administrator."""
 
     form = RoleForm
@@ -54,7 +54,7 @@ class RoleAdmin(TenantModelAdmin):
 
 
 @admin.register(RoleAssignment, site=tenant_admin_site)
-class RoleAssignmentAdmin(TenantModelAdmin):
+class RoleAssignmentAdmin(ConfirmedAdmin):
     """Everything that any of somebody's roles holds applies. A role of everybody is the base role; without one it is querier."""
 
     list_display = ("who", "role_name")

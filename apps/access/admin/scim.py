@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 
 from apps.access.admin.base import TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.sites import tenant_admin_site
+from apps.accounts import confirming
 from apps.accounts.models import ScimToken
 from apps.accounts.scim.tokens import MAX_DAYS, issue_scim_token, revoke_scim_token
 
@@ -51,6 +52,12 @@ class ScimTokenAdmin(TenantModelAdmin):
         if obj is None:
             return ("name", "days")
         return ("name", "created_at", "created_by", "expires_at", "last_used_at", "revoked_at")
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Ask for a fresh sign-in: the token outlives the session that made it. Revoking one asks for nothing."""
+        away = confirming.required(request) if self._may(request) else None
+        found: HttpResponse = away or super().add_view(request, *args, **kwargs)
+        return found
 
     def save_model(self, request: HttpRequest, obj: ScimToken, form: Any, change: bool) -> None:
         """Issue the token; the page that follows is the only one that shows it."""

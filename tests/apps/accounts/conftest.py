@@ -14,6 +14,7 @@ from apps.accounts.scim.tokens import issue_scim_token
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 
 ATTRIBUTES = "urn:omni:params:1.0:UserAttribute"
 USER, GROUP = "urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -79,12 +80,6 @@ Browser = Callable[[Any], Client]
 
 
 @pytest.fixture
-def as_(acme: TenantRef) -> Browser:
-    """A browser of somebody who has signed in at Acme."""
-
-    def browser(user: Any) -> Client:
-        client = Client(HTTP_HOST="acme.localhost")
-        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
-        return client
-
-    return browser
+def as_(acme: TenantRef, signed_in: SignedIn) -> Browser:
+    """A browser of somebody who has just signed in at Acme."""
+    return signed_in

@@ -14,6 +14,7 @@ from apps.connections.models import Connection
 from apps.connections.services import save_connection
 from apps.tenants.types import TenantRef
 from apps.warehouses.types import Target
+from tests.apps.conftest import SignedIn
 from tests.environment import WORKER
 from tests.warehouses.samples import PASSWORD, make_file, reader_database
 
@@ -50,13 +51,7 @@ def mill(acme: TenantRef, target: Target, now: datetime) -> Connection:
 
 
 @pytest.fixture
-def browse(acme: TenantRef, settings: Settings) -> Browse:
-    """Return a browser of a person who has signed in."""
+def browse(acme: TenantRef, settings: Settings, signed_in: SignedIn) -> Browse:
+    """Return a browser of a person who has just signed in."""
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-
-    def act(user: User) -> Client:
-        client = Client(headers={"host": acme.host or "acme.localhost"})
-        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
-        return client
-
-    return act
+    return signed_in

@@ -14,6 +14,7 @@ from apps.governance.blast_radius.errors import RequestRefusedError
 from apps.governance.models import ApprovalRequest
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 from tests.apps.governance.test_blast_approvals import WIDER, asked, bea, draft, is_on
 from tests.apps.queries.conftest import analysts, eve, sales, source
 
@@ -23,13 +24,8 @@ Browser = Callable[[User], Client]
 
 
 @pytest.fixture
-def browse(acme: TenantRef) -> Browser:
-    def browser(user: User) -> Client:
-        client = Client(headers={"host": "acme.localhost"})
-        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
-        return client
-
-    return browser
+def browse(acme: TenantRef, signed_in: SignedIn) -> Browser:
+    return signed_in
 
 
 def get(client: Client, path: str) -> tuple[int, str]:
@@ -52,7 +48,7 @@ def decide_path(key: UUID) -> str:
 
 
 def test_the_pages_show_ask_and_decide(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, browse: Browser, now: datetime
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, browse: Browser, signed_in: SignedIn, now: datetime
 ) -> None:
     wider = draft(sales, WIDER, now)
     one, other = browse(ada), browse(bea)
@@ -71,6 +67,9 @@ def test_the_pages_show_ask_and_decide(
     assert post(one, decide_path(request.pk), decision="approve") == 302
     assert ApprovalRequest.objects.get().state == "pending"
     assert post(other, decide_path(request.pk), decision="nonsense") == 404
+    stale = signed_in(bea, is_fresh=False)
+    assert post(stale, decide_path(request.pk), decision="approve") == 302
+    assert ApprovalRequest.objects.get().state == "pending"
     assert post(other, decide_path(request.pk), decision="approve") == 302
     assert ApprovalRequest.objects.get().state == "approved"
     assert "has approved exactly these files" in get(one, radius_path(wider.pk))[1]
