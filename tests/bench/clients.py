@@ -36,6 +36,23 @@ class Client:
             raise RuntimeError(f"{response.status}: {text[:500]!r}")
         return elapsed_ms, json.loads(text)
 
+    def ask_raw(self, query: dict[str, Any], kind: str) -> float:
+        """Return milliseconds for an answer of another kind; raises on anything but 200."""
+        started = time.perf_counter()
+        self._request(query, {"Accept": kind}, 200)
+        return (time.perf_counter() - started) * 1000
+
+    def ask_later(self, query: dict[str, Any]) -> None:
+        """Have a question answered without waiting for it."""
+        self._request(query, {"Prefer": "respond-async"}, 202)
+
+    def _request(self, query: dict[str, Any], headers: dict[str, str], status: int) -> None:
+        self.connection.request("POST", "/api/v1/query", json.dumps(query), self.headers | headers)
+        response = self.connection.getresponse()
+        text = response.read()
+        if response.status != status:
+            raise RuntimeError(f"{response.status}: {text[:500]!r}")
+
 
 def summary(samples_ms: Sequence[float]) -> dict[str, float]:
     """Median and 95th percentile in milliseconds."""

@@ -29,6 +29,7 @@ class Installation:
     port: int
     host: str
     token: str
+    source: sources.SourceDatabase
     floor: "psycopg.Connection[tuple[object, ...]]"
     processes: Processes
 
@@ -46,24 +47,34 @@ def start() -> Installation:
     processes = Processes(Path(settings.OMNI_STATE_DIR) / "log")
     start_worker(processes)
     if not Tenant.objects.filter(slug="bench").exists():
-        seed(source)
-    token = run("issue_token", "bench", PERSON, "--name", "bench", "--days", "1").strip().splitlines()[-1]
+        seed(source, "bench")
+    token = token_of("bench")
     connections.close_all()
     start_web(processes, PORT)
     wait_for(f"http://127.0.0.1:{PORT}/healthz", processes)
-    floor = psycopg.connect(
+    return Installation(PORT, "bench.localhost", token, source, direct(source), processes)
+
+
+def direct(source: sources.SourceDatabase) -> "psycopg.Connection[tuple[object, ...]]":
+    """Return a session on the source, without us."""
+    return psycopg.connect(
         host=source.host, dbname=source.database, user=source.username, password=source.password, autocommit=True
     )
-    return Installation(PORT, "bench.localhost", token, floor, processes)
 
 
-def seed(source: sources.SourceDatabase) -> None:
-    run("create_tenant", "bench", "--name", "Bench", "--admin-email", "root@bench.example")
-    run("create_user", "bench", PERSON, "--name", "Eve", "--group", "Everybody", "--attribute", f"region={REGION}")
+def token_of(slug: str) -> str:
+    """Return a new token of the measured person in a tenant."""
+    return run("issue_token", slug, PERSON, "--name", "bench", "--days", "1").strip().splitlines()[-1]
+
+
+def seed(source: sources.SourceDatabase, slug: str) -> None:
+    """Create a tenant with the measured person, a connection to the source, and the model."""
+    run("create_tenant", slug, "--name", slug.title(), "--admin-email", "root@bench.example")
+    run("create_user", slug, PERSON, "--name", "Eve", "--group", "Everybody", "--attribute", f"region={REGION}")
     run(
-        "add_connection", "bench", "tpch", "--dialect", "postgres", "--host", source.host, "--database", source.database,
+        "add_connection", slug, "tpch", "--dialect", "postgres", "--host", source.host, "--database", source.database,
         "--username", source.username, "--password-stdin", stdin=source.password,
     )  # fmt: skip
-    run("import_model", "bench", "tpch", str(HERE / "model"), "--name", "tpch", "--publish")
+    run("import_model", slug, "tpch", str(HERE / "model"), "--name", "tpch", "--publish")
     for name in ("Light", "Heavy"):
-        run("grant", "bench", "--group", "Everybody", "query_dataset", name)
+        run("grant", slug, "--group", "Everybody", "query_dataset", name)

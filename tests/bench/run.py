@@ -26,10 +26,11 @@ from apps.semantic.verify import proof, verify
 from apps.tenants.binding import bound
 from apps.tenants.selectors import tenant_by_slug
 from omni import serving
-from tests.bench import purge
+from tests.bench import crowds, purge
 from tests.bench.clients import Client, requests_per_second, summary, timed
 from tests.bench.installation import PERSON, SCALE, Installation, start
 from tests.bench.models import model_figures
+from tests.bench.processes import cpu_ms, own_processes, web_memory_mb
 from tests.bench.scale.measuring import rights_figures
 from tests.bench.workload import BenchTile, tiles
 
@@ -43,7 +44,7 @@ PEERS = {
     },
     "bare_django": {"cached_ms": 4.1, "per_second_8": 619},
 }
-CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS = 40, 8, 3, 60
+CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS, CPU_ROUNDS = 40, 8, 3, 60, 40
 
 
 def main(wanted: Sequence[str] = ()) -> None:
@@ -206,6 +207,22 @@ def uncached_times(installation: Installation, client: Client, work: list[BenchT
     return found
 
 
+def costs(installation: Installation, client: Client, work: list[BenchTile]) -> dict[str, Any]:
+    """What a kept answer costs all processes together, and what a web worker holds."""
+    for tile in work:
+        client.ask(tile.query)
+    processes = own_processes()
+    before = cpu_ms(processes)
+    for _ in range(CPU_ROUNDS):
+        for tile in work:
+            client.ask(tile.query)
+    spent = cpu_ms(processes) - before
+    return {
+        "cpu_ms_of_all_processes_per_kept_answer": round(spent / CPU_ROUNDS / len(work), 2),
+        "web_worker_mb": web_memory_mb(installation.port),
+    }  # fmt: skip
+
+
 SECTIONS: dict[str, Callable[[Installation, Client, list[BenchTile]], Any]] = {
     "compile": compile_figures,
     "large_model": lambda installation, client, work: model_figures(),
@@ -217,5 +234,11 @@ SECTIONS: dict[str, Callable[[Installation, Client, list[BenchTile]], Any]] = {
         )
         for number in (1, 8)
     },
+    "costs": costs,
+    "dashboard": lambda installation, client, work: crowds.dashboard(installation, work, compiled),
+    "large_answer": lambda installation, client, work: crowds.large(client),
+    "viewers": lambda installation, client, work: crowds.viewers(installation, work),
+    "flood": crowds.flood,
+    "tenants": lambda installation, client, work: crowds.customers(installation, work),
     "purge": lambda installation, client, work: purge.figures(databases_url(), client, work),
 }
