@@ -22,7 +22,13 @@ from apps.datamodels.selectors import current_version, semantic_model
 from apps.queries.errors import QueryFailedError, UnknownRunError
 from apps.queries.types import Answer, Pending
 from apps.queries.whole import refresh_whole, whole_answer, whole_run
-from apps.semantic.errors import MissingAttributeError, QueryError, UnknownDatasetError, UnknownFieldError
+from apps.semantic.errors import (
+    MissingAttributeError,
+    QueryError,
+    UnknownDatasetError,
+    UnknownFieldError,
+    UnreadableModelError,
+)
 from apps.semantic.model.decorations import Colours, colours_of, field_of, links_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel
 
@@ -80,6 +86,8 @@ def view_tile(
         return replace(shell, status="unavailable", message=UNAVAILABLE)
     except QueryFailedError as error:
         return replace(shell, status="cancelled" if error.code == "cancelled" else "failed", message=error.message)
+    except UnreadableModelError as error:
+        return replace(shell, status="unavailable", message=error.message)
     except QueryError:
         return replace(shell, status="unavailable", message=OUTDATED)
     if isinstance(answer, Pending):

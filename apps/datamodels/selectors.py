@@ -1,5 +1,6 @@
 """Read models: the current version, and what it means."""
 
+import logging
 from functools import lru_cache
 from uuid import UUID
 
@@ -10,12 +11,14 @@ from apps.datamodels.comparing import compare_files
 from apps.datamodels.meaning import compare_meaning
 from apps.datamodels.models import DataModel, Dataset, ModelFile, ModelPublication, ModelVersion
 from apps.datamodels.types import UnclassifiedField, VersionDiff
-from apps.semantic.errors import ModelError, Problem
+from apps.semantic.errors import ModelError, Problem, UnreadableModelError
 from apps.semantic.model.former import is_other_name
 from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Measure, SemanticModel
 from apps.tenants.binding import bound_tenant_id
+
+logger = logging.getLogger(__name__)
 
 
 def current_version(data_model: DataModel) -> ModelVersion | None:
@@ -55,16 +58,24 @@ def semantic_model(version: ModelVersion) -> SemanticModel:
 
     Raises:
         ModelError: the files of a draft do not make a model.
+        UnreadableModelError: nor do those of a published version, by rules that are newer than it.
     """
     if version.published_at is None:
         return read_model(files_of(version), dialect=version.data_model.connection.dialect)
-    return _parsed(bound_tenant_id(), version.pk, version.digest, version.data_model.connection.dialect)
+    found = _parsed(bound_tenant_id(), version.pk, version.digest, version.data_model.connection.dialect)
+    if isinstance(found, SemanticModel):
+        return found
+    raise UnreadableModelError(found)
 
 
 @lru_cache(maxsize=64)
-def _parsed(tenant_id: UUID, version_id: UUID, digest: str, dialect: str) -> SemanticModel:
+def _parsed(tenant_id: UUID, version_id: UUID, digest: str, dialect: str) -> SemanticModel | tuple[Problem, ...]:
     files = dict(ModelFile.objects.filter(version_id=version_id).values_list("path", "content"))
-    return read_model(files, dialect=dialect)
+    try:
+        return read_model(files, dialect=dialect)
+    except ModelError as error:
+        logger.error("version %s of a model, published once, has faults: %s", version_id, error)
+        return error.problems
 
 
 def meaning_or_none(version: ModelVersion) -> SemanticModel | None:

@@ -10,6 +10,7 @@ from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.selectors import current_version
 from apps.governance.deciding import Decision, as_text, decide_in, row_verdicts
 from apps.governance.fields import holds
+from apps.semantic.errors import UnreadableModelError
 from apps.semantic.model.grants import grant_names
 
 
@@ -20,7 +21,11 @@ def conditions(pairs: Sequence[tuple[Actor, Any]]) -> list[str]:
     for actor, dataset in pairs:
         if dataset.data_model_id not in versions:
             versions[dataset.data_model_id] = current_version(dataset.data_model)
-        decision = decide_in(versions[dataset.data_model_id], actor, dataset)
+        try:
+            decision = decide_in(versions[dataset.data_model_id], actor, dataset)
+        except UnreadableModelError:
+            found.append("closed: the published model has faults by today's rules")
+            continue
         found.append("; ".join(_words(actor, dataset, decision)))
     return found
 

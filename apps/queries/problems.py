@@ -13,7 +13,7 @@ STATUS = {
     "unknown_dataset": 404, "forbidden": 404, "timed_out": 504, "unreachable": 502, "refused_credentials": 502,
     "refused_target": 502, "query_failed": 502, "too_large": 413, "missing_attribute": 403, "cancelled": 409,
     "changed": 409, "lost": 409, "scope": 403, "crashed": 502, "nonsense": 502,
-    "no_queue": 503, "too_many_waiting": 429, "no_space": 507, "no_download": 403,
+    "no_queue": 503, "too_many_waiting": 429, "no_space": 507, "no_download": 403, "unreadable_model": 503,
 }  # fmt: skip
 
 

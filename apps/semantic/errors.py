@@ -41,6 +41,19 @@ class QueryError(SemanticError):
         self.path = path
 
 
+class UnreadableModelError(ModelError, QueryError):
+    """A model that was published once has faults by today's rules: nothing of it can be asked until it is repaired."""
+
+    code = "unreadable_model"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        ModelError.__init__(self, problems)
+        self.message = (
+            "This data cannot be asked at the moment: its data team has to repair the model that describes it."
+        )
+        self.path = "dataset"
+
+
 class MalformedQueryError(QueryError):
     """Unknown key, wrong type, unknown operator."""
 
