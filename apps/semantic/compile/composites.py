@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.blocks import block
 from apps.semantic.compile.conditions import Conditions, Subject
+from apps.semantic.compile.facts import facts_of
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.nodes import all_hold, column
@@ -150,6 +151,7 @@ def _stitched(
     values = Values()
     keys = [f"d{index}" for index in range(1, len(shared) + 1)]
     aliases = {item.asked: f"m{index}" for index, item in enumerate(measures, start=1)}
+    by_field = {_own_field(item, plans): aliases[item.asked] for item in measures}
     blocks = [
         block(plan, values, [*keys, *(aliases[item.asked] for item in measures if item.topic == topic)])
         for topic, plan in plans.items()
@@ -160,7 +162,7 @@ def _stitched(
     tree = together(parts, keys, list(aliases.values()), names, dialect)
     conditions = Conditions(values, Calendar(today, model.week_start), dialect)
     having = all_hold(
-        [_having(item, name_, aliases, plans, conditions) for item, name_ in filters if _is_measure(name_, plans)]
+        [_having(item, name_, by_field, plans, conditions) for item, name_ in filters if _is_measure(name_, plans)]
     )
     tree.set("having", exp.Having(this=having) if having is not None else None)
     columns = _columns(shared, measures, plans)
@@ -175,15 +177,25 @@ def _is_measure(item: _Name, plans: dict[str, Plan]) -> bool:
     return item.topic in plans and plans[item.topic].model.measure(item.field) is not None
 
 
+def _own_field(item: _Name, plans: dict[str, Plan]) -> tuple[str, str]:
+    """Return the topic and the field of a measure under its own name."""
+    return item.topic, facts_of(plans[item.topic].model).original(item.field)
+
+
 def _having(
-    item: FieldFilter, asked: _Name, aliases: dict[str, str], plans: dict[str, Plan], conditions: Conditions
+    item: FieldFilter,
+    asked: _Name,
+    by_field: dict[tuple[str, str], str],
+    plans: dict[str, Plan],
+    conditions: Conditions,
 ) -> exp.Expr:
     path = f"filters.{item.field}"
-    if asked.asked not in aliases:
+    alias = by_field.get(_own_field(asked, plans))
+    if alias is None:
         raise MalformedQueryError("Ask for the measure that groups are chosen by.", path)
     measure = plans[asked.topic].model.measure(asked.field)
     type_: FieldType = measure.type if measure is not None else "number"
-    subject = Subject(lambda: exp.Max(this=column(PARTS, aliases[asked.asked])), type_, path)
+    subject = Subject(lambda: exp.Max(this=column(PARTS, alias)), type_, path)
     return conditions.translate(item.condition, subject)
 
 

@@ -1,6 +1,6 @@
 """What a proof has gathered, and the one way to fail it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -29,10 +29,14 @@ class Proof:
 
 
 class Ledger:
-    """Notes of one walk: the number of each placeholder (by identity of its node), and the queries already proven."""
+    """Notes of one walk: the number of each placeholder (by identity of its node), and the queries already proven.
 
-    def __init__(self, proof: Proof) -> None:
+    ``parameters`` are those with which the text came first: they tell apart what it may be the answer of.
+    """
+
+    def __init__(self, proof: Proof, parameters: Sequence[Scalar] = ()) -> None:
         self.proof = proof
+        self.parameters = parameters
         self.placeholders: dict[int, int] = {}
         self.proven: set[int] = set()
 
@@ -49,11 +53,23 @@ class Ledger:
         """Return a point to go back to."""
         return len(self.proof.values), len(self.proof.mask_keys), set(self.proven)
 
+    def is_met(self, mark: tuple[int, int, set[int]]) -> bool:
+        """Say whether the parameters are the values noted after a point."""
+        given_ = self.parameters
+        return all(
+            place < len(given_) and is_same(given_[place], value) for place, value in self.proof.values[mark[0] :]
+        )
+
     def back_to(self, mark: tuple[int, int, set[int]]) -> None:
         """Forget what was noted after a point."""
         del self.proof.values[mark[0] :]
         del self.proof.mask_keys[mark[1] :]
         self.proven = mark[2]
+
+
+def is_same(found: Scalar, expected: Scalar) -> bool:
+    """Say whether two values are one, of one type: 1 equals True."""
+    return type(found) is type(expected) and found == expected
 
 
 def given(node: exp.Expr) -> set[str]:

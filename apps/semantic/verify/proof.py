@@ -16,10 +16,10 @@ from sqlglot.tokens import Tokenizer
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.rollups import rolled_up
-from apps.semantic.model.types import Scalar, SemanticModel
+from apps.semantic.model.types import SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.allowed import ALLOWED, check_node
-from apps.semantic.verify.demands import Ledger, Proof, demand, given
+from apps.semantic.verify.demands import Ledger, Proof, demand, given, is_same
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.permits import permit_of, scope_key
 from apps.semantic.verify.selects import Prover, TopicProver
@@ -65,7 +65,7 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
     if len(compiled.parameters) != proof.placeholder_count:
         raise UnprovenSqlError("There are not as many values as placeholders.")
     for position, value in proof.values:
-        if not _is_same(compiled.parameters[position], value):
+        if not is_same(compiled.parameters[position], value):
             raise UnprovenSqlError("A row policy is bound to another value than the scope's.")
     if any(compiled.parameters[position] != scope.mask_key or not scope.mask_key for position in proof.mask_keys):
         raise UnprovenSqlError("A mask is bound to another key than the scope's.")
@@ -94,10 +94,6 @@ def _answering(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope
     return kept[1]
 
 
-def _is_same(found: Scalar, expected: Scalar) -> bool:
-    return type(found) is type(expected) and found == expected
-
-
 def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) -> Proof:
     key = compiled.sql, compiled.shape, scope_key(model, scope, compiled.dialect)
     proof = _kept.get(key)
@@ -106,7 +102,7 @@ def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope)
     demand(compiled.dialect in DIALECTS, "The dialect is unknown.")
     if hashlib.sha256(compiled.sql.encode()).hexdigest() != compiled.shape:
         raise UnprovenSqlError("The shape is not that of the text.")
-    proof = _prove(compiled.sql, model, scope, compiled.dialect)
+    proof = _prove(compiled, model, scope)
     with _lock:
         _kept[key] = proof
         while len(_kept) > KEPT:
@@ -114,11 +110,12 @@ def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope)
     return proof
 
 
-def _prove(sql: str, model: SemanticModel, scope: AccessScope, dialect: str) -> Proof:
-    text, count = driver_text(sql, dialect)
+def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) -> Proof:
+    dialect = compiled.dialect
+    text, count = driver_text(compiled.sql, dialect)
     select = _parsed(text, dialect)
     proof = Proof(model, scope)
-    ledger = Ledger(proof)
+    ledger = Ledger(proof, compiled.parameters)
     queries = _numbered(select, ledger)
     proof.placeholder_count = len(ledger.placeholders)
     demand(len(ledger.placeholders) == count, "The driver would count the placeholders differently.")
