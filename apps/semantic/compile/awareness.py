@@ -1,21 +1,25 @@
 """Chooses a rollup that can answer a question in full, every policy included; none is the usual case."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
-from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.facts import Facts, facts_of, references
 from apps.semantic.compile.plan import DimensionUse, Plan, single_filters
 from apps.semantic.compile.prepare import prepare
+from apps.semantic.compile.render import render
+from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import QueryError, UnprovenSqlError
-from apps.semantic.model.rollups import is_truncated
-from apps.semantic.model.types import Rollup, SemanticModel
+from apps.semantic.model.rollups import is_truncated, tells_masked
+from apps.semantic.model.types import Dimension, Measure, Rollup, SemanticModel
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope
 
 
-def rollup_plan(
+def rolled_answer(
     query: SemanticQuery, model: SemanticModel, scope: AccessScope, *, dialect: str, today: date
-) -> tuple[str, Plan] | None:
-    """Return the first rollup, by name, that covers the question and all rights, with the plan over it."""
+) -> CompiledQuery | None:
+    """Return the answer over the first rollup, by name, that covers the question and all rights."""
     topic = model.topics.get(query.dataset)
     if topic is None or query.compare is not None:
         return None
@@ -23,12 +27,15 @@ def rollup_plan(
         rollup = model.views[name].rollup
         if rollup is None or not _has_policies(scope, variant, topic.base_view):
             continue
+        if tells_masked(model, rollup, scope.masked):
+            continue
         try:
             plan = prepare(query, variant, scope, dialect=dialect, today=today)
+            if _is_covered(plan, rollup):
+                return replace(render(plan), rollup=name)
         except (QueryError, UnprovenSqlError):
+            # Something is not there; the base view has it, or refuses the question in its own words.
             continue
-        if _is_covered(plan, rollup):
-            return name, plan
     return None
 
 
@@ -41,13 +48,26 @@ def _has_policies(scope: AccessScope, variant: SemanticModel, base_view: str) ->
 
 def _is_covered(plan: Plan, rollup: Rollup) -> bool:
     """Say whether time that is held in periods is asked for in periods only, and in the zone in which it was cut."""
+    facts = facts_of(plan.model)
+    cut = {name for name in (item.partition("[")[0] for item, _ in rollup.columns) if is_truncated(rollup, name)}
     uses = [*plan.dimensions, *(item.use for item in single_filters(plan.where)), *(item.use for item in plan.always)]
     uses += [plan.ranked] if plan.ranked is not None else []
-    cut = [use for use in uses if is_truncated(rollup, use.dimension.id)]
-    ruled = [*plan.topic_policies, *(use for uses in plan.row_policies.values() for use in uses)]
-    if any(is_truncated(rollup, item.dimension.id) for item in ruled):
+    timed = [use for use in uses if cut & facts.closure(use.dimension)]
+    if any(cut & facts.closure(field) for field in _rules(plan, facts)):
         return False
-    return all(_in_periods(use) for use in cut) and (not cut or plan.query.timezone == "UTC")
+    in_periods = all(use.dimension.id in cut and _in_periods(use) for use in timed)
+    return in_periods and (not timed or plan.query.timezone == "UTC")
+
+
+def _rules(plan: Plan, facts: Facts) -> Iterator[Dimension | Measure]:
+    """Yield the fields of everything but dimensions and conditions on rows."""
+    yield from (item.dimension for item in plan.topic_policies)
+    yield from (item.dimension for items in plan.row_policies.values() for item in items)
+    yield from (use.measure for use in plan.measures)
+    yield from (item.use.measure for item in (*single_filters(plan.having), *plan.always_having))
+    names = [name for sql in (*plan.always_sql, *plan.topic.always_having) for name in references(sql)]
+    names += [plan.top.by] if plan.top is not None else []
+    yield from (facts.field(name) for name in names)
 
 
 def _in_periods(use: DimensionUse) -> bool:

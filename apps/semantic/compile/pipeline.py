@@ -1,9 +1,8 @@
 """The one way in: a query, a model and a scope become one governed SELECT."""
 
-from dataclasses import replace
 from datetime import date
 
-from apps.semantic.compile.awareness import rollup_plan
+from apps.semantic.compile.awareness import rolled_answer
 from apps.semantic.compile.composites import compile_composite
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.prepare import prepare
@@ -51,7 +50,5 @@ def compile_query(
 
 
 def _compiled(query: SemanticQuery, own: SemanticModel, scope: AccessScope, target: str, today: date) -> CompiledQuery:
-    if rolled := rollup_plan(query, own, scope, dialect=target, today=today):
-        name, plan = rolled
-        return replace(render(plan), rollup=name)
-    return render(prepare(query, own, scope, dialect=target, today=today))
+    rolled = rolled_answer(query, own, scope, dialect=target, today=today)
+    return rolled or render(prepare(query, own, scope, dialect=target, today=today))

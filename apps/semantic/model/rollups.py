@@ -4,12 +4,12 @@ The model as it would be if the base view were that table: same names, so that e
 view holds on it unchanged; what the table lacks is not there, and a question or policy that needs it cannot use it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
 
-from apps.semantic.model.types import Dimension, Measure, Rollup, SemanticModel, View
+from apps.semantic.model.types import Dimension, Measure, Rollup, SemanticModel, Topic, View
 
 COARSER = {
     "date": ("date", "week", "month", "quarter", "year"),
@@ -18,7 +18,8 @@ COARSER = {
     "quarter": ("quarter", "year"),
     "year": ("year",),
 }
-AGAIN = {"sum": "sum", "count": "sum", "min": "min", "max": "max"}
+AGAIN = ("sum", "count", "min", "max")
+OFFSET = "date_offset_from_query"
 
 
 def rollups_of(model: SemanticModel, base_view: str) -> Iterator[str]:
@@ -44,7 +45,60 @@ def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
         schema_attribute=holder.schema_attribute, dimensions=dimensions, measures=measures, sql_source=None,
         query_source=None, alias_of=None,
     )  # fmt: skip
-    return replace(model, views={**model.views, base.name: replaced}, topic_models={})
+    views = {**model.views, base.name: replaced}
+    topics = dict(model.topics)
+    for name, topic in model.topics.items():
+        if topic.base_view == base.name:
+            kept = _rejoined(topic, views, rollup)
+            topics = {**topics, name: kept} if kept is not None else {key: topics[key] for key in topics if key != name}
+    return replace(model, views=views, topics=topics, topic_models={})
+
+
+def _rejoined(topic: Topic, views: Mapping[str, View], rollup: Rollup) -> Topic | None:
+    """Return a topic with the joins that the rollup's columns allow; None where a lost one decides which rows there are.
+
+    What a query or SQL view reads may be the base view's own rows: such a view is not joined to a rollup.
+    """
+    known = {topic.base_view}
+    joins = []
+    for join in topic.joins:
+        rules = [sql for sql in (join.relationship.on_sql, join.relationship.where_sql) if sql is not None]
+        names = [node.name for sql in rules for node in sql.find_all(exp.Placeholder)]
+        is_possible = join.parent in known and not views[join.view].is_derived
+        if is_possible and all(_is_there(name, views, rollup) for name in names):
+            known.add(join.view)
+            joins.append(join)
+        elif join.relationship.join_type != "always_left":
+            return None
+    return replace(topic, joins=tuple(joins))
+
+
+def _is_there(name: str, views: Mapping[str, View], rollup: Rollup) -> bool:
+    """Say whether a rule of a join can read a field as it was: of another view, or held by the rollup and not cut."""
+    view, _, field = name.partition("[")[0].partition(".")
+    if view != rollup.base_view:
+        return True
+    return field in views[view].dimensions and not is_truncated(rollup, f"{view}.{field}")
+
+
+def tells_masked(model: SemanticModel, rollup: Rollup, masked: frozenset[str]) -> bool:
+    """Say whether a column was made of values that someone sees masked only, before the mask: it tells of them."""
+    return any(_rests_on(model, name.partition("[")[0], masked) for name, _ in rollup.columns) if masked else False
+
+
+def _rests_on(model: SemanticModel, field_id: str, masked: frozenset[str]) -> bool:
+    # A column that is masked itself leaves the table as its mask.
+    seen, waiting = {field_id}, [] if field_id in masked else [field_id]
+    while waiting:
+        name = waiting.pop()
+        field = model.dimension(name) or model.measure(name)
+        named = set() if field is None else {name.partition("[")[0] for name in field.references}
+        named |= {item.field.partition("[")[0] for item in field.filters} if isinstance(field, Measure) else set()
+        if named & masked:
+            return True
+        waiting += named - seen
+        seen |= named
+    return False
 
 
 def _dimensions(base: View, rollup: Rollup) -> dict[str, Dimension]:
@@ -70,11 +124,9 @@ def _measures(base: View, rollup: Rollup) -> dict[str, Measure]:
     held = dict(rollup.columns)
     found: dict[str, Measure] = {}
     for measure in base.measures.values():
-        again = AGAIN.get(measure.aggregate)
-        is_special = measure.distinct_on or measure.level_of_detail or measure.cancelled_filters
-        if measure.id in held and again is not None and not is_special:
-            sql = _column(held[measure.id])
-            found[measure.name] = replace(measure, aggregate=again, sql=sql, filters=(), references=frozenset())  # type: ignore[arg-type]  # values of AGAIN
+        is_special = measure.distinct_on or measure.level_of_detail or measure.cancelled_filters or _is_moved(measure)
+        if measure.id in held and measure.aggregate in AGAIN and not is_special:
+            found[measure.name] = _again(measure, _column(held[measure.id]))
     grown = True
     while grown:
         grown = False
@@ -83,6 +135,20 @@ def _measures(base: View, rollup: Rollup) -> dict[str, Measure]:
                 found[measure.name] = measure
                 grown = True
     return found
+
+
+def _is_moved(measure: Measure) -> bool:
+    """Say whether a measure takes a filter of the query at another time: which, is not known when a rollup is made."""
+    return any(item.condition.operator == OFFSET for item in measure.filters)
+
+
+def _again(measure: Measure, column: exp.Column) -> Measure:
+    """Return a measure over its values in a rollup; of no rows there are none."""
+    plain = replace(measure, sql=column, filters=(), references=frozenset())
+    if measure.aggregate != "count":
+        return plain
+    none = exp.Coalesce(this=exp.Sum(this=column), expressions=[exp.Literal.number(0)])
+    return replace(plain, aggregate="expression", sql=none)
 
 
 def _is_over(measure: Measure, base: str, held: dict[str, Measure]) -> bool:

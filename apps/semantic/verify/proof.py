@@ -15,7 +15,7 @@ from sqlglot.tokens import Tokenizer
 
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.rollups import rolled_up
+from apps.semantic.model.rollups import rolled_up, tells_masked
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.allowed import ALLOWED, check_node
@@ -84,6 +84,7 @@ def _answering(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope
     holder, topic = own.views.get(compiled.rollup), own.topics.get(scope.topic)
     is_of_base = holder is not None and holder.rollup is not None and topic is not None
     demand(is_of_base and holder.rollup.base_view == topic.base_view, "A rollup is of another view.")  # type: ignore[union-attr]  # by is_of_base
+    demand(not tells_masked(own, holder.rollup, scope.masked), "A rollup tells of what is masked.")  # type: ignore[union-attr, arg-type]  # by is_of_base
     key = id(own), compiled.rollup
     with _lock:
         kept = _rolled.get(key)

@@ -1,6 +1,108 @@
-"""What keeps a rollup from answering."""
+"""A rollup answers as its base view would, or leaves the question to it."""
 
-from tests.semantic.features.store import FILES, ask, everything, model
+from dataclasses import replace
+
+import pytest
+
+from apps.semantic.compile import compile_query
+from apps.semantic.errors import UnknownFieldError, UnprovenSqlError
+from apps.semantic.query.reading import parse_query
+from apps.semantic.verify import verify
+from tests.semantic.features.store import FILES, TODAY, ask, everything, model, policy
+
+ROLLED = """
+schema: omni_store
+dimensions: {region: {}, month: {}, revenue: {}, count: {}}
+materialized_query: {base_view: flat, fields: [%s]}
+"""
+
+
+def held(store, fields, **views):
+    """Return the store's model with a rollup whose columns are said to hold some fields of ``flat``."""
+    return model(store.engine.dialect, **{"monthly.view": ROLLED % fields}, **views)
+
+
+def rollup_of(question, of, rights):
+    compiled = compile_query(parse_query(question), model=of, scope=rights, today=TODAY)
+    verify(compiled, model=of, scope=rights)
+    return compiled.rollup
+
+
+def test_a_rollup_counts_none_where_nothing_is_left(store):
+    nowhere = ask("Flat", "flat.count", "flat.revenue", filters={"flat.region": {"is": "Mars"}})
+    assert rollup_of(nowhere, store.model, everything(store.model, "Flat")) == "monthly"
+    assert store.ask(nowhere) == [(0, None)]
+    assert store.ask(ask("Flat", "flat.count")) == store.engine.rows("SELECT SUM(count) FROM omni_store.monthly")
+
+
+def test_a_column_made_of_masked_values_keeps_a_rollup_from_those_who_see_masks(store):
+    view = FILES["flat.view"].replace(
+        "region: {}", 'region: {}, zone: {sql: "${region}", groups: [{filter: {is: [EU]}, name: Europe}]}'
+    )
+    view = view.replace("measures: {", "measures: {last: {aggregate_type: max, sql: \"${region}\"}, "
+                        "of_europe: {aggregate_type: count, filters: {region: {is: EU}}}, ")  # fmt: skip
+    for fields in ("flat.region, flat.zone, flat.revenue, flat.count", "flat.region, \"flat.ordered_at[month]\", flat.last, flat.count",
+                   "flat.region, \"flat.ordered_at[month]\", flat.revenue, flat.of_europe"):  # fmt: skip
+        of = held(store, fields, **{"flat.view": view})
+        clear = everything(of, "Flat")
+        masked = replace(clear, masked=frozenset(("flat.region",)))
+        assert rollup_of(ask("Flat", "flat.region"), of, clear) == "monthly"
+        assert rollup_of(ask("Flat", "flat.region"), of, masked) is None
+        assert {region for (region,) in store.ask(ask("Flat", "flat.region"), masked, of)}.isdisjoint({"EU", "US"})
+        for measure in ("flat.last", "flat.of_europe"):
+            with pytest.raises(UnknownFieldError):
+                store.ask(ask("Flat", measure), masked, of)
+        compiled = compile_query(parse_query(ask("Flat", "flat.region")), model=of, scope=clear, today=TODAY)
+        with pytest.raises(UnprovenSqlError, match="A rollup tells of what is masked"):
+            verify(compiled, model=of, scope=masked)
+    plain = replace(everything(store.model, "Flat"), masked=frozenset(("flat.region",)))
+    assert rollup_of(ask("Flat", "flat.region", "flat.revenue"), store.model, plain) == "monthly"
+
+
+def test_a_measure_that_moves_a_filter_is_not_taken_from_a_rollup(store):
+    view = FILES["flat.view"].replace(
+        "measures: {", "measures: {late: {aggregate_type: sum, sql: \"${amount}\", "
+        "filters: {ordered_at: {date_offset_from_query: 1 month}}}, ",
+    )  # fmt: skip
+    of = held(store, 'flat.region, "flat.ordered_at[month]", flat.late, flat.count', **{"flat.view": view})
+    rights = everything(of, "Flat")
+    assert rollup_of(ask("Flat", "flat.region", "flat.count"), of, rights) == "monthly"
+    assert rollup_of(ask("Flat", "flat.region", "flat.late"), of, rights) is None
+
+
+def joined(store, join_type):
+    """Return a model whose rollup lacks what its topic joins regions by."""
+    rule = (
+        "\n- {join_from_view: flat, join_to_view: customers, relationship_type: many_to_one, join_type: %s,"
+        ' on_sql: "${flat.status} = ${customers.region}"}\n'
+    )
+    return model(
+        store.engine.dialect, relationships=FILES["relationships"].rstrip() + rule % join_type,
+        **{"Flat.topic": "base_view: flat\njoins: {customers: {}}"},
+    )  # fmt: skip
+
+
+def test_a_join_that_a_rollup_cannot_make_is_made_to_its_base_view(store):
+    of = joined(store, "always_left")
+    rights = everything(of, "Flat")
+    assert rollup_of(ask("Flat", "flat.revenue"), of, rights) == "monthly"
+    for question in (ask("Flat", "customers.region", "flat.revenue"), ask("Flat", "customers.count")):
+        assert rollup_of(question, of, rights) is None
+        assert store.ask(question, rights, of)
+    ruled = replace(rights, topic_policies=(policy("customers.region", "EU"),))
+    assert rollup_of(ask("Flat", "flat.revenue"), of, ruled) is None
+    inner = joined(store, "inner")
+    assert rollup_of(ask("Flat", "flat.revenue"), inner, everything(inner, "Flat")) is None
+
+
+def test_a_rule_on_days_is_not_met_by_months(store):
+    for topic, is_rolled in (
+        ("base_view: flat\nalways_where_sql: \"${flat.region} <> 'US'\"", True),
+        ("base_view: flat\nalways_where_sql: \"${flat.ordered_at} > '2026-01-20'\"", False),
+    ):
+        of = model(store.engine.dialect, **{"Flat.topic": topic})
+        found = rollup_of(ask("Flat", "flat.revenue"), of, everything(of, "Flat"))
+        assert found == ("monthly" if is_rolled else None)
 
 
 def test_a_comparison_is_not_answered_from_periods(store):
