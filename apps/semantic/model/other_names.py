@@ -37,6 +37,32 @@ def with_other_names(view: View, node: Node, context: Context) -> View:
     return replace(view, dimensions=dimensions, measures=measures, filters=filters)
 
 
+def with_own_names(views: Mapping[str, View]) -> dict[str, View]:
+    """Return the views with filters of measures on fields under their own names, as the query's are looked up."""
+    own = {
+        item.id: f"{item.view}.{item.decoration[ALIAS]}"
+        for view in views.values()
+        for item in view.dimensions.values()
+        if is_other_name(item)
+    }
+    return {name: _with_rules(view, own) for name, view in views.items()} if own else dict(views)
+
+
+def _with_rules(view: View, own: Mapping[str, str]) -> View:
+    changed = {}
+    for name, item in view.measures.items():
+        filters = tuple(replace(rule, field=_own_name(rule.field, own)) for rule in item.filters)
+        cancelled = frozenset(_own_name(field, own) for field in item.cancelled_filters)
+        if (filters, cancelled) != (item.filters, item.cancelled_filters):
+            changed[name] = replace(item, filters=filters, cancelled_filters=cancelled)
+    return replace(view, measures={**view.measures, **changed}) if changed else view
+
+
+def _own_name(field: str, own: Mapping[str, str]) -> str:
+    plain, bracket, frame = field.partition("[")
+    return own.get(plain, plain) + bracket + frame
+
+
 def offered_with_names(offered: set[str], views: Mapping[str, View]) -> set[str]:
     """Return what a topic offers: a former name wherever its field is offered, and nowhere else."""
     former = [item for view in views.values() for item in (*view.fields, *view.filters.values()) if is_other_name(item)]

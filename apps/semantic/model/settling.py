@@ -12,6 +12,7 @@ from apps.semantic.model.dimensions import readable
 from apps.semantic.model.expressions import inferred_type
 from apps.semantic.model.kinds.inferring import kind_of_frame
 from apps.semantic.model.masked_columns import follow_masks
+from apps.semantic.model.other_names import with_own_names
 from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.sources import govern_tables
 from apps.semantic.model.suggestions import closest, is_spent
@@ -43,7 +44,7 @@ def settled(
     for name, view in views.items():
         if view.sql_source is not None and not all(view.sql_source.tables.values()):
             views[name] = replace(view, sql_source=govern_tables(view, view.sql_source, views, context.problems))
-    return _typed(follow_masks(views, context), context.dialect), relationships
+    return _typed(with_own_names(follow_masks(views, context)), context.dialect), relationships
 
 
 def _with_implied(views: dict[str, View], relationships: list[Relationship], context: Context) -> dict[str, View]:
