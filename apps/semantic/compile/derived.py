@@ -220,17 +220,18 @@ def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlo
 
 
 def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
-    """Return the outer query's filters that the view's query takes over."""
+    """Return the outer query's filters that the view's query takes over: of rows, as a total drops those of groups."""
     original = facts_of(plan.model).original
+    of_rows = [item for item in plan.query.filters if plan.model.measure(item.field) is None]
     found = [
         FieldFilter(inner, item.condition)
         for inner, outer in source.binds.items()
-        for item in plan.query.filters
+        for item in of_rows
         if original(item.field) == original(outer)
     ]
     if source.binds_all_filters:
         own = plan.model.of_topic(source.topic)
-        found += [item for item in plan.query.filters if _is_answered(item.field, own, own.topics[source.topic])]
+        found += [item for item in of_rows if _is_answered(item.field, own, own.topics[source.topic])]
     return found
 
 

@@ -200,6 +200,8 @@ def _sources(view: View, model: SemanticModel, known: set[str]) -> Iterator[Prob
         for name in (name.partition("[")[0] for name, _ in source.columns if topic is not None):
             if topic is not None and name not in topic.fields:
                 yield _at(view.source, f"“{name}” is no field of its query's topic.{did_you_mean(name, topic.fields)}")
+        for name in (name for pair in source.binds.items() for name in pair if model.measure(name) is not None):
+            yield _at(view.source, f"a query takes over conditions on dimensions; “{name}” is a measure")
         named = {column for _, column in source.columns} | {column for column, _ in source.calculations}
         asked = {name for name, _ in source.columns}
         for name, _ in source.sorts:

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from apps.semantic.errors import MalformedQueryError, UnknownFieldError
+from apps.semantic.compile import compile_query
+from apps.semantic.errors import MalformedQueryError, ModelError, UnknownFieldError, UnprovenSqlError
 from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.totals import subtotals_of, total_of
 from apps.semantic.query.writing import public_form
-from tests.semantic.features.store import FILES, everything, model
+from apps.semantic.verify import verify
+from tests.semantic.features.store import FILES, TODAY, everything, model, policy
 
 SHARED = "@_shared_dimensions_.region"
 
@@ -207,3 +209,78 @@ def test_a_measure_that_cancels_one_filter_heeds_all_others(store):
     assert store.ask(asked("Sales", *fields, filters=filters)) == [("EU", 130, 180)]
     either = {"or": [{"orders.status": {"is": "paid"}}, {"orders.amount": {"less_than": 15}}]}
     assert store.ask(asked("Sales", *fields[1:], filters=either)) == [(641, 641)]
+
+
+def test_a_query_view_takes_over_no_condition_on_groups_so_that_a_total_is_over_its_rows_too(store):
+    joined = """
+- {join_from_view: orders, join_to_view: customer_facts, relationship_type: many_to_one,
+   on_sql: "${orders.customer_id} = ${customer_facts.customer_id}"}
+"""
+    files = {
+        "relationships": FILES["relationships"] + joined,
+        "Sales.topic": "base_view: orders\njoins: {customers: {}, customer_facts: {}}",
+    }
+
+    def with_facts(text):
+        facts = FILES["customer_facts.query.view"].replace("base_view: orders", f"base_view: orders\n  {text}")
+        return model(store.engine.dialect, **files, **{"customer_facts.query.view": facts})
+
+    found = with_facts("bind_all_filters: true")
+    question = asked(
+        "Sales", "customers.region", "customer_facts.count", filters={"orders.revenue": {"greater_than": 170}}
+    )
+    rights = everything(found, "Sales")
+    assert sorted(store.ask(question, rights, found)) == [("EU", 2), ("US", 1)]
+    assert store.ask(public_form(total_of(parse_query(question), found)), rights, found) == [(3,)]
+    paid = question | {"filters": {"orders.status": {"is": "paid"}}}
+    assert sum(row[1] for row in store.ask(paid, rights, found)) == 3
+    assert with_facts("bind: {orders.status: orders.status}")
+    with pytest.raises(ModelError, match=r"“orders\.count” is a measure"):
+        with_facts("bind: {orders.status: orders.count}")
+
+
+def test_a_measure_cancels_and_moves_a_filter_that_the_model_names_by_a_former_name(store):
+    renamed = FILES["orders.view"].replace("  status: {}", "  status: {aliases: [state]}").replace(
+        "  ordered_at: {", "  ordered_at: {aliases: [placed_at], "
+    )  # fmt: skip
+    renamed = renamed.replace("filters: {status:", "filters: {state:").replace(
+        "filters: {ordered_at:", "filters: {placed_at:"
+    )
+    found = model(store.engine.dialect, **{"orders.view": renamed})
+    rights = everything(found, "Sales")
+    within = {"between_dates": ["2026-01-01", "2027-01-01"]}
+    for status, ordered_at in (("status", "ordered_at"), ("state", "placed_at")):
+        paid = asked("Sales", "orders.revenue", "orders.all_revenue", filters={f"orders.{status}": {"is": "paid"}})
+        assert store.ask(paid, rights, found) == [(630, 711)]
+        moved = asked("Sales", "orders.last_year", filters={f"orders.{ordered_at}": within})
+        assert store.ask(moved, rights, found) == [(150,)]
+
+
+def test_groups_of_a_composite_are_chosen_under_a_former_name_of_what_is_asked(store):
+    view = FILES["orders.view"].replace("  revenue: {", "  revenue: {aliases: [turnover], ")
+    found = model(store.engine.dialect, **{"orders.view": view})
+    rights, many = everything(found, "Both"), {"greater_than": 400}
+    names = ("@Sales.orders.revenue", "@Sales.orders.turnover")
+    for name, other in (names, names[::-1], (names[0], names[0])):
+        assert store.ask(asked("Both", SHARED, name, filters={other: many}), rights, found) == [("US", 520)]
+    with pytest.raises(MalformedQueryError, match="Ask for the measure"):
+        store.ask(asked("Both", SHARED, names[0], filters={"@Sales.orders.count": many}), rights, found)
+
+
+def test_topics_over_the_same_tables_keep_policies_of_the_same_form_apart(store):
+    others = FILES["Both.composite_topic"].replace("Tickets", "Twin").replace("tickets.opened_on", "orders.ordered_at")
+    found = model(store.engine.dialect, **{"Both.composite_topic": others, "Twin.topic": FILES["Sales.topic"]})
+    rights = everything(found, "Both")
+    ruled = {
+        name: replace(rights.nested[name], topic_policies=(policy("customers.region", region),))
+        for name, region in (("Sales", "EU"), ("Twin", "US"))
+    }
+    rights = replace(rights, nested={**rights.nested, **ruled})
+    assert store.ask(asked("Both", "@Twin.orders.revenue"), rights, found) == [(520,)]
+    assert store.ask(asked("Both", "@Sales.orders.revenue"), rights, found) == [(180,)]
+    both = store.ask(asked("Both", SHARED, "@Sales.orders.revenue", "@Twin.orders.revenue"), rights, found)
+    assert sorted(both) == [("EU", 180, None), ("US", None, 520)]
+    compiled = compile_query(parse_query(asked("Both", "@Twin.orders.revenue")), model=found, scope=rights, today=TODAY)
+    spoiled = tuple("Mars" if value == "US" else value for value in compiled.parameters)
+    with pytest.raises(UnprovenSqlError):
+        verify(replace(compiled, parameters=spoiled), model=found, scope=rights)
