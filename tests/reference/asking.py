@@ -1,5 +1,6 @@
 """Asks a world's question of a real database, through the reader, the compiler and the proof."""
 
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -15,12 +16,16 @@ from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.totals import subtotals_of, total_of
 from apps.semantic.query.types import SemanticQuery
+from apps.semantic.query.writing import public_form
 from apps.semantic.scope import AccessScope, RowPolicy
 from apps.semantic.verify import verify
 from tests.reference.evaluator import Page, RefusedError
+from tests.reference.evaluator.rollups import rolled_rows
 from tests.reference.evaluator.rows import MASK_KEY
+from tests.reference.fields import HELD
+from tests.reference.naming import own_name, under_other_names
 from tests.reference.texts import OTHER_NAMES
-from tests.reference.worlds import NAMES, World
+from tests.reference.worlds import NAMES, World, rollup_column
 from tests.semantic.features.engines import Engine
 from tests.semantic.features.store import TODAY
 
@@ -36,6 +41,9 @@ def make_tables(engine: Engine) -> None:
         engine.rows(
             f"CREATE TABLE omni_worlds.t{name} (id INT, fk INT, s VARCHAR(10){collation}, n INT, d DATE, m {moment})"
         )
+    types = {"text": f"VARCHAR(10){collation}", "number": "INT", "date": "DATE", "moment": moment}
+    columns = ", ".join(f"{rollup_column(name)} {types[kind]}" for name, kind in HELD.items())
+    engine.rows(f"CREATE TABLE omni_worlds.tr ({columns})")
 
 
 def fill_tables(engine: Engine, world: World) -> None:
@@ -44,8 +52,17 @@ def fill_tables(engine: Engine, world: World) -> None:
         engine.rows(f"DELETE FROM omni_worlds.t{name}")
         rows = world.tables.get(name, ())
         if rows:
-            values = ", ".join(f"({', '.join(_literal(row[column]) for column in COLUMNS)})" for row in rows)
-            engine.rows(f"INSERT INTO omni_worlds.t{name} VALUES {values}")
+            engine.rows(
+                f"INSERT INTO omni_worlds.t{name} VALUES {_values([[row[column] for column in COLUMNS] for row in rows])}"
+            )
+    engine.rows("DELETE FROM omni_worlds.tr")
+    if world.rollup is not None and world.tables["v0"]:
+        columns = ", ".join(map(rollup_column, world.rollup.fields))
+        engine.rows(f"INSERT INTO omni_worlds.tr ({columns}) VALUES {_values(rolled_rows(world))}")
+
+
+def _values(rows: Iterable[Sequence[Any]]) -> str:
+    return ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
 
 
 def _literal(value: Any) -> str:
@@ -108,7 +125,7 @@ def ask(engine: Engine, world: World) -> Page:
     Raises:
         RefusedError: the compiler refuses the question.
     """
-    asked = parse_query(world.question)
+    asked = parse_query(under_other_names(world.question, world.renamed))
     rows, compiled = run(engine, world, asked)
     limit = compiled.row_limit
     page = Page(rows[:limit], len(rows) > limit)
@@ -116,13 +133,18 @@ def ask(engine: Engine, world: World) -> Page:
         names = [column.name for column in compiled.columns]
         measures = [column.name for column in compiled.columns if column.is_measure]
         table = pivot(names, page.rows, pivots=asked.pivots, measures=measures, limit=asked.limit)
-        page.cross = [(column.name, column.values) for column in table.columns], list(table.rows)
+        page.cross = [(own_name(column.name), column.values) for column in table.columns], list(table.rows)
         page.is_cross_cut = table.is_truncated
     model = model_of(world, engine.dialect)
     total, subtotals = total_of(asked, model) if asked.totals else None, subtotals_of(asked, model)
-    page.totals = None if total is None else cut(*run(engine, world, total))
-    page.subtotals = None if subtotals is None else cut(*run(engine, world, subtotals))
+    page.totals = None if total is None else cut(*run(engine, world, again(total)))
+    page.subtotals = None if subtotals is None else cut(*run(engine, world, again(subtotals)))
     return page
+
+
+def again(query: SemanticQuery) -> SemanticQuery:
+    """Return a question as it is asked by whoever puts it into words again."""
+    return parse_query(public_form(query))
 
 
 def cut(rows: list[tuple[Any, ...]], compiled: CompiledQuery) -> list[tuple[Any, ...]]:

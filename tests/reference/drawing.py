@@ -7,12 +7,16 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.reference.drawn_conditions import DAYS, MOMENTS, STATES
-from tests.reference.fields import MASKS, Row
-from tests.reference.questions import composite_questions, questions
-from tests.reference.worlds import NAMES, Edge, Person, QueryView, World
+from tests.reference.fields import HELD, MASKS, Row, is_dimension
+from tests.reference.naming import PLACES
+from tests.reference.questions import composite_questions, long_questions, questions, rolled_questions, some
+from tests.reference.worlds import NAMES, Edge, Person, QueryView, Rollup, World
 
 KINDS = ("many_to_one", "one_to_many", "one_to_one")
 MOST = (50_000, 50_000, 50_000, 2)
+SPECIAL = ("", "", "", "", "query view", "query view", "query view", "rollup", "rollup", "rollup", "long table")
+LONG = 230
+"""rows: more than a cross table has columns"""
 GROUPED = (("fk", "id"), ("count", "fk"), ("total", "n"), ("names", "s"))
 SINGLE = (("id", "id"), ("fk", "fk"), ("s", "s"), ("n", "n"), ("d[month]", "d"), ("m", "m"))
 
@@ -26,7 +30,8 @@ def worlds(
     with_query_views: bool = True,
 ) -> World:
     """Draw a world with a question to the topic T, or to the composite C."""
-    count = draw(st.integers(0, 3))
+    special = draw(st.sampled_from(SPECIAL))
+    count = draw(st.integers(0, 1 if special == "long table" else 3))
     edges = tuple(
         Edge(
             draw(st.sampled_from(NAMES[: place + 1])), NAMES[place + 1], draw(st.sampled_from(KINDS)),
@@ -36,26 +41,62 @@ def worlds(
     )  # fmt: skip
     views = NAMES[: count + 1]
     tables = {name: tuple(draw(rows())) for name in views}
+    if special == "long table":
+        tables["v0"] = repeated(tables["v0"])
+    rollup = draw(rollups()) if special == "rollup" else None
     second = draw(st.sampled_from(views))
-    query_view = draw(query_views(views, second)) if with_query_views and draw(st.integers(0, 2)) == 0 else None
+    query_view = draw(query_views(views, second)) if with_query_views and special == "query view" else None
     if query_view is not None:
         edges += (
             Edge(draw(st.sampled_from(views)), "q", draw(st.sampled_from(KINDS)), draw(st.sampled_from(join_types))),
         )
-    person = draw(people((*views, "q") if query_view is not None else views))
+    person = draw(people((*views, "q") if query_view is not None else views, below(second, edges)))
+    if rollup is not None and draw(st.integers(0, 4)):
+        held = frozenset(f"v0.{name}" for name in rollup.dimensions if name != "s")
+        person = replace(person, masked=frozenset(name for name in person.masked if name[:3] != "v0." or name in held))
     is_grouped = query_view is not None and query_view.is_grouped
     if query_view is not None and (is_grouped or f"{query_view.over}.s" in person.masked):
         person = without_rules_on_q(person)  # the model, or the compiler, refuses them
     if composite:
         question: Mapping[str, Any] = draw(composite_questions(views, edges, second))
+    elif special == "long table":
+        question = draw(long_questions())
+    elif rollup is not None:
+        question = draw(rolled_questions(views, rollup))
     else:
         question = draw(questions((*views, "q") if query_view is not None else views, has_dates=not is_grouped))
     if query_view is not None and not composite:
         query_view, question = draw(bound(query_view, dict(question)))
+    # A rollup has no other names.
+    renamed = frozenset(place for place in PLACES if draw(st.integers(0, 3)) == 0 and rollup is None)
     return World(
-        edges, tables, person, draw(st.sampled_from((None, None, "cab"))), question, query_view, second,
+        edges, tables, person, draw(st.sampled_from((None, None, "cab"))), question, query_view, rollup, renamed, second,
         joins_all_topics=draw(st.booleans()),
     )  # fmt: skip
+
+
+def below(base: str, edges: tuple[Edge, ...]) -> tuple[str, ...]:
+    """Return the views of the topic U: its base and what is joined below that, without q."""
+    found = [base]
+    for edge in edges:
+        if edge.parent in found and edge.child != "q":
+            found.append(edge.child)
+    return tuple(found)
+
+
+def repeated(rows_: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Return a long table of the same rows over and over, each with a key of its own."""
+    return tuple({**rows_[place % len(rows_)], "id": place + 1} for place in range(LONG)) if rows_ else ()
+
+
+@st.composite
+def rollups(draw: st.DrawFn) -> Rollup:
+    """Draw what a rollup of v0 holds."""
+    names = st.sampled_from([name for name in HELD if is_dimension(f"v0.{name}")])
+    held = st.sampled_from([name for name in HELD if not is_dimension(f"v0.{name}")])
+    dimensions, measures = draw(some(names, (2, 3, 5))), draw(some(held, (2, 3, 4)))
+    # Policies and the topic's own filter are on s.
+    return Rollup(tuple(dict.fromkeys(("s", *dimensions))), tuple(measures))
 
 
 def without_rules_on_q(person: Person) -> Person:
@@ -71,9 +112,9 @@ def query_views(draw: st.DrawFn, views: tuple[str, ...], second: str) -> QueryVi
     over = second if has_topic else draw(st.sampled_from(views))
     columns = tuple((f"{over}.{name}", column) for name, column in draw(st.sampled_from((GROUPED, SINGLE))))
     filters = {columns[0][0]: {"not": None}}
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)) == 0:
         filters[f"{over}.n"] = draw(st.sampled_from(({"greater_than": 0}, {"less_than_or_equal_to": 5})))
-    if not draw(st.booleans()):
+    if draw(st.integers(0, 2)) == 0:
         return QueryView(over, has_topic, columns, filters)
     by = draw(st.sampled_from([name for name, column in columns if column in ("n", "fk")]))
     sorts = draw(st.sampled_from(((), ((by, True),), ((by, False),))))
@@ -111,10 +152,15 @@ def rows(draw: st.DrawFn) -> list[Row]:
 
 
 @st.composite
-def people(draw: st.DrawFn, views: tuple[str, ...]) -> Person:
+def people(draw: st.DrawFn, views: tuple[str, ...], others: tuple[str, ...]) -> Person:
+    """Draw a person's rights on the views of T, and what the topics T and U, which has ``others``, say themselves."""
     values = st.sampled_from((("a", "b"), ("a", "cab"), ("b",), ("cab", "b"), ()))
     ruled = draw(st.lists(st.sampled_from(views), max_size=2, unique=True)) if draw(st.booleans()) else []
-    topic = draw(st.one_of(st.none(), st.none(), st.tuples(st.sampled_from(views), values)))
+    topics = {
+        name: (draw(st.sampled_from(own)), draw(values))
+        for name, own in (("T", views), ("U", others))
+        if draw(st.integers(0, 2)) == 0
+    }
     masks = st.tuples(st.sampled_from(views), st.sampled_from(("s", "s", *MASKS)))
     masked = draw(st.lists(masks.filter(lambda item: item[0] != "q" or item[1] == "s"), max_size=2))
     forbidden = (
@@ -123,7 +169,7 @@ def people(draw: st.DrawFn, views: tuple[str, ...]) -> Person:
         else []
     )
     return Person(
-        {view: draw(values) for view in ruled}, {} if topic is None else {"T": topic},
+        {view: draw(values) for view in ruled}, topics,
         frozenset(f"{view}.{name}" for view, name in masked), frozenset(f"{view}.{name}" for view, name in forbidden),
         draw(st.sampled_from(MOST)),
     )  # fmt: skip

@@ -19,7 +19,7 @@ DAYS = tuple(date.fromisoformat(text) for text in ("2023-12-31", "2024-01-01", "
 
 @st.composite
 def conditions(draw: st.DrawFn, name: str) -> dict[str, Any]:
-    if name in ("s", "kind", "band", "tail", "gone", "void"):
+    if name in ("s", "kind", "band", "tail", "gone", "void", "knot"):
         text = st.sampled_from((*STATES, "known", "< 0", "**b", "•••"))
         choices = [
             {"is": draw(text)}, {"not": [draw(text), None]}, {"contains": "a"}, {"not_contains": ["a", "k"]},

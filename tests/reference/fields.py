@@ -21,6 +21,7 @@ DIMENSIONS: Mapping[str, Callable[[Row], Any]] = {
     ),
     "kind": lambda row: "known" if row["s"] in ("a", "b") else "other",
     "tail": lambda row: row["s"], "gone": lambda row: row["s"], "void": lambda row: row["s"],
+    "knot": lambda row: "known" if row["s"] in ("a", "b") else "other",
     "rough": lambda row: row["n"], "period": lambda row: row["d"],
 }  # fmt: skip
 # Of a moment as the reader's clock shows it.
@@ -54,14 +55,25 @@ MASKS: Mapping[str, Callable[[Any], Any]] = {
 # On a row that an outer join did not find, every column is missing.
 MISSING: Row = {"id": None, "fk": None, "s": None, "n": None, "d": None, "m": None}
 MEASURES = ("count", "total", "mean", "least", "most", "states", "filled", "a_total", "not_a", "ratio", "written", "names",
-            "middle", "upper", "per_s")  # fmt: skip
+            "middle", "upper", "per_s", "last", "anyway", "before")  # fmt: skip
 RESTS_ON_S = frozenset(("s", "kind", "states", "a_total", "not_a", "written", "names", "own", "per_s"))
 DETAILS = ("own", "per_s")
+# Which of the question's filters a measure does not heed, or heeds at another time.
+UNHEEDED = {"anyway": "s", "before": "d"}
+OFFSET = "1 month"
+# What a rollup may hold, and as what.
+HELD = {
+    "id": "number", "fk": "number", "s": "text", "n": "number", "plus": "number", "kind": "text", "tail": "text",
+    "gone": "text", "knot": "text", "rough": "number", "d": "date", "d[month]": "date", "d[year]": "date", "m": "moment",
+    "m[date]": "date", "m[month]": "date", "count": "number", "total": "number", "least": "number", "most": "number",
+    "a_total": "number", "not_a": "number", "filled": "number", "last": "text", "anyway": "number", "before": "number",
+    "states": "number",
+}  # fmt: skip
 # Of the view whose rows are a query's.
 TWICE: Mapping[str, Callable[[Row], Any]] = {"twice": lambda row: None if row["n"] is None else row["n"] * 2}
 QUERY_DIMENSIONS = ("id", "fk", "s", "n", "twice", "plus", "band", "kind")
 QUERY_DATES = ("d", "d[month]", "d[year]")
-QUERY_MEASURES = tuple(name for name in MEASURES if name != "per_s")
+QUERY_MEASURES = tuple(name for name in MEASURES if name not in ("per_s", "last", *UNHEEDED))
 
 
 def is_dimension(name: str) -> bool:

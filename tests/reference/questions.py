@@ -7,15 +7,17 @@ from hypothesis import strategies as st
 from tests.reference.drawn_conditions import conditions
 from tests.reference.fields import (
     DIMENSIONS,
+    MASKS,
     MEASURES,
     QUERY_DATES,
     QUERY_DIMENSIONS,
     QUERY_MEASURES,
     TIMES,
+    UNHEEDED,
     is_dimension,
 )
 from tests.reference.texts import SHARED
-from tests.reference.worlds import Edge
+from tests.reference.worlds import Edge, Rollup
 
 Names = st.SearchStrategy[str]
 ZONES = ("UTC", "UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata")
@@ -43,23 +45,69 @@ def questions(draw: st.DrawFn, views: tuple[str, ...], *, has_dates: bool) -> di
         dated = (*QUERY_DATES, *TIMES) if has_dates else ()
         any_dimension |= st.sampled_from((*QUERY_DIMENSIONS, *QUERY_DIMENSIONS, *dated)).map("q.{}".format)
         any_measure |= st.sampled_from(QUERY_MEASURES).map("q.{}".format)
+    return draw(asked(any_dimension, any_measure))
+
+
+@st.composite
+def asked(draw: st.DrawFn, any_dimension: Names, any_measure: Names) -> dict[str, Any]:
+    """Draw a question to T of some fields."""
     fields = draw(some(any_dimension, (0, 1, 1, 2, 2, 3))) + draw(some(any_measure, (0, 1, 1, 2, 3)))
     fields = fields or ["v0.count"]
     filters: dict[str, Any] = {}
     for name in draw(some(any_dimension, (0, 0, 0, 1, 2))):
         filters[name] = draw(conditions(name.partition(".")[2]))
-    choosing = any_measure.filter(lambda name: not name.endswith("names"))
+    choosing = any_measure.filter(is_number)
     if draw(st.booleans()) and draw(st.booleans()):
         filters[draw(choosing)] = draw(st.sampled_from(CHOOSING))
     if draw(st.integers(0, 3)) == 0:
         filters |= draw(combinations(any_dimension))
     elif draw(st.integers(0, 5)) == 0:
         filters |= draw(combinations(choosing, of_groups=True))
+    if draw(st.booleans()):
+        # Such measures differ from others only where there is something not to heed.
+        for name in fields:
+            view, _, field = name.partition(".")
+            if field in UNHEEDED:
+                filters[f"{view}.{UNHEEDED[field]}"] = draw(conditions(UNHEEDED[field]))
     question = {
         "dataset": "T", "fields": fields, "filters": filters, "limit": draw(st.sampled_from(LIMITS)),
         "timezone": draw(st.sampled_from(ZONES)),
     }  # fmt: skip
     return question | draw(extras(fields, any_measure)) | draw(pages(fields))
+
+
+@st.composite
+def rolled_questions(draw: st.DrawFn, views: tuple[str, ...], rollup: Rollup) -> dict[str, Any]:
+    """Draw a question to T that the rollup may answer: what it holds, what is coarser, and little else."""
+    frames = [f"{name.partition('[')[0]}[{frame}]" for name in rollup.dimensions for frame in ("month", "year")
+              if name.startswith(("d", "m"))]  # fmt: skip
+    others = [f"v0.{name}" for name in ("n", "kind")]
+    others += [f"{view}.{name}" for view in views[1:] for name in ("s", "n", "kind")]
+    dimensions = st.sampled_from(
+        (*[f"v0.{name}" for name in rollup.dimensions * 2], *map("v0.{}".format, frames), *others)
+    )
+    measures = st.sampled_from((*rollup.measures * 5, "ratio")).map("v0.{}".format)
+    question = draw(asked(dimensions, measures))
+    if draw(st.integers(0, 2)):
+        question.pop("compare", None)
+        question["timezone"] = "UTC"
+    return question
+
+
+@st.composite
+def long_questions(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a question to T of a cross table with more columns than there may be, or with more rows."""
+    headers = st.sampled_from([f"v0.{name}" for name in ("s", "n", "kind", "band", "fk", *MASKS)])
+    pivots = ["v0.id"] if draw(st.booleans()) else [draw(headers)]
+    others = headers if pivots == ["v0.id"] else st.just("v0.id")
+    fields = list(
+        dict.fromkeys((*pivots, *draw(some(others, (0, 1))), draw(st.sampled_from(("v0.count", "v0.total")))))
+    )
+    found = draw(pages(fields))
+    return {
+        "dataset": "T", "fields": fields, "filters": {}, "limit": draw(st.sampled_from((1, 1, 2, 3, 229, 230))),
+        "timezone": "UTC", **found, "pivots": pivots,
+    }  # fmt: skip
 
 
 @st.composite
@@ -85,13 +133,18 @@ def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, 
     ranked = [name for name in fields if name.partition(".")[2] in ("s", "n", "fk", "d[month]", "rough", "tail")]
     if chosen == 0 and ranked:
         top = {"field": draw(st.sampled_from(ranked)), "n": draw(st.integers(1, 3)), "desc": draw(st.booleans())}
-        by = draw(any_measure.filter(lambda name: not name.endswith("names")))
+        by = draw(any_measure.filter(is_number))
         # “rest” sorts behind all values in every collation.
         return {"top": top | {"by": by, "others": draw(st.sampled_from(("rest", None, None)))}}
     if chosen == 1 and not any(name.endswith(("own", "per_s")) for name in fields):
         unit = draw(st.sampled_from(("1 month", "1 year", "31 days", "2 quarters")))
         return {"compare": {"field": "v0.d", "offset": unit}}
     return {}
+
+
+def is_number(name: str) -> bool:
+    """Say whether a measure is a number: the others are texts."""
+    return not name.endswith((".names", ".last"))
 
 
 @st.composite
@@ -137,7 +190,7 @@ def composite_questions(
     if draw(st.integers(0, 3)) == 0:
         topic, view = draw(st.sampled_from((("T", "v0"), ("U", second))))
         filters[f"@{topic}.{view}.{draw(st.sampled_from(('s', 'n')))}"] = {"not": None}
-    chosen = [name for name in measures if not name.endswith("names")]
+    chosen = [name for name in measures if is_number(name)]
     if chosen and draw(st.integers(0, 2)) == 0:
         filters[draw(st.sampled_from(chosen))] = draw(st.sampled_from(CHOOSING))
     question = {

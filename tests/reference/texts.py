@@ -17,8 +17,9 @@ dimensions:
   s: {mask_unless_access_grants: [sees], aliases: [state]}
   n: {sql: CAST(n AS INT), aliases: [number], reads_in_clear: true}
   d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], required_access_grants: [dates],
-      reads_in_clear: true}
-  m: {timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
+      aliases: [day], reads_in_clear: true}
+  m: {aliases: [moment],
+      timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
                    day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
   plus: {sql: "COALESCE(${n}, 0) + 1", aliases: [n_plus_one]}
   band: {sql: "${n}", bin_boundaries: [0, 5]}
@@ -26,6 +27,7 @@ dimensions:
   tail: {sql: s, mask_unless_access_grants: [sees], mask: {keep_last: 1}}
   gone: {sql: s, mask_unless_access_grants: [sees], mask: redact}
   void: {sql: s, mask_unless_access_grants: [sees], mask: "null"}
+  knot: {sql: "${tail}", groups: [{filter: {is: [a, b]}, name: known}], else: other}
   rough: {sql: CAST(n AS INT), mask_unless_access_grants: [sees], mask: {bucket: 4}}
   period: {sql: CAST(d AS DATE), mask_unless_access_grants: [sees], mask: {truncate_date: quarter}}
   own: {sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [@.s]}}
@@ -45,12 +47,17 @@ measures:
   middle: {aggregate_type: median, sql: "${n}"}
   upper: {aggregate_type: percentile, percentile: 75, sql: "${n}"}
   per_s: {aggregate_type: average, sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [@.s]}}
+  last: {aggregate_type: max, sql: "${gone}"}
+  anyway: {aggregate_type: sum, sql: "${n}", filters: {s: {cancel_query_filter: true}}}
+  before: {aggregate_type: count, filters: {d: {date_offset_from_query: 1 month}}}
 """
 ACROSS = """
   far: {aggregate_type: sum, sql: "${n}", filters: {v1.s: {is: a}}}
   both: {aggregate_type: sum, sql: "${n} + ${v1.n}"}
 """
-OTHER_NAMES = {"s": "state", "n": "number", "plus": "n_plus_one", "total": "sum_of_n", "ratio": "share"}
+OTHER_NAMES = {
+    "s": "state", "n": "number", "d": "day", "m": "moment", "plus": "n_plus_one", "total": "sum_of_n", "ratio": "share",
+}  # fmt: skip
 """of fields, under which they can be asked for as well"""
 # The view "q", whose rows are a query's: see QueryView.
 QUERY_VIEW = """
@@ -82,8 +89,9 @@ measures:
   upper: {aggregate_type: percentile, percentile: 75, sql: "${n}"}
 """
 QUERY_TIMES = """
-  d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter]}
-  m: {timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
+  d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], aliases: [day]}
+  m: {aliases: [moment],
+      timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
                    day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
 """
 COMPOSITE = """

@@ -5,10 +5,11 @@ view of the topic T is v0; the topic U has another, with the joins below it. The
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.reference.fields import Row
+from tests.reference.naming import conditions_renamed, model_renamed, other_name
 from tests.reference.texts import ACROSS, COMPOSITE, MODEL, QUERY_MEASURES, QUERY_TIMES, QUERY_VIEW, VIEW
 
 NAMES = ("v0", "v1", "v2", "v3")
@@ -66,7 +67,9 @@ class QueryView:
     def is_grouped(self) -> bool:
         return self.columns[0][0].endswith(".fk")
 
-    def text(self) -> str:
+    def text(self, *, is_renamed: bool = False) -> str:
+        if is_renamed:
+            return self._renamed().text()
         source = f"topic: U, base_view: {self.over}" if self.has_topic else f"base_view: {self.over}"
         fields = ", ".join(f'"{name}": {column}' for name, column in self.columns)
         found = [source, f"fields: {{{fields}}}", 'calculations: {twice: {sql: "n * 2"}}']
@@ -88,6 +91,41 @@ class QueryView:
         times = "" if self.is_grouped else QUERY_TIMES
         return f"query: {{{', '.join(found)}}}\n{QUERY_VIEW.rstrip()}{times.rstrip()}{QUERY_MEASURES}"
 
+    def _renamed(self) -> "QueryView":
+        """Return the view with its query's fields under their other names."""
+        return replace(
+            self,
+            columns=tuple((other_name(name), column) for name, column in self.columns),
+            filters=conditions_renamed(self.filters),
+            sorts=tuple((other_name(name), desc) for name, desc in self.sorts),
+            bind={inner: other_name(outer) for inner, outer in self.bind.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """The view r: a table that holds v0 grouped by some of its dimensions, with some of its measures."""
+
+    dimensions: tuple[str, ...]
+    measures: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (*self.dimensions, *self.measures)
+
+    def text(self) -> str:
+        columns = ", ".join(f"{rollup_column(name)}: {{}}" for name in self.fields)
+        fields = ", ".join(f'"v0.{name}"' for name in self.fields)
+        return (
+            f"schema: omni_worlds\ntable_name: tr\ndimensions: {{{columns}}}\n"
+            f"materialized_query: {{base_view: v0, fields: [{fields}]}}\n"
+        )
+
+
+def rollup_column(field_name: str) -> str:
+    """Return the column of a rollup's table that holds a field."""
+    return "held_" + field_name.replace("[", "_").removesuffix("]")
+
 
 @dataclass(frozen=True)
 class Person:
@@ -104,6 +142,7 @@ class Person:
 class World:
     """All of it; equal to itself alone, so that answers can be kept by it.
 
+    ``renamed`` says where fields stand under their other names: see :mod:`tests.reference.naming`.
     ``second`` is the base view of U; ``always`` a state that T never shows; ``topic`` and ``moved`` are for parts of an
     answer: the topic that is asked, and of the earlier part of a comparison the day that comes so much later than it is.
     """
@@ -114,6 +153,8 @@ class World:
     always: str | None
     question: Mapping[str, Any]
     query_view: QueryView | None = None
+    rollup: Rollup | None = None
+    renamed: frozenset[str] = frozenset()
     second: str = "v0"
     joins_all_topics: bool = False
     topic: str = "T"
@@ -140,9 +181,13 @@ class World:
 
     def files(self) -> dict[str, str]:
         """Return the model in the format."""
-        found = {f"{name}.view": VIEW.replace("@", name) for name in self.views if name != "q"}
+        is_renamed = "model" in self.renamed
+        view = model_renamed(VIEW) if is_renamed else VIEW
+        found = {f"{name}.view": view.replace("@", name) for name in self.views if name != "q"}
         if self.query_view is not None:
-            found["q.query.view"] = self.query_view.text()
+            found["q.query.view"] = self.query_view.text(is_renamed=is_renamed)
+        if self.rollup is not None:
+            found["r.view"] = self.rollup.text()
         found["relationships"] = "".join(edge.text() for edge in self.edges) or "[]"
         always = f"always_where_filters: {{v0.s: {{not: {self.always}}}}}\n" if self.always else ""
         found["T.topic"] = f"base_view: v0\njoins: {self._tree('v0', 'T')}\n{always}"
@@ -153,6 +198,11 @@ class World:
         if "v1" in self.views:
             found["v0.view"] += ACROSS
         return found
+
+    def reached(self, topic: str) -> tuple[str, ...]:
+        """Return the views of a topic."""
+        own = replace(self, topic=topic)
+        return (own.base, *(edge.child for edge in own.joins))
 
     def _tree(self, parent: str, topic: str) -> str:
         below = [e for e in self.edges if e.parent == parent and (topic == "T" or e.child != "q")]

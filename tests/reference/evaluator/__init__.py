@@ -91,7 +91,11 @@ def with_query_view(world: World) -> World:
     inner = replace(world, topic=topic, query_view=None)
     if view.binds_all:
         offered = (inner.base, *(edge.child for edge in inner.joins))
-        bound += [{name: rule} for name, rule in world.question["filters"].items() if is_answered(name, offered)]
+        bound += [
+            {name: rule}
+            for name, rule in world.question["filters"].items()
+            if is_dimension(name) and is_answered(name, offered)
+        ]
     filters = both(view.filters, bound)
     question = {"dataset": topic, "fields": fields, "filters": filters, "timezone": world.question["timezone"]}
     columns, dimensions = columns_of(question)

@@ -5,7 +5,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tests.reference.evaluator.rows import Joined, chooses_groups, measure, meets, named, value, wanted_rows
+from tests.reference.evaluator.rows import (
+    Joined,
+    chooses_groups,
+    held_filters,
+    measure,
+    meets,
+    named,
+    value,
+    wanted_rows,
+)
 from tests.reference.fields import RESTS_ON_S, is_dimension
 from tests.reference.worlds import World
 
@@ -40,10 +49,12 @@ def groups(world: World) -> list[tuple[Any, ...]]:
 def grouped(world: World) -> list[tuple[Any, ...]]:
     """Return the groups of the rows that the person may see and that the question asks for."""
     question = world.question
-    rows = wanted_rows(world)
     dimensions = [name for name in question["fields"] if is_dimension(name)]
     measures = [name for name in question["fields"] if not is_dimension(name)]
-    kept = top_values(rows, world)
+    having = {name: rule for name, rule in question["filters"].items() if chooses_groups(name, rule)}
+    held = held_filters((*measures, *named(having)), world)
+    rows = wanted_rows(world, held=held)
+    kept = top_values(world)
     top = question.get("top") or {}
 
     def shown(name: str, row: Joined) -> Any:
@@ -58,23 +69,23 @@ def grouped(world: World) -> list[tuple[Any, ...]]:
             groups.setdefault(tuple(shown(name, row) for name in dimensions), []).append(row)
     if not dimensions:
         groups.setdefault((), [])
-    having = {name: rule for name, rule in question["filters"].items() if chooses_groups(name, rule)}
     return [
-        (*key, *(measure(name, group, world) for name in measures))
+        (*key, *(measure(name, group, world, held) for name in measures))
         for key, group in groups.items()
-        if meets(having, partial(measure, group=group, world=world))
+        if meets(having, partial(measure, group=group, world=world, held=held))
     ]
 
 
-def top_values(rows: list[Joined], world: World) -> list[Any]:
+def top_values(world: World) -> list[Any]:
     """Return the values of the ranked dimension that are kept: by the measure, then by themselves, missing ones last."""
     top = world.question.get("top")
     if top is None:
         return []
+    held = held_filters((top["by"],), world)
     groups: dict[Any, list[Joined]] = {}
-    for row in rows:
+    for row in wanted_rows(world, held=held):
         groups.setdefault(value(top["field"], row, world), []).append(row)
-    ranked = {found: measure(top["by"], group, world) for found, group in groups.items()}
+    ranked = {found: measure(top["by"], group, world, held) for found, group in groups.items()}
     present = sorted((found for found in groups if found is not None), key=lambda found: found)
     order = [*present, *(found for found in groups if found is None)]
     known = sorted(
@@ -89,6 +100,8 @@ def check_rights(name: str, world: World) -> None:
     if f"{view}.{plain}" in world.person.forbidden:
         raise RefusedError(name)
     if f"{view}.s" in world.person.masked and plain in RESTS_ON_S and not can_stand_masked(plain):
+        raise RefusedError(name)
+    if plain == "last" and f"{view}.gone" in world.person.masked:
         raise RefusedError(name)
     if plain == "far" and "v1.s" in world.person.masked:
         raise RefusedError(name)

@@ -9,6 +9,7 @@ from tests.reference.evaluator.rows import chooses_groups
 from tests.reference.fields import MONTHS, is_dimension
 
 CROSS_COLUMNS = 200
+"""combinations of the pivots' values at most"""
 Rows = list[tuple[Any, ...]]
 
 
@@ -76,25 +77,21 @@ def reduced(question: Mapping[str, Any], kept: Sequence[str], dimensions: Sequen
 def cross_table(
     page: Page, columns: Sequence[str], question: Mapping[str, Any], headers: Sequence[str], measures: Sequence[str]
 ) -> None:
-    """Put the values of the pivots at the top; headers stay where they first appeared."""
+    """Put the values of the pivots at the top; headers stay where they first appeared. What comes too late is cut."""
     pivots = question["pivots"]
-    found: list[tuple[Any, ...]] = []
-    for row in page.rows:
-        header = tuple(row[columns.index(name)] for name in headers)
-        if header not in found and len(found) < question["limit"]:
-            found.append(header)
+    found: dict[tuple[Any, ...], None] = {}
     cells: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    tops: list[tuple[Any, ...]] = []
+    seen: dict[tuple[Any, ...], None] = {}
     for row in page.rows:
         header = tuple(row[columns.index(name)] for name in headers)
         top = tuple(row[columns.index(name)] for name in pivots)
-        if header not in found:
+        is_late = header not in found and len(found) == question["limit"]
+        if is_late or (top not in seen and len(seen) == CROSS_COLUMNS):
             page.is_cross_cut = True
             continue
+        found[header] = seen[top] = None
         cells[(*header, *top)] = tuple(row[columns.index(name)] for name in measures)
-        if top not in tops:
-            tops.append(top)
-    tops = in_order(tops, pivots, [(name, False) for name in pivots], ())
+    tops = in_order(list(seen), pivots, [(name, False) for name in pivots], ())
     empty = (None,) * len(measures)
     shown = [(*header, *(value for top in tops for value in cells.get((*header, *top), empty))) for header in found]
     page.cross = [(name, ()) for name in headers] + [(name, top) for top in tops for name in measures], shown

@@ -8,7 +8,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.reference.conditions import Moment, holds, shifted
-from tests.reference.fields import DETAILS, DIMENSIONS, FRAMES, MASKS, MISSING, RESTS_ON_S, TWICE, Row, is_dimension
+from tests.reference.fields import (
+    DETAILS,
+    DIMENSIONS,
+    FRAMES,
+    MASKS,
+    MISSING,
+    OFFSET,
+    RESTS_ON_S,
+    TWICE,
+    UNHEEDED,
+    Row,
+    is_dimension,
+)
 from tests.reference.worlds import World
 
 Joined = Mapping[str, Row | None]
@@ -48,13 +60,13 @@ def is_visible(row: Joined, world: World) -> bool:
 
 
 @lru_cache(maxsize=16)
-def wanted_rows(world: World, without: str = "") -> list[Joined]:
-    """Return the joined rows that meet the question's filters; those that rest on ``without`` do not count."""
+def wanted_rows(world: World, without: str = "", held: tuple[str, ...] = ()) -> list[Joined]:
+    """Return the joined rows that meet the question's filters; those ``held`` or resting on ``without`` do not count."""
     rows = [row for row in joined_rows(world) if is_visible(row, world)]
     conditions = {
         name: rule
         for name, rule in world.question["filters"].items()
-        if not chooses_groups(name, rule) and (not without or without not in named({name: rule}))
+        if not chooses_groups(name, rule) and name not in held and (not without or without not in named({name: rule}))
     }
     return [row for row in rows if meets(conditions, partial(value, row=row, world=world))]
 
@@ -103,15 +115,45 @@ def value(name: str, row: Joined, world: World) -> Any:
     if f"{view}.{field}" in world.person.masked and field in MASKS:
         found = raw(name, row)
         return None if found is None else MASKS[field](found)
+    if field == "knot":
+        return DIMENSIONS["knot"]({**MISSING, "s": value(f"{view}.tail", row, world)})
     if f"{view}.s" in world.person.masked and field in RESTS_ON_S:
         text = raw(f"{view}.s", row)
         hashed = None if text is None else hashlib.sha256((MASK_KEY + text).encode()).hexdigest()[:16]
         return hashed if field == "s" else DIMENSIONS[field]({**MISSING, "s": hashed})
     if world.moved is not None and name.partition("[")[0] == world.moved[0]:
-        own = row.get(view) or MISSING
-        day = own["d"]
-        return DIMENSIONS[field]({**own, "d": None if day is None else shifted(day, world.moved[1])})
+        return raw(name, later(row, view, world.moved[1]))
     return raw(name, row)
+
+
+def later(row: Joined, view: str, offset: str) -> Joined:
+    """Return a row with the day of a view some time later."""
+    own = row.get(view) or MISSING
+    return {**row, view: {**own, "d": None if own["d"] is None else shifted(own["d"], offset)}}
+
+
+def held_filters(measures: Iterable[str], world: World) -> tuple[str, ...]:
+    """Return the filters of rows that some of the measures do not heed: each measure applies them for itself."""
+    fields = {f"{view}.{UNHEEDED[name]}" for view, _, name in (m.partition(".") for m in measures) if name in UNHEEDED}
+    return tuple(name for name in world.question["filters"] if name.partition("[")[0] in fields)
+
+
+def heeded(name: str, group: Iterable[Joined], world: World, held: Iterable[str]) -> list[Joined]:
+    """Return the rows that meet the held filters as a measure takes them."""
+    view, _, field = name.partition(".")
+    other = f"{view}.{UNHEEDED[field]}" if field in UNHEEDED else ""
+
+    def met(row: Joined, item: str) -> bool:
+        if item.partition("[")[0] == other and field == "anyway":
+            return True
+        found = value(item, row, world)
+        if item.partition("[")[0] == other:
+            is_moved = world.moved is not None and world.moved[0] == other
+            now = later(row, view, world.moved[1]) if is_moved else row  # type: ignore[index]  # not None
+            found = raw(item, later(now, view, OFFSET))
+        return holds(world.question["filters"][item], found)
+
+    return [row for row in group if all(met(row, item) for item in held)]
 
 
 def framed(field: str, moment: datetime | None, zone: str) -> Any:
@@ -132,10 +174,10 @@ def detail(name: str, key: Any, world: World) -> Any:
     return measure(f"{view}.total", rows, world)
 
 
-def measure(name: str, group: Iterable[Joined], world: World) -> Any:
+def measure(name: str, group: Iterable[Joined], world: World, held: Iterable[str] = ()) -> Any:
     """Return a measure of a view over joined rows: each row of the view counts once, a missing one not at all."""
     view, _, field = name.partition(".")
-    group = list(group)
+    group = heeded(name, group, world, held)
     if field in ACROSS:
         return across(field, group)
     if field == "per_s":
@@ -159,6 +201,7 @@ def measure(name: str, group: Iterable[Joined], world: World) -> Any:
         "ratio": lambda: total / len(own) if own and total is not None else None,
         "written": lambda: None if total is None else total + len(set(texts)),
         "names": lambda: ", ".join(texts) or None,
+        "last": lambda: max(texts, default=None), "anyway": lambda: total, "before": lambda: len(own),
         "middle": lambda: percentile(numbers, 0.5), "upper": lambda: percentile(numbers, 0.75),
     }  # fmt: skip
     return found_by[field]()
