@@ -67,8 +67,9 @@ def worlds(
         question = draw(questions((*views, "q") if query_view is not None else views, has_dates=not is_grouped))
     if query_view is not None and not composite:
         query_view, question = draw(bound(query_view, dict(question)))
-    # A rollup has no other names.
-    renamed = frozenset(place for place in PLACES if draw(st.integers(0, 3)) == 0 and rollup is None)
+    # A rollup has no other names; what is taken over is known by both.
+    rarity = 1 if query_view is not None and query_view.bind else 3
+    renamed = frozenset(place for place in PLACES if draw(st.integers(0, rarity)) == 0 and rollup is None)
     return World(
         edges, tables, person, draw(st.sampled_from((None, None, "cab"))), question, query_view, rollup, renamed, second,
         joins_all_topics=draw(st.booleans()),
@@ -124,11 +125,14 @@ def query_views(draw: st.DrawFn, views: tuple[str, ...], second: str) -> QueryVi
 @st.composite
 def bound(draw: st.DrawFn, view: QueryView, question: dict[str, Any]) -> tuple[QueryView, dict[str, Any]]:
     """Let the view's query take over filters of the question, in some cases, and let the question show it."""
-    if "compare" in question or not draw(st.booleans()):
+    if "compare" in question or draw(st.integers(0, 2)) == 0:
         return view, question
     outer = f"{view.over}.s" if draw(st.booleans()) else "v0.s"
-    filters = {outer: {"not": draw(st.sampled_from(STATES))}, **question["filters"]}
-    shown = list(dict.fromkeys((*question["fields"], draw(st.sampled_from(("q.total", "q.id", "q.s"))))))
+    rule = draw(st.sampled_from(("not", "is")))
+    # Many conditions leave no rows, which are the same whatever is taken over.
+    others = question["filters"] if draw(st.integers(0, 2)) == 0 else {}
+    filters = {outer: {rule: draw(st.sampled_from(STATES))}, **others}
+    shown = list(dict.fromkeys((*question["fields"], draw(st.sampled_from(("q.total", "q.count", "q.id", "q.s"))))))
     question = {**question, "filters": filters, "fields": shown}
     if draw(st.booleans()):
         return replace(view, bind={f"{view.over}.s": outer}), question

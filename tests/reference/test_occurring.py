@@ -6,12 +6,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from apps.semantic.compile import compile_query
+from apps.semantic.query.reading import parse_query
+from tests.reference.asking import model_of, scope_of
 from tests.reference.drawing import worlds
 from tests.reference.evaluator import Page, RefusedError, UncertainError, answer, with_query_view
-from tests.reference.evaluator.rows import joined_rows
+from tests.reference.evaluator.rows import held_filters, joined_rows
+from tests.reference.naming import under_other_names
 from tests.reference.showing import shown
 from tests.reference.test_worlds import JOIN_TYPES
 from tests.reference.worlds import World
+from tests.semantic.features.store import TODAY
 
 CASES = 4000
 KNOWN = settings(
@@ -21,7 +26,8 @@ KNOWN = settings(
 TOPIC = (
     "totals", "subtotals", "cross table", "cut", "cut in a chosen order", "cross table cut", "rows capped", "cross join",
     "full outer join", "query view", "query view of a topic", "query view cut", "query view bound", "groups chosen together",
-    "totals of top values alone",
+    "totals of top values alone", "query view with one row more", "filter taken over under another name", "rollup",
+    "rollup under masks", "cross table cut at its columns", "filter cancelled or moved", "other names", "rules of the data set",
 )  # fmt: skip
 COMPOSITE = (
     "totals",
@@ -55,6 +61,7 @@ def of_topic(world: World, page: Page) -> set[str]:
         found.add("cut in a chosen order")
     if page.is_cross_cut:
         found.add("cross table cut")
+        found |= {"cross table cut at its columns"} if question["limit"] > len(page.cross[1]) else set()
     if page.is_cut and world.person.max_rows == 2:
         found.add("rows capped")
     if (
@@ -70,14 +77,37 @@ def of_topic(world: World, page: Page) -> set[str]:
     if view is not None and any(name.startswith("q.") for name in question["fields"]) and page.rows:
         found |= {"query view"} | ({"query view of a topic"} if view.has_topic else set())
         found |= {"query view cut"} if differs(world, page, query_view=replace(view, limit=None)) else set()
-        unbound = replace(view, bind={}, binds_all=False)
-        found |= {"query view bound"} if differs(world, page, query_view=unbound) else set()
+        if view.limit is not None and differs(world, page, query_view=replace(view, limit=view.limit + 1)):
+            found.add("query view with one row more")
+        if differs(world, page, query_view=replace(view, bind={}, binds_all=False)):
+            found |= {"query view bound"}
+            found |= {"filter taken over under another name"} if view.bind and "filters" in world.renamed else set()
     groups = {name: rule for name, rule in question["filters"].items() if name not in ("and", "or", "not")}
     if groups != question["filters"] and differs(world, page, question={**question, "filters": groups}):
         found.add("groups chosen together")
+    found |= of_rights_and_names(world, page)
     top = question.get("top")
     if top and top["others"] is None and page.totals and differs(world, page, question=without(world, "top")):
         found.add("totals of top values alone")
+    return found
+
+
+def of_rights_and_names(world: World, page: Page) -> set[str]:
+    question = world.question
+    found: set[str] = set()
+    if differs(world, page, person=replace(world.person, topics={})):
+        found.add("rules of the data set")
+    if world.renamed and under_other_names(question, world.renamed) != question and page.rows:
+        found.add("other names")
+    held = held_filters(question["fields"], world)
+    kept = {name: rule for name, rule in question["filters"].items() if name not in held}
+    if held and page.rows and differs(world, page, question={**question, "filters": kept}):
+        found.add("filter cancelled or moved")
+    if world.rollup is not None:
+        asked = parse_query(under_other_names(question, world.renamed))
+        compiled = compile_query(asked, model=model_of(world, "duckdb"), scope=scope_of(world), today=TODAY)
+        if compiled.rollup is not None and page.rows:
+            found |= {"rollup"} | ({"rollup under masks"} if world.person.masked else set())
     return found
 
 

@@ -101,9 +101,16 @@ def projected(rows: Rows, places: list[int]) -> set[str]:
 @st.composite
 def variations(draw: st.DrawFn, scope: AccessScope) -> AccessScope:
     """Draw the same rights written another way, or rights that differ in one place."""
-    kind = draw(st.sampled_from(("same", "rows", "topic", "masked", "fields", "cap", "inner")))
+    found_in = {
+        "rows": scope.row_policies,
+        "topic": scope.topic_policies,
+        "topic, too": scope.topic_policies,
+        "inner": scope.nested,
+    }
+    kinds = ("same", "masked", "fields", "cap", *(name for name, part in found_in.items() if part))
+    kind = draw(st.sampled_from(kinds)).removesuffix(", too")
     rows = dict(reversed(scope.row_policies.items()))
-    if kind == "rows" and rows:
+    if kind == "rows":
         view, (policy,) = next(iter(rows.items()))
         rows[view] = (replace(policy, values=draw(st.sampled_from(((), ("a",), ("a", "b"))))),)
     found = replace(scope, row_policies=rows, fields=frozenset(sorted(scope.fields, reverse=True)))
