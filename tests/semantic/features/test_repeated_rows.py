@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.semantic.errors import FanOutError, UnprovenSqlError
+from apps.semantic.errors import FanOutError
 from tests.semantic.features.store import FILES, ask, everything, model
 
 WRITTEN = """measures:
@@ -11,7 +11,6 @@ WRITTEN = """measures:
   unpaid: {sql: "SUM(CASE WHEN ${status} = 'open' THEN ${amount} ELSE 0 END)"}
   largest: {sql: "MAX(${amount})"}
   kinds: {sql: "COUNT(DISTINCT ${status})"}
-  pairs: {sql: "COUNT(DISTINCT ${status}, ${customer_id})"}
   credit_of_buyers: {sql: "SUM(${customers.credit})"}
   credit_of_orders: {aggregate_type: sum, sql: "${customers.credit}"}
   amount_and_credit: {sql: "SUM(amount + ${customers.credit})"}
@@ -43,13 +42,6 @@ def test_an_aggregate_counts_each_row_of_what_it_names_once(store, name, total):
     asked = asker(store, written(store))
     assert asked("Sales", f"orders.{name}") == [(total,)]
     assert asked("Sales", f"orders.{name}", "items.sold", "payments.total") == [(total, 650, 630)]
-
-
-def test_several_values_are_not_counted_at_once(store):
-    asked = asker(store, written(store))
-    assert asked("Sales", "orders.kinds") == [(3,)]
-    with pytest.raises(UnprovenSqlError, match="counts several values at once"):
-        asked("Sales", "orders.pairs")
 
 
 def test_a_written_aggregate_passes_over_rows_that_a_left_join_missed(store):
