@@ -104,3 +104,19 @@ def test_a_forbidden_field_is_unknown_in_every_place(store, place):
     assert store.ask(question, whole)
     with pytest.raises(UnknownFieldError):
         store.ask(question, replace(whole, fields=whole.fields - {closed}))
+
+
+def test_a_field_that_orders_another_orders_it_for_those_who_may_see_it(store):
+    view = FILES["customers.view"].replace("name: {}", "name: {order_by_field: credit}", 1)
+    view = view.replace("born: {", "born: {order_by_field: credit, ")
+    of = model(store.engine.dialect, **{"customers.view": view})
+    whole = everything(of, "People")
+    less = replace(whole, fields=whole.fields - {"customers.credit"})
+
+    def order(name, scope):
+        return [value for (value,) in store.ask(ask("People", name), scope, of)]
+
+    assert order("customers.name", whole) == ["Joe", "Ola", "Kari", "Mia"]
+    assert order("customers.name", less) == ["Joe", "Kari", "Mia", "Ola"]
+    years = [day and day.year for day in order("customers.born[year]", whole)]
+    assert years == [1985, 1990, 2001, None]
