@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.semantic.compile import compile_query
 from apps.semantic.errors import (
     MalformedQueryError,
     MissingAttributeError,
@@ -12,7 +13,7 @@ from apps.semantic.errors import (
 from apps.semantic.model.types import Condition, FieldFilter
 from apps.semantic.query.types import Top
 from tests.semantic import shop
-from tests.semantic.shop import EUROPEANS, EVERYTHING, MASKED, policy, query, replace
+from tests.semantic.shop import EUROPEANS, EVERYTHING, MASKED, MODEL, TODAY, policy, query, replace
 
 IS_EU = Condition("is", ("EU",))
 
@@ -128,6 +129,15 @@ def test_another_data_set_than_the_scopes_is_unknown():
         with pytest.raises(UnknownDatasetError) as error:
             shop.compiled(query("orders.count", dataset=name))
         assert error.value.message == f"There is no data set “{name}”."
+
+
+def test_a_dialect_that_is_not_written_here_is_refused():
+    for dialect in ("duckdb", "snowflake", "oracle"):
+        if dialect != "oracle":
+            assert compile_query(query("orders.count"), model=MODEL, scope=EVERYTHING, today=TODAY, dialect=dialect)
+            continue
+        with pytest.raises(UnprovenSqlError, match="no dialect"):
+            compile_query(query("orders.count"), model=MODEL, scope=EVERYTHING, today=TODAY, dialect=dialect)
 
 
 def test_sorting_by_a_field_that_is_not_asked_for_is_malformed():

@@ -1,4 +1,4 @@
-"""What an answer says of its columns: types and labels; and days and clocks that no time zone moves."""
+"""Columns of an answer: their types, labels, order and zone."""
 
 import pytest
 
@@ -44,3 +44,33 @@ def test_days_and_clocks_that_are_local_already_are_not_moved_to_the_readers_zon
     )  # fmt: skip
     ((hour, own, born),) = store.ask(asked, everything(of, "Sales"), of)
     assert (hour, own, born.isoformat()) == (18, 23, "1990-01-01")
+
+
+@pytest.mark.parametrize(("others", "type_"), [("Other", "string"), (None, "number")])
+def test_top_values_are_texts_where_the_rest_stands_beside_them(others, type_):
+    top = {"field": "orders.amount", "n": 1, "by": "orders.revenue", "others": others}
+    asked = parse_query(ask("Sales", "orders.amount", "orders.revenue", top=top))
+    compiled = compile_query(asked, model=model(), scope=everything(model(), "Sales"), today=TODAY)
+    assert [column.type for column in compiled.columns] == [type_, "number"]
+
+
+def test_answers_are_in_the_order_of_their_first_time_and_else_of_their_first_measure(store):
+    by_time = store.ask(ask("Sales", "orders.status", "orders.ordered_at"))
+    assert [status for status, _ in by_time] == ["paid", "open", "paid", "paid", None, "lost"]
+    by_revenue = store.ask(ask("Sales", "orders.delivery[days]", "orders.revenue"))
+    assert [revenue for _, revenue in by_revenue] == [500, 100, 70, 41]
+
+
+def test_conditions_on_conditions_do_not_tear_them_apart(store):
+    lines = """dimensions:
+  is_else: {sql: "NOT (${status} = 'paid')"}
+  is_either: {sql: "${status} = 'open' OR ${amount} > 60"}
+"""
+    of = model(store.engine.dialect, **{"orders.view": FILES["orders.view"].replace("dimensions:\n", lines, 1)})
+
+    def ids(name, wanted):
+        question = ask("Sales", "orders.id", filters={f"orders.{name}": {"is": wanted}})
+        return [number for (number,) in store.ask(question, everything(of, "Sales"), of)]
+
+    assert [ids("is_else", wanted) for wanted in (True, False, None)] == [[2, 6], [1, 3, 4], [5]]
+    assert [ids("is_either", wanted) for wanted in (True, False, None)] == [[1, 2, 4], [3, 6], [5]]

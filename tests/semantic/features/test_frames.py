@@ -26,7 +26,9 @@ PLAIN = (
     "date", "month", "quarter", "year", "hour", "minute", "second", "hour_of_day", "month_num", "month_name",
     "quarter_of_year", "day_of_month", "day_of_quarter", "day_of_year",
 )  # fmt: skip
-CASES = [(frame, 0, 0) for frame in PLAIN] + [(frame, start, 0) for frame in WEEKLY for start in range(7)]
+CASES = [(frame, start, 0) for frame in PLAIN for start in (0, 3)] + [
+    (frame, start, 0) for frame in WEEKLY for start in range(7)
+]
 CASES += [(frame, 0, offset) for frame in FISCAL for offset in (-11, -3, 0, 1, 3, 6, 11)]
 
 
