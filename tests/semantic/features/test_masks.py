@@ -72,7 +72,7 @@ def maskable(store):
 
 CLOSED = frozenset({"customers.mail", "customers.birthday", "customers.first_seen"})
 NEED_THE_VALUE = (
-    "latest_mail", "age", "birthday[month]", "born_in", "same_age", "age_in_words", "lifetime_so_far[days]", "known",
+    "latest_mail", "age", "birthday[month]", "born_in", "same_age", "age_in_words", "lifetime_so_far", "known",
     "last_birthday", "years", "ages", "first_mail", "last_birthday_again", "one_mail_each",
 )  # fmt: skip
 

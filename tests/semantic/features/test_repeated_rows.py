@@ -13,6 +13,7 @@ WRITTEN = """measures:
   kinds: {sql: "COUNT(DISTINCT ${status})"}
   credit_of_buyers: {sql: "SUM(${customers.credit})"}
   credit_of_orders: {aggregate_type: sum, sql: "${customers.credit}"}
+  credit_by_buyer: {aggregate_type: sum_distinct_on, sql: "${customers.credit}", custom_primary_key_sql: "${customers.id}"}
   amount_and_credit: {sql: "SUM(amount + ${customers.credit})"}
   of_x_per_customer: {aggregate_type: max, sql: "${amount}", filters: {items.sku: {is: x}},
                       level_of_detail: {aggregate_type: sum, fixed: [customers.id]}}
@@ -36,7 +37,14 @@ def asker(store, of):
 
 @pytest.mark.parametrize(
     ("name", "total"),
-    [("all", 6), ("priced", 6), ("credit_of_buyers", 425), ("credit_of_orders", 600), ("amount_and_credit", 1300)],
+    [
+        ("all", 6),
+        ("priced", 6),
+        ("credit_of_buyers", 425),
+        ("credit_of_orders", 600),
+        ("credit_by_buyer", 425),
+        ("amount_and_credit", 1300),
+    ],
 )
 def test_an_aggregate_counts_each_row_of_what_it_names_once(store, name, total):
     asked = asker(store, written(store))
