@@ -1,18 +1,20 @@
 """People and things with names. Every test here may use the database; commits are real, rows go afterwards."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
 from django.db import connections
+from django.http import HttpResponse
 from django.test import Client
 
 from apps.accounts.models import User
 from apps.accounts.sessions import CONFIRMED_KEY
-from apps.tenants.binding import bound
+from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.services import create_tenant
@@ -116,6 +118,23 @@ SignedIn = Callable[..., Client]
 def without_csrf(page: bytes) -> bytes:
     """Return a page without the tokens that differ from one answer to the next."""
     return re.sub(rb'(csrfmiddlewaretoken" value=|X-CSRFToken": )"[^"]*"', b"", page)
+
+
+def asked(client: Client, path: str, data: Mapping[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+    """Open a page that asks for confirmation, by POST when there is something to post; return what its button sends."""
+    with unbound():
+        page = client.get(path, **headers) if data is None else client.post(path, data, **headers)
+    found = re.search(rb'name="shown" value="([0-9a-f]{64})"', page.content)
+    assert found, page.content.decode()
+    return {**(data or {}), "post": "yes", "step": "apply", "shown": found[1].decode()}
+
+
+def confirmed(client: Client, path: str, data: Mapping[str, Any] | None = None, **headers: str) -> HttpResponse:
+    """Open a page that asks for confirmation, and press its button."""
+    sent = asked(client, path, data, **headers)
+    with unbound():
+        answer: HttpResponse = client.post(path, sent, **headers)
+    return answer
 
 
 @pytest.fixture

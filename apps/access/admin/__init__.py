@@ -11,6 +11,7 @@ from apps.access.admin import (
     roles,
     scim,
     service_accounts,
+    shown,
     sign_in,
     tokens,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "roles",
     "scim",
     "service_accounts",
+    "shown",
     "sign_in",
     "tokens",
 ]

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.contrib.admin.utils import unquote
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 
+from apps.access.admin import shown
 from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.accounts import confirming
@@ -78,6 +80,27 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
     def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
         for obj in queryset:
             self._log(request, obj, "deleted", [])
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Have the one action that every list has delete what its page has shown."""
+        found: dict[str, Any] = super().get_actions(request)
+        if "delete_selected" in found:
+            found["delete_selected"] = (shown.delete_as_shown, *found["delete_selected"][1:])
+        return found
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Delete a row and what goes with it, as the page before has shown them."""
+        is_post = request.method == "POST"
+        with transaction.atomic():
+            obj = self.get_object(request, unquote(object_id))
+            if obj is not None and self.has_delete_permission(request, obj):
+                digest = shown.deletion_digest([obj], is_locking=is_post)
+                extra_context = {**(extra_context or {}), shown.FIELD: digest}
+                away = shown.refusal(request, digest) if is_post else None
+                if away is not None:
+                    return away
+            found: HttpResponse = super().delete_view(request, object_id, extra_context)
+        return found
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
         """Ask for no right to delete what is a part of the row."""

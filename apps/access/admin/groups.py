@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -12,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
+from apps.access.admin import shown
 from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, actor_of
 from apps.access.admin.people import end_sessions_of_members
 from apps.access.admin.values import AttributeOnceFormSet, GroupAttributeForm, PersonOnceFormSet
@@ -146,18 +148,38 @@ def keeper_page(request: HttpRequest, key: UUID) -> HttpResponse:
     group = UserGroup.objects.filter(pk=key).first() if actor.manages(Capability.MANAGE_PEOPLE) else None
     if group is None:
         raise Http404
-    goes = GroupMembership.Source.SCIM if _is_scim(group) else GroupMembership.Source.CLAIM
     if request.method == "POST":
-        change = take_back if _is_scim(group) else hand_over
-        change(group, by=actor, now=datetime.now(UTC))
-        messages.success(request, "Done. It holds from now on.")
-        return HttpResponseRedirect(reverse("admin:accounts_usergroup_change", args=(group.pk,)))
+        return _change_keeper(request, group)
+    leaving = _leaving(group)
     context = {
         **tenant_admin_site.each_context(request), "opts": UserGroup._meta, "title": f"Who keeps {group}",
-        "group": group, "is_scim": _is_scim(group),
-        "leaving": GroupMembership.objects.filter(group=group, source=goes).count(),
+        "group": group, "is_scim": _is_scim(group), "leaving": len(leaving), "shown": _keeper_digest(group, leaving),
     }  # fmt: skip
     return TemplateResponse(request, "admin/accounts/keeper_page.html", context)
+
+
+def _leaving(group: UserGroup) -> list[UUID]:
+    """Return the people who leave the group when another one keeps it."""
+    goes = GroupMembership.Source.SCIM if _is_scim(group) else GroupMembership.Source.CLAIM
+    found = GroupMembership.objects.filter(group=group, source=goes)
+    return list(found.order_by("user_id").values_list("user_id", flat=True))
+
+
+def _keeper_digest(group: UserGroup, leaving: list[UUID]) -> str:
+    return shown.digest_of(group.pk, group.name, group.origin, leaving)
+
+
+@transaction.atomic
+def _change_keeper(request: HttpRequest, group: UserGroup) -> HttpResponse:
+    """Do what the page has shown: a second press, or somebody else's, does not turn it back."""
+    group = UserGroup.objects.select_for_update().get(pk=group.pk)
+    away = shown.refusal(request, _keeper_digest(group, _leaving(group)))
+    if away is not None:
+        return away
+    change = take_back if _is_scim(group) else hand_over
+    change(group, by=actor_of(request), now=datetime.now(UTC))
+    messages.success(request, "Done. It holds from now on.")
+    return HttpResponseRedirect(reverse("admin:accounts_usergroup_change", args=(group.pk,)))
 
 
 @admin.register(GroupMembership, site=tenant_admin_site)

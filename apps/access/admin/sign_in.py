@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
 
+from apps.access.admin import shown
 from apps.access.admin.base import ReadOnlyAdmin, actor_of
 from apps.access.roles import Capability
 from apps.access.sign_in_settings import (
@@ -147,10 +148,16 @@ class SignInSettingsAdmin(ReadOnlyAdmin):
         if not changed_fields(tenant, wanted):
             messages.info(request, "Nothing is different from what holds now.")
             return HttpResponseRedirect(request.path)
+        # Not how many sessions end: that changes by the minute. What holds now is in it, since a change of somebody
+        # else's meanwhile would be turned back without a word.
+        digest = shown.digest_of([(name, getattr(tenant, name), wanted[name]) for name in SIGN_IN_FIELDS])
         if request.POST.get("step") != "apply":
             limits = request.tenant.limits  # type: ignore[attr-defined]
             found = consequences(tenant, wanted, limits, now=now)
-            return self._page(request, "sign_in_confirm", form=form, consequences=found)
+            return self._page(request, "sign_in_confirm", form=form, consequences=found, shown=digest)
+        away = shown.refusal(request, digest)
+        if away is not None:
+            return away
         change_sign_in_settings(wanted, address=address, by=actor_of(request), now=now)
         messages.success(request, "Changed. It holds from now on, for sessions that are open too.")
         return HttpResponseRedirect(request.path)

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold.decorators import action
 
-from apps.access.admin import ReadOnlyAdmin, actor_of
+from apps.access.admin import ReadOnlyAdmin, actor_of, shown
 from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
 from apps.retention.rotating import rotate_tenant_key, rotation_state
@@ -39,14 +39,18 @@ class TenantKeyAdmin(ReadOnlyAdmin):
         if away is not None:
             return away
         try:
+            state = rotation_state()
+            digest = shown.digest_of(state.began_at, TenantKey.objects.count())
             if request.method == "POST":
+                if (away := shown.refusal(request, digest)) is not None:
+                    return away
                 rotate_tenant_key(by=actor_of(request), now=datetime.now(UTC))
                 messages.success(request, "A new key seals from now on. The old one is destroyed in a few minutes.")
                 return HttpResponseRedirect(request.path)
-            state = rotation_state()
         except VaultError as error:
             raise Http404 from error
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": "Rotate the key", "state": state,
+            "shown": digest,
         }  # fmt: skip
         return TemplateResponse(request, "admin/retention/key_page.html", context)

@@ -16,7 +16,7 @@ from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.types import TenantRef
-from tests.apps.conftest import SignedIn
+from tests.apps.conftest import SignedIn, confirmed
 
 OFFICE, HOME = "203.0.113.9", "198.51.100.7"
 PAGE = "/admin/tenants/signinsettings/"
@@ -111,8 +111,7 @@ def test_a_list_that_would_lock_out_its_maker_is_refused(acme: TenantRef, signed
         asked = admin.post(PAGE, FORM | {"networks_people": "203.0.113.0/24 # office"}, REMOTE_ADDR=OFFICE)
     assert "People may come from 203.0.113.0/24 only" in asked.content.decode()
     assert tenant_by_slug("acme").limits.networks_people == ()
-    with unbound():
-        done = admin.post(PAGE, FORM | {"networks_people": "203.0.113.0/24", "step": "apply"}, REMOTE_ADDR=OFFICE)
+    done = confirmed(admin, PAGE, FORM | {"networks_people": "203.0.113.0/24"}, REMOTE_ADDR=OFFICE)
     assert done.status_code == 302
     assert tenant_by_slug("acme").limits.networks_people == ("203.0.113.0/24",)
     event = AuditEvent.objects.get(verb="tenants.sign_in_settings_changed")
@@ -139,7 +138,7 @@ def test_the_page_says_what_will_happen_and_does_it(
         asked = admin.post(PAGE, FORM | {"session_idle_min": "30", "token_max_days": "7"}).content.decode()
         assert "Sessions end after 30 minutes without use. 0 running sessions end at once." in asked
         assert "New API tokens live at most 7 days." in asked
-        admin.post(PAGE, FORM | {"session_idle_min": "30", "token_max_days": "7", "step": "apply"})
+    confirmed(admin, PAGE, FORM | {"session_idle_min": "30", "token_max_days": "7"})
     found = tenant_by_slug("acme").limits
     assert (found.session_idle_min, found.token_max_days) == (30, 7)
 

@@ -23,7 +23,7 @@ from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.types import TenantRef
 from tests.apps.accounts.conftest import GROUP, ScimClient
-from tests.apps.conftest import SignedIn, without_csrf
+from tests.apps.conftest import SignedIn, confirmed, without_csrf
 
 PAGE = "/accounts/sessions/"
 READABLE = """SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
@@ -248,8 +248,7 @@ def test_a_change_of_groups_ends_the_sessions_of_those_who_joined_or_left(
         assert admin.post(f"/admin/accounts/usergroup/{finance.pk}/change/", data).status_code == 302
     assert (is_in(admin), is_in(of_ann), is_in(of_bob)) == (True, False, True)
     of_ann = signed_in(User.objects.get(pk=ann.pk))
-    with unbound():
-        gone = admin.post(f"/admin/accounts/usergroup/{finance.pk}/delete/", {"post": "yes"})
+    gone = confirmed(admin, f"/admin/accounts/usergroup/{finance.pk}/delete/")
     assert gone.status_code == 302
     assert (is_in(of_ann), is_in(of_bob), is_in(admin)) == (False, False, True)
 

@@ -11,7 +11,7 @@ from apps.connections.models import Connection
 from apps.connections.selectors import open_source
 from apps.connections.services import check_now, save_connection
 from apps.vault.models import TenantKey
-from tests.apps.conftest import SignedIn
+from tests.apps.conftest import SignedIn, confirmed
 from tests.apps.connections.conftest import Browse
 from tests.warehouses.samples import PASSWORD
 
@@ -92,7 +92,7 @@ def test_a_connection_is_added_checked_and_removed(browse: Browse, mill: Connect
         LIST, {"action": "check_selected", "index": "0", "_selected_action": [str(second.pk)]}, follow=True
     )
     assert "second: reachable" in answer.content.decode()
-    assert page.post(f"{LIST}{second.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert confirmed(page, f"{LIST}{second.pk}/delete/").status_code == 302
     assert not Connection.objects.filter(name="second").exists()
     verbs = list(AuditEvent.objects.filter(object_id=str(second.pk)).values_list("verb", flat=True))
     assert sorted(set(verbs)) == [
@@ -148,7 +148,7 @@ def test_the_tenant_key_is_rotated_by_a_button_after_a_fresh_sign_in(
     assert browse(ann).post(page).status_code == 404
     assert signed_in(ada, is_fresh=False).post(page)["Location"].startswith("/accounts/confirm/")
     assert TenantKey.objects.count() == 1
-    assert fresh.post(page).status_code == 302
+    assert confirmed(fresh, page).status_code == 302
     assert TenantKey.objects.count() == 2
     assert "under way since" in fresh.get(page).content.decode()
     listed = browse(ada).get("/admin/vault/tenantkey/").content.decode()

@@ -16,6 +16,7 @@ from apps.governance.explain import explain_as_administrator
 from apps.queries.planning import as_query
 from apps.semantic.errors import QueryError
 from apps.tenants.binding import unbound
+from tests.apps.conftest import confirmed
 from tests.apps.queries.conftest import Ask, analysts, ask, eve, max_, nil, sales, source
 
 __all__ = ["analysts", "ask", "eve", "max_", "nil", "sales", "source"]
@@ -88,7 +89,7 @@ def test_removing_a_definition_says_what_uses_it_and_opens_nothing(
     with unbound():
         asked = browser.get(path)
         assert "Used by data model orders" in asked.content.decode()
-        assert browser.post(path, {"post": "yes"}).status_code == 302
+    assert confirmed(browser, path).status_code == 302
     assert not AttributeDefinition.objects.exists()
     for who in (eve, max_):
         with pytest.raises(QueryError):
