@@ -48,7 +48,7 @@ def _words(actor: Actor, dataset: Dataset, decision: Decision) -> Iterator[str]:
         elif verdict.outcome == "unfiltered":
             yield f"all rows of {field}"
         elif verdict.policy is not None:
-            yield f"rows where {field} is {', '.join(map(as_text, verdict.policy.values[:5]))}"
+            yield f"rows where {field} is {', '.join(map(as_text, verdict.policy.values))}"
 
 
 register_condition("dataset", conditions)
