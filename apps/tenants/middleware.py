@@ -1,6 +1,7 @@
 """Host name → tenant, before anything else reads the database."""
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,8 @@ from apps.tenants.selectors import tenant_by_host
 class TenantMiddleware:
     """Bind ``request.tenant`` from the host name alone; an unknown host gets 404 and nothing else.
 
-    So does a NUL in the address: no text in the database holds one, and the driver refuses to look for it.
+    So does a NUL in the address: no text in the database holds one, and the driver refuses to look for it. And so does
+    an address that says two things, of which a proxy in front may have read the other.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -26,7 +28,8 @@ class TenantMiddleware:
         if request.path == "/healthz":
             return HttpResponse("ok\n", content_type="text/plain")
         try:
-            tenant = None if "%00" in request.META.get("QUERY_STRING", "") else tenant_by_host(host)
+            is_plain = "%00" not in request.META.get("QUERY_STRING", "") and says_one_thing(request)
+            tenant = tenant_by_host(host) if is_plain else None
         except UnknownTenantError:
             tenant = None
         if tenant is None:
@@ -35,3 +38,23 @@ class TenantMiddleware:
         request.urlconf = settings.PLATFORM_URLCONF if tenant.is_platform else settings.TENANT_URLCONF
         with bound(tenant.id):
             return self.get_response(request)
+
+
+def says_one_thing(request: HttpRequest) -> bool:
+    """Say whether the address, as it was sent, names no other host than the header and no other path than was taken.
+
+    The target may be a whole URL (RFC 9112, 3.2.2): gunicorn takes its path and the header's host. And gunicorn takes a
+    header ``SCRIPT_NAME`` of peers that it trusts, the loopback unless told otherwise: what the path begins with would
+    then be seen by what checks it and not by what finds the view.
+    """
+    if request.META.get("SCRIPT_NAME"):
+        return False
+    target = str(request.META.get("RAW_URI", ""))
+    if not target or target.startswith("/") or target == "*":
+        return True
+    try:
+        named = urlsplit(target).netloc
+    except ValueError:
+        return False
+    host: str = request._get_raw_host()  # type: ignore[attr-defined]
+    return named.lower() == host.lower()
