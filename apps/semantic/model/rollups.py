@@ -57,8 +57,11 @@ def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
 def _rejoined(topic: Topic, views: Mapping[str, View], rollup: Rollup) -> Topic | None:
     """Return a topic with the joins that the rollup's columns allow; None where a lost one decides which rows there are.
 
+    Nor where a join keeps rows without a part of the base view: over such, an expression may say what no column holds.
     What a query or SQL view reads may be the base view's own rows: such a view is not joined to a rollup.
     """
+    if any(join.relationship.join_type in ("full", "right") for join in topic.joins):
+        return None
     known = {topic.base_view}
     joins = []
     for join in topic.joins:

@@ -91,8 +91,31 @@ def test_a_join_that_a_rollup_cannot_make_is_made_to_its_base_view(store):
         assert store.ask(question, rights, of)
     ruled = replace(rights, topic_policies=(policy("customers.region", "EU"),))
     assert rollup_of(ask("Flat", "flat.revenue"), of, ruled) is None
-    inner = joined(store, "inner")
-    assert rollup_of(ask("Flat", "flat.revenue"), inner, everything(inner, "Flat")) is None
+    for join_type in ("inner", "right_left"):
+        other = joined(store, join_type)
+        assert rollup_of(ask("Flat", "flat.revenue"), other, everything(other, "Flat")) is None
+
+
+def test_a_join_that_keeps_rows_without_the_base_view_is_made_to_the_view_itself(store):
+    view = FILES["flat.view"].replace("region: {}", "region: {}, zone: {sql: \"COALESCE(${region}, 'none')\"}")
+    rule = (
+        "\n- {join_from_view: flat, join_to_view: customers, relationship_type: many_to_one, join_type: %s,"
+        ' on_sql: "${flat.region} = ${customers.region}"}\n'
+    )
+
+    def with_join(join_type):
+        return held(
+            store, 'flat.region, "flat.ordered_at[month]", flat.zone, flat.count', relationships=FILES["relationships"].rstrip() + rule % join_type,
+            **{"flat.view": view, "Flat.topic": "base_view: flat\njoins: {customers: {}}"},
+        )  # fmt: skip
+
+    for join_type, is_rolled in (("always_left", True), ("inner", True), ("right_left", False)):
+        of = with_join(join_type)
+        found = rollup_of(ask("Flat", "flat.zone", "customers.region"), of, everything(of, "Flat"))
+        assert found == ("monthly" if is_rolled else None)
+    question = ask("Flat", "flat.zone", filters={"flat.region": {"is": None}, "customers.region": {"is": "EU"}})
+    only = replace(everything(of, "Flat"), row_policies={"flat": (policy("flat.region", "Mars"),)})
+    assert store.ask(question, only, of) == [("none",)]
 
 
 def test_a_rule_on_days_is_not_met_by_months(store):
