@@ -70,8 +70,8 @@ def worlds(
         question = draw(questions((*views, "q") if query_view is not None else views, has_dates=not is_grouped))
     if query_view is not None and not composite:
         query_view, question = draw(bound(query_view, dict(question)))
-    # A rollup has no other names; what is taken over is known by both.
-    rarity = 1 if query_view is not None and query_view.bind else 3
+    # A rollup has no other names; what is taken over or compared by is known by both.
+    rarity = 1 if (query_view is not None and query_view.bind) or "compare" in question else 3
     renamed = frozenset(place for place in PLACES if draw(st.integers(0, rarity)) == 0 and rollup is None)
     return World(
         edges, tables, person, draw(st.sampled_from((None, None, "cab"))), question, query_view, rollup, renamed, second,
@@ -139,7 +139,7 @@ def bound(draw: st.DrawFn, view: QueryView, question: dict[str, Any]) -> tuple[Q
     # Many conditions leave no rows, which are the same whatever is taken over.
     filters = {outer: {rule: draw(st.sampled_from(STATES))}}
     question = {**question, "filters": filters | (question["filters"] if draw(st.integers(0, 2)) == 0 else {})}
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)):
         return replace(view, bind={f"{view.over}.s": outer}), question
     return replace(view, binds_all=True), question
 

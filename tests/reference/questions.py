@@ -129,7 +129,7 @@ def combinations(draw: st.DrawFn, any_field: Names, *, of_groups: bool = False) 
 @st.composite
 def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, Any]:
     """Draw the top values of a dimension with or without the rest, a comparison with an earlier time, or nothing."""
-    chosen = draw(st.sampled_from((2, 0, 3, 0, 1)))
+    chosen = draw(st.sampled_from((2, 0, 1, 0, 1)))
     ranked = [name for name in fields if name.partition(".")[2] in ("s", "n", "fk", "d[month]", "rough", "tail")]
     if chosen == 0 and ranked:
         top = {"field": draw(st.sampled_from(ranked)), "n": draw(st.integers(1, 3)), "desc": draw(st.booleans())}
@@ -140,6 +140,8 @@ def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, 
         # It tells nothing apart where the question does not speak of that day.
         if not any(name.startswith("v0.d") for name in fields) and draw(st.integers(0, 3)):
             fields.insert(0, draw(st.sampled_from(("v0.d", "v0.d[month]", "v0.d[year]"))))
+        if all(map(is_dimension, fields)):
+            fields.append(draw(any_measure.filter(lambda name: not name.endswith(".per_s"))))
         unit = draw(st.sampled_from(("1 month", "1 year", "31 days", "2 quarters")))
         return {"compare": {"field": "v0.d", "offset": unit}}
     return {}
