@@ -39,11 +39,11 @@ def test_days_and_clocks_that_are_local_already_are_not_moved_to_the_readers_zon
     customers = FILES["customers.view"].replace("sql: CAST(born AS DATE)", "sql: CAST('1990-01-01' AS DATE)")
     of = model(store.engine.dialect, **{"orders.view": orders, "customers.view": customers})
     asked = ask(
-        "Sales", "orders.ordered_at[hour_of_day]", "orders.local_at[hour_of_day]", "customers.born[month]",
+        "Sales", "orders.ordered_at[hour_of_day]", "orders.local_at[hour_of_day]", "orders.ordered_at[raw]", "customers.born[month]",
         filters={"orders.id": {"is": 1}}, timezone="America/New_York",
     )  # fmt: skip
-    ((hour, own, born),) = store.ask(asked, everything(of, "Sales"), of)
-    assert (hour, own, born.isoformat()) == (18, 23, "1990-01-01")
+    ((hour, own, raw, born),) = store.ask(asked, everything(of, "Sales"), of)
+    assert (hour, own, raw.hour, born.isoformat()) == (18, 23, 23, "1990-01-01")
 
 
 @pytest.mark.parametrize(("others", "type_"), [("Other", "string"), (None, "number")])

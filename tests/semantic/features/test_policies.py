@@ -34,7 +34,11 @@ def test_a_policy_does_not_rest_on_a_duration(store):
 
 
 def test_a_policy_reads_its_own_table_alone(store):
-    lines = 'dimensions:\n  spent_much: {sql: "${lifetime} > 100"}\n  domain: {sql: "UPPER(${region})"}\n'
+    lines = """dimensions:
+  best: {sql: "${credit}", level_of_detail: {aggregate_type: max, fixed: [customers.region]}}
+  rich: {sql: "${best} > 100"}
+  domain: {sql: "UPPER(${region})"}
+"""
     view = FILES["customers.view"].replace("dimensions:\n", lines, 1)
     of = model(store.engine.dialect, **{"customers.view": view})
     question = ask("Sales", "customers.count")
@@ -44,7 +48,7 @@ def test_a_policy_reads_its_own_table_alone(store):
         return store.ask(question, scope, of)
 
     assert counted("customers", "customers.domain", "EU") == [(2,)]
-    for view, field, value in (("customers", "customers.spent_much", True), ("orders", "orders.best_customers", "Ola")):
+    for view, field, value in (("customers", "customers.rich", True), ("orders", "orders.best_customers", "Ola")):
         with pytest.raises(UnprovenSqlError, match="is a rule about one table but reads another"):
             counted(view, field, value)
 
