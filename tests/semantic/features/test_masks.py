@@ -40,6 +40,7 @@ MASKABLE = {
     "born_in": '{sql: "${birthday[month]}"}',
     "same_age": '{sql: "${age}"}',
     "age_in_words": "{sql: \"CONCAT('aged ', ${age})\"}",
+    "loud_latest": '{sql: "UPPER(${latest_mail})"}',
     "first_seen": "{sql: born}",
     "lifetime_so_far": '{duration: {sql_start: "${first_seen}", sql_end: "${first_seen}", intervals: [days]}}',
 }
@@ -57,6 +58,7 @@ COUNTED = {
     "last_birthday_again": '{sql: "${last_birthday}"}',
     "loud_mails": '{aggregate_type: count_distinct, sql: "UPPER(${mail})"}',
     "mails_per_credit": '{sql: "${mails} * 100.0 / SUM(${credit})"}',
+    "mails_of_regions": '{aggregate_type: count, sql: "${mail}", level_of_detail: {aggregate_type: max, fixed: [customers.region]}}',
     "one_mail_each": '{aggregate_type: sum_distinct_on, sql: "${limit_}", custom_primary_key_sql: "${mail}"}',
 }
 
@@ -72,8 +74,8 @@ def maskable(store):
 
 CLOSED = frozenset({"customers.mail", "customers.birthday", "customers.first_seen"})
 NEED_THE_VALUE = (
-    "latest_mail", "age", "birthday[month]", "born_in", "same_age", "age_in_words", "lifetime_so_far", "known",
-    "last_birthday", "years", "ages", "first_mail", "last_birthday_again", "one_mail_each",
+    "latest_mail", "age", "birthday[month]", "born_in", "same_age", "age_in_words", "loud_latest", "lifetime_so_far", "known",
+    "last_birthday", "years", "ages", "first_mail", "last_birthday_again", "mails_of_regions", "one_mail_each",
 )  # fmt: skip
 
 

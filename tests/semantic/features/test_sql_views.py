@@ -64,3 +64,18 @@ def test_a_masked_column_is_not_read_in_clear_under_another_spelling(store):
     masked = everything(of, "Big", masked=frozenset(("customers.mail", "customers.email")))
     assert {value for (value,) in store.ask(MAILS, everything(of, "Big"), of) if value} == MAILS_OF_ALL
     assert '(SELECT "EMAIL"' not in store.text(MAILS, masked, of)[0].replace("`", '"')
+
+
+def test_another_name_of_a_view_that_rests_on_a_query_reads_that_query(store):
+    joined = """
+- {join_from_view: orders, join_to_view: customer_facts, join_to_view_as: buyers, relationship_type: many_to_one,
+   on_sql: "${orders.customer_id} = ${buyers.customer_id}"}
+"""
+    of = model(
+        store.engine.dialect,
+        **{
+            "relationships": FILES["relationships"] + joined,
+            "Sales.topic": "base_view: orders\njoins: {customers: {}, buyers: {}}",
+        },
+    )
+    assert store.ask(ask("Sales", "buyers.best"), everything(of, "Sales"), of) == [(520,)]
