@@ -50,7 +50,9 @@ def test_each_question_is_answered_by_its_own_condition(ask, turns):
         assert [number for (number,) in ask(query("orders.id", filters={"orders.status": condition}))] == ids
 
 
-@pytest.mark.parametrize("text", [f"a {MARK} b", f"a {MARK}1{MARK} {MARK} b", f"a {MARK}x{MARK} b", f"{MARK}{MARK}"])
+@pytest.mark.parametrize(
+    "text", [f"a {MARK} b", f"a {MARK}0", f"a {MARK}1{MARK} {MARK} b", f"a {MARK}x{MARK} b", f"{MARK}{MARK}"]
+)
 def test_a_mark_that_no_value_has_left_is_refused(text):
     values = Values()
     first, second = values.bind("one"), values.bind("two")
