@@ -1,6 +1,5 @@
 """Measures: what is added up, and of which rows."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +24,7 @@ from apps.semantic.compile.reads import Reads
 from apps.semantic.compile.templates import fill_attribute
 from apps.semantic.errors import FanOutError, QueryError, UnprovenSqlError
 from apps.semantic.model.types import FieldFilter, Measure
+from apps.semantic.model.types.words import OFFSET_TEXT
 
 AGGREGATES: dict[str, Callable[[exp.Expr], exp.Expr]] = {
     "count": lambda node: exp.Count(this=node),
@@ -38,7 +38,6 @@ IMMUNE = frozenset(("count_distinct", "min", "max"))
 # No field has a space in its name.
 AGGREGATE_MARK = "aggregate "
 OFFSET = "date_offset_from_query"
-OFFSET_TEXT = re.compile(r"(\d{1,4}) (day|week|month|quarter|year)s?( ago)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

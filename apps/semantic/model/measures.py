@@ -8,6 +8,7 @@ from apps.semantic.model.parameters import check_parameters, choice, decoration,
 from apps.semantic.model.rules import read_filters, read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import Aggregate, Classification, Condition, FieldFilter, FieldType, Measure
+from apps.semantic.model.types.words import OFFSET_TEXT
 from apps.semantic.model.yaml_nodes import Node
 
 AGGREGATES: tuple[Aggregate, ...] = (
@@ -121,8 +122,11 @@ def _filters(view: str, item: Node, context: Context) -> tuple[tuple[FieldFilter
     for name, value in own.items():
         field = name if "." in name else f"{view}.{name}"
         offset = value.map().get("date_offset_from_query")
-        if offset is not None and isinstance(offset.value, str):
-            moved.append(FieldFilter(field, Condition("date_offset_from_query", (offset.value,))))
+        moved_by = offset.value if offset is not None and isinstance(offset.value, str) else ""
+        if OFFSET_TEXT.fullmatch(moved_by):
+            moved.append(FieldFilter(field, Condition("date_offset_from_query", (moved_by,))))
+        elif offset is not None:
+            context.fault(offset, f"“{moved_by}” is no length of time such as “1 year”")
         elif flag(value, "cancel_query_filter", context.problems):
             cancelled.add(field)
     rest = Node(

@@ -284,3 +284,19 @@ def test_topics_over_the_same_tables_keep_policies_of_the_same_form_apart(store)
     spoiled = tuple("Mars" if value == "US" else value for value in compiled.parameters)
     with pytest.raises(UnprovenSqlError):
         verify(replace(compiled, parameters=spoiled), model=found, scope=rights)
+
+
+def test_a_filter_is_offset_by_a_length_of_time_or_not_at_all(store):
+    within = {"orders.ordered_at": {"between_dates": ["2026-01-01", "2027-01-01"]}}
+    question = asked("Sales", "orders.last_year", filters=within)
+
+    def offset_by(text):
+        view = FILES["orders.view"].replace("date_offset_from_query: 1 year", f"date_offset_from_query: {text}")
+        return model(store.engine.dialect, **{"orders.view": view})
+
+    for text in ("1 year", "12 months ago"):
+        of = offset_by(text)
+        assert store.ask(question, everything(of, "Sales"), of) == [(150,)]
+    for text in ("soon", "1 fortnight", "-1 year"):
+        with pytest.raises(ModelError, match="is no length of time"):
+            offset_by(text)

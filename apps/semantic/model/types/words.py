@@ -1,5 +1,6 @@
 """The words of the format: types, aggregates, joins, masks, timeframes."""
 
+import re
 from typing import Literal
 
 FieldType = Literal["string", "number", "boolean", "date", "timestamp", "interval", "array", "json", "unknown"]
@@ -13,6 +14,8 @@ Classification = Literal["", "public", "internal", "confidential", "personal", "
 Scalar = str | int | float | bool | None
 
 TEMPLATED = "omni_templated_filter"
+OFFSET_TEXT = re.compile(r"(\d{1,4}) (day|week|month|quarter|year)s?( ago)?", re.ASCII)
+"""by how much ``date_offset_from_query`` moves a filter"""
 TIMEFRAMES: tuple[str, ...] = (
     "raw",
     "millisecond",
