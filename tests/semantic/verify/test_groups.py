@@ -148,6 +148,30 @@ def test_a_topics_own_filter_on_time_is_proven_by_its_operator(dialect: str, dat
         assert not accepts(dialect, rule, compiled(dialect, "", question)), field
 
 
+OPPOSITES = {
+    "day": ("{is: '2026-01-01'}", "{not: '2026-01-01'}"),
+    "moment": ("{is: '2026-01-01 10:00'}", "{not: '2026-01-01 10:00'}"),
+    "before": ("{before: 2020-01-01}", "{not_before: 2020-01-01}"),
+    "from": ("{on_or_after: 2020-01-01}", "{not_on_or_after: 2020-01-01}"),
+    "calendar": ("{day_of_week: [monday]}", "{not_day_of_week: [monday]}"),
+    "between": ("{between_dates: [2020-01-01, 2030-01-01]}", "{not_between_dates: [2020-01-01, 2030-01-01]}"),
+    "either": (
+        "{or: [{before: 2030-01-01}, {on_or_after: 2021-01-01}]}",
+        "{and: [{before: 2030-01-01}, {on_or_after: 2021-01-01}]}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPPOSITES)
+@pytest.mark.parametrize("field", ["orders.ordered_at", "customers.born"])
+def test_the_opposite_of_a_topics_own_filter_on_time_is_not_taken_for_it(name: str, field: str) -> None:
+    question = {"fields": ["orders.status", "orders.count"]}
+    rules = [f"always_where_filters: {{'{field}': {condition}}}\n" for condition in OPPOSITES[name]]
+    for rule, other in (rules, rules[::-1]):
+        assert accepts("duckdb", rule, compiled("duckdb", rule, question))
+        assert not accepts("duckdb", rule, compiled("duckdb", other, question))
+
+
 SPOILED_DATES = {
     "always": ('WHERE "orders"."ordered_at" >= CAST({} AS TIMESTAMP)', 'WHERE (NOT "orders"."ordered_at" IS NULL OR CAST({} AS TIMESTAMP) IS NULL)'),
     "other way": ('"ordered_at" >= ', '"ordered_at" <= '),
