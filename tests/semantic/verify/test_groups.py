@@ -172,6 +172,25 @@ def test_the_opposite_of_a_topics_own_filter_on_time_is_not_taken_for_it(name: s
         assert not accepts("duckdb", rule, compiled("duckdb", other, question))
 
 
+def test_a_filter_on_another_time_is_not_taken_for_the_topics_own() -> None:
+    question = {"fields": ["orders.status", "orders.count"]}
+    rules = [
+        f"always_where_filters: {{orders.{name}: {{before: 2030-01-01}}}}\n" for name in ("ordered_at", "shipped_at")
+    ]
+    for rule, other in (rules, rules[::-1]):
+        assert accepts("duckdb", rule, compiled("duckdb", rule, question))
+        assert not accepts("duckdb", rule, compiled("duckdb", other, question))
+
+
+@pytest.mark.parametrize(("old", "new"), [(", 0)", ", 5)"), (", 0)", ", 0, 5)"), (", 0)", ")")])
+def test_what_stands_around_a_measure_in_a_condition_on_groups_is_the_models(old: str, new: str) -> None:
+    rule = 'always_having_sql: "COALESCE(${orders.count}, 0) > 1"\n'
+    found = compiled("duckdb", rule, QUESTIONS["grouped"])
+    assert accepts("duckdb", rule, found)
+    assert found.sql.count(old) == 1
+    assert not accepts("duckdb", rule, found, found.sql.replace(old, new))
+
+
 SPOILED_DATES = {
     "always": ('WHERE "orders"."ordered_at" >= CAST({} AS TIMESTAMP)', 'WHERE (NOT "orders"."ordered_at" IS NULL OR CAST({} AS TIMESTAMP) IS NULL)'),
     "other way": ('"ordered_at" >= ', '"ordered_at" <= '),
