@@ -43,6 +43,7 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             yield _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
     yield from _hiding(model)
+    yield from _templates(model)
     for view in model.views.values():
         for policy in view.access_filters:
             yield from _policy(policy, model, (view.name,), known)
@@ -71,6 +72,21 @@ def _hiding(model: SemanticModel) -> Iterator[Problem]:
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             text = f"there is no access grant “{name}”, so nobody passes it.{did_you_mean(name, model.access_grants)}"
             yield _at(rule.source, text, is_warning=True)
+
+
+def _templates(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a warning for each templated filter, or value of a filter, that nothing can ever be chosen for."""
+    offered = {f"{view.name}.{name}" for view in model.views.values() for name in (*view.dimensions, *view.filters)}
+    trees: list[tuple[exp.Expr, Source]] = [(item.sql, item.source) for item in _fields(model) if item.sql is not None]
+    trees += [(view.sql_source.tree, view.source) for view in model.views.values() if view.sql_source is not None]
+    for tree, source in trees:
+        for name in sorted({node.name for node in tree.find_all(exp.Placeholder) if node.name.startswith("filters.")}):
+            field = ".".join(name.split(".")[1:3])
+            if field not in offered:
+                hint = did_you_mean(field, offered)
+                yield _at(
+                    source, f"there is no filter “{field}”, so nothing is ever chosen for it.{hint}", is_warning=True
+                )
 
 
 def _fields(model: SemanticModel) -> Iterator[Dimension | Measure]:

@@ -80,3 +80,20 @@ def test_the_condition_on_a_filter_applies_to_the_value_of_another(store):
     other = {"contains": "a"}
     assert shown(store, "meets", other=other, wanted={"is": "paid"})
     assert not shown(store, "meets", other=other, wanted={"is": "open"})
+
+
+def test_a_template_for_which_nothing_can_be_chosen_is_warned_about():
+    def warnings(sql):
+        view = FILES["orders.view"].replace(
+            'sql: "{{# orders.wanted.filter }} ${status} {{/ orders.wanted.filter }}"', f'sql: "{sql}"'
+        )
+        return [item.message for item in model(**{"orders.view": view}).warnings]
+
+    before = [item.message for item in model().warnings]
+    for name in ("orders.wanted", "orders.status"):
+        assert warnings(f"{{{{# {name}.filter }}}} ${{status}} {{{{/ {name}.filter }}}}") == before
+    told = set(warnings("{{# orders.wantd.filter }} ${status} {{/ orders.wantd.filter }}")) - set(before)
+    assert told == {
+        "there is no filter “orders.wantd”, so nothing is ever chosen for it. Did you mean “orders.wanted”?"
+    }
+    assert any("no filter “orders.gone”" in item for item in warnings("${status} = {{filters.orders.gone.value}}"))
