@@ -17,6 +17,8 @@ from apps.accounts import confirming, ending, services
 from apps.accounts.models import ApiToken, User, UserSession
 from apps.accounts.selectors import running_sessions, session_lines, token_state
 
+TOKEN_NEEDS = "A token that administers needs a fresh sign-in. Nothing was made yet; fill in the form again."
+
 
 def _person_or_404(request: ActorRequest) -> User:
     """Return who is there, in person, as themselves: nobody looks at or changes this for somebody else."""
@@ -71,10 +73,7 @@ def token_list(request: ActorRequest) -> HttpResponse:
     if request.method == "GET" or not form.is_valid():
         return _token_page(request, user, form, status=200 if request.method == "GET" else 422)
     wanted, now = form.cleaned_data, timezone.now()
-    if wanted["scope"] == ApiToken.Scope.ADMIN and (away := confirming.required(request)):
-        messages.warning(
-            request, "A token that administers needs a fresh sign-in. Nothing was made yet; fill in the form again."
-        )
+    if wanted["scope"] == ApiToken.Scope.ADMIN and (away := confirming.required(request, needs=TOKEN_NEEDS)):
         return away
     try:
         token = services.issue_token(

@@ -8,6 +8,7 @@ provider states, with ``is_fresh`` checked, to ``enter`` as ``confirmed_at``.
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -23,13 +24,16 @@ NOT_FRESH = (
 )
 
 
-def required(request: HttpRequest, *, back_to: str | None = None) -> HttpResponse | None:
+def required(request: HttpRequest, *, back_to: str | None = None, needs: str = "") -> HttpResponse | None:
     """Return None when the person has proven who they are lately, else the way to do so and back to this page.
 
     ``back_to`` is where to go on when the request itself cannot be repeated by a link; nothing has been changed.
+    ``needs`` tells somebody who had filled in a form already that it has to be sent once more.
     """
     if is_confirmed(request, now=timezone.now()):
         return None
+    if needs:
+        messages.warning(request, needs)
     target = back_to or (request.get_full_path() if request.method == "GET" else request.path)
     return HttpResponseRedirect(f"{reverse('accounts:confirm')}?{urlencode({'next': target})}")
 

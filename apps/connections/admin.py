@@ -112,9 +112,8 @@ class ConnectionAdmin(HoldersAdmin):
     ) -> HttpResponse:
         """Ask for a fresh sign-in before a credential is written, and with it the target that it is for."""
         if request.method == "POST" and request.POST.get("password") and self._may_edit(request):
-            away = confirming.required(request)
+            away = confirming.required(request, needs=CREDENTIAL_NEEDS)
             if away is not None:
-                messages.warning(request, CREDENTIAL_NEEDS)
                 return away
         found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return found

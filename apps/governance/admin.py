@@ -32,6 +32,8 @@ from apps.governance.models import ApprovalRequest, PublishingPolicy
 from apps.governance.policy_tests.checking import tests_of_version
 from apps.semantic.errors import ModelError
 
+APPROVING_NEEDS = "Approving needs a fresh sign-in. Nothing was approved yet; approve it again here."
+
 RADIUS, DECIDE = "governance_blast_radius", "governance_decide"
 Act = Callable[[Actor, datetime], object]
 
@@ -136,10 +138,7 @@ class ApprovalRequestAdmin(GovernancePages):
         }
         if (chosen := request.POST.get("decision", "")) not in decisions:
             raise Http404
-        if chosen == "approve" and self._may(request) and (away := confirming.required(request)):
-            messages.warning(
-                request, "Approving needs a fresh sign-in. Nothing was approved yet; approve it again here."
-            )
+        if chosen == "approve" and self._may(request) and (away := confirming.required(request, needs=APPROVING_NEEDS)):
             return away
         act, done = decisions[chosen]
         return self.act(request, lambda actor, now: act(asked.pk, by=actor, now=now), done=done, back=request.path)

@@ -140,9 +140,8 @@ class UserAdmin(TenantModelAdmin):
     ) -> HttpResponse:
         """Ask for a fresh sign-in before somebody becomes an administrator, or no longer is one."""
         if request.method == "POST" and self._may(request) and self._changes_administrator(request, object_id):
-            away = confirming.required(request)
+            away = confirming.required(request, needs=ADMINISTRATORS_NEED)
             if away is not None:
-                messages.warning(request, ADMINISTRATORS_NEED)
                 return away
         found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return found
