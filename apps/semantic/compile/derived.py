@@ -146,21 +146,29 @@ def _top_rule(use: DimensionUse, plan: Plan) -> Top | None:
     return Top(use.name, rule.n, rule.by, rule.is_descending, rule.other)
 
 
-def ordered_by(select: exp.Select, order: Iterable[tuple[int, bool]], dialect: str) -> exp.Order:
+def ordered_by(select: exp.Select, order: Iterable[tuple[int, bool]], dialect: str) -> exp.Order | None:
     """Return an order over a SELECT's columns, counted from 1; missing values last."""
-    return exp.Order(
-        expressions=[
-            exp.Ordered(this=result_column(select, position, dialect), desc=is_descending, nulls_first=False)
-            for position, is_descending in order
-        ]
-    )
+    return order_of((result_column(select, position, dialect), is_descending) for position, is_descending in order)
 
 
-def result_column(select: exp.Select, position: int, dialect: str) -> exp.Expr:
-    """Return what names a result column in ORDER BY: its position, or its name where that must go into an expression."""
+def order_of(keys: Iterable[tuple[exp.Expr | None, bool]]) -> exp.Order | None:
+    """Return an order by keys, each with whether it descends; missing values last, and no order without a key."""
+    found = [
+        exp.Ordered(this=key, desc=is_descending, nulls_first=False) for key, is_descending in keys if key is not None
+    ]
+    return exp.Order(expressions=found) if found else None
+
+
+def result_column(select: exp.Select, position: int, dialect: str) -> exp.Expr | None:
+    """Return what names a result column in ORDER BY: its position, or its name where that must go into an expression.
+
+    A column that is nothing but a bound value is the same in each row, and such a database would take a number in its
+    place for a position: nothing names it.
+    """
     if traits_of(dialect).orders_nulls:
         return literal_number(position)
-    return exp.Column(this=name(select.expressions[position - 1].alias))
+    found = select.expressions[position - 1]
+    return None if isinstance(found.unalias().unnest(), exp.Var) else exp.Column(this=name(found.alias))
 
 
 def _left_join(select: exp.Query, alias: str, same: list[exp.Expr]) -> exp.Join:

@@ -13,7 +13,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.generator import Generator
 
 from apps.semantic.compile.blocks import block
-from apps.semantic.compile.derived import result_column
+from apps.semantic.compile.derived import order_of, result_column
 from apps.semantic.compile.nodes import literal_number
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.stitched import compared, earlier_columns
@@ -43,8 +43,7 @@ def finished(
     dialect: str,
 ) -> CompiledQuery:
     """Return a SELECT as text, ordered by (tree, else result column from 1; descending) and cut after the limit."""
-    ordered = [_ordered(key or result_column(tree, position, dialect), desc) for key, position, desc in order]
-    tree.set("order", exp.Order(expressions=ordered))
+    tree.set("order", order_of((key or result_column(tree, position, dialect), desc) for key, position, desc in order))
     tree.set("limit", exp.Limit(expression=literal_number(row_limit + 1)))
     sql, parameters = values.place(_generator(dialect).generate(tree, copy=False), dialect)
     shape = hashlib.sha256(sql.encode()).hexdigest()
@@ -58,10 +57,6 @@ def _generator(dialect: str) -> Generator:
     if found is None:
         found = kept[dialect] = Dialect.get_or_raise(dialect).generator()
     return found
-
-
-def _ordered(key: exp.Expr, is_descending: bool) -> exp.Ordered:
-    return exp.Ordered(this=key, desc=is_descending, nulls_first=False)
 
 
 def columns_of(plan: Plan) -> tuple[ResultColumn, ...]:

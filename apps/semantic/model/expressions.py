@@ -133,7 +133,7 @@ def _read(text: str, view: str, dialect: str, constants: Constants) -> tuple[exp
     plain = REFERENCE.sub(tokenize, plain)
     if TEMPLATE.search(plain):
         raise ExpressionError("only ${field}, @{constant} and {{omni_attributes.name}} can stand in an expression")
-    tree = _resolved(_parse(plain, dialect), tokens)
+    tree = _with_types(_resolved(_parse(plain, dialect), tokens), dialect)
     names = [node.name for node in tree.find_all(exp.Placeholder)]
     return tree, names
 
@@ -194,6 +194,17 @@ def _resolved(tree: exp.Expression, tokens: dict[str, exp.Expression]) -> exp.Ex
     if sorted(found) != sorted(tokens):
         raise ExpressionError("a reference cannot stand inside a text, a name or a comment")
     return result
+
+
+def _with_types(tree: exp.Expression, dialect: str) -> exp.Expression:
+    """Say that a bound value is a text where PostgreSQL takes arguments of any type and cannot tell."""
+    if dialect not in ("postgres", "redshift"):
+        return tree
+    for node in list(tree.find_all(exp.Concat, exp.ConcatWs)):
+        for value in node.expressions:
+            if isinstance(value, exp.Placeholder) and value.name.startswith(("omni_attributes.", "filters.")):
+                value.replace(exp.cast(value.copy(), exp.DType.TEXT))
+    return tree
 
 
 def _check(tree: exp.Expression, *, may_aggregate: bool) -> None:

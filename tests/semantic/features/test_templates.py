@@ -33,6 +33,28 @@ def test_an_attribute_may_be_all_of_an_expression(store):
 
 
 @pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("{{omni_attributes.region}}", "EU"),
+        ("CONCAT({{omni_attributes.region}}, '/', ${status})", "EU/paid"),
+        ("CONCAT({{omni_attributes.region}}, '/', {{omni_attributes.region}})", "EU/EU"),
+        ("COALESCE({{omni_attributes.region}}, ${status})", "EU"),
+        ("UPPER({{omni_attributes.region}})", "EU"),
+        ("CASE WHEN ${status} = 'paid' THEN {{omni_attributes.region}} ELSE 'none' END", "EU"),
+    ],
+)
+def test_an_attribute_is_shown_and_grouped_by_wherever_it_stands(store, sql, expected):
+    view = FILES["orders.view"].replace("dimensions:\n", f'dimensions:\n  home: {{sql: "{sql}"}}\n', 1)
+    of = model(store.engine.dialect, **{"orders.view": view})
+    scope = everything(of, "Sales", attributes={"region": ("EU",)})
+    paid = {"orders.status": {"is": "paid"}}
+    [(count,)] = store.ask(ask("Sales", "orders.count", filters=paid), scope, of)
+    for names in (("orders.home", "orders.count"), ("orders.home", "orders.status", "orders.count"), ("orders.home",)):
+        assert {row[0] for row in store.ask(ask("Sales", *names, filters=paid), scope, of)} == {expected}
+    assert store.ask(ask("Sales", "orders.home", "orders.count", filters=paid), scope, of) == [(expected, count)]
+
+
+@pytest.mark.parametrize(
     "rule",
     [
         "{{omni_attributes.region}} IN ('EU', ${customers.region}) AND ${amount} > 20",
