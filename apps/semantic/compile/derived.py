@@ -23,7 +23,7 @@ from apps.semantic.compile.prepare import prepare, refielded
 from apps.semantic.compile.reads import DETAIL_COLUMN, Detail, Reads
 from apps.semantic.compile.sqlviews import sql_query
 from apps.semantic.compile.values import Values
-from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.errors import QueryError, UnprovenSqlError
 from apps.semantic.model.types import (
     Dimension,
     FieldFilter,
@@ -228,19 +228,28 @@ def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlo
 
 
 def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
-    """Return the outer query's filters that the view's query takes over: of rows, as a total drops those of groups."""
+    """Return the outer query's filters that the view's query takes over: of rows, as a total drops those of groups.
+
+    Raises:
+        QueryError: one of them is on the time that is compared, and could not follow it to an earlier one.
+    """
     original = facts_of(plan.model).original
     of_rows = [item for item in plan.query.filters if plan.model.measure(item.field) is None]
     found = [
-        FieldFilter(inner, item.condition)
+        (item, FieldFilter(inner, item.condition))
         for inner, outer in source.binds.items()
         for item in of_rows
         if original(item.field) == original(outer)
     ]
     if source.binds_all_filters:
         own = plan.model.of_topic(source.topic)
-        found += [item for item in of_rows if _is_answered(item.field, own, own.topics[source.topic])]
-    return found
+        found += [(item, item) for item in of_rows if _is_answered(item.field, own, own.topics[source.topic])]
+    compare = plan.query.compare
+    if compare is not None and any(split_field(original(item.field))[0] == compare.field for item, _ in found):
+        raise QueryError(
+            "A view takes over the filter on this time, and would keep it for the earlier one.", "compare.field"
+        )
+    return [taken for _, taken in found]
 
 
 def _is_answered(name: str, model: SemanticModel, topic: Topic) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from apps.semantic.compile import compile_query
-from apps.semantic.errors import MalformedQueryError, ModelError, UnknownFieldError, UnprovenSqlError
+from apps.semantic.errors import MalformedQueryError, ModelError, QueryError, UnknownFieldError, UnprovenSqlError
 from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.totals import subtotals_of, total_of
@@ -237,6 +237,30 @@ def test_a_query_view_takes_over_no_condition_on_groups_so_that_a_total_is_over_
     assert with_facts("bind: {orders.status: orders.status}")
     with pytest.raises(ModelError, match=r"“orders\.count” is a measure"):
         with_facts("bind: {orders.status: orders.count}")
+
+
+@pytest.mark.parametrize("taken", ["bind: {orders.ordered_at: orders.ordered_at}", "bind_all_filters: true"])
+def test_a_filter_that_a_view_takes_over_cannot_follow_a_comparison(store, taken):
+    joined = """
+- {join_from_view: orders, join_to_view: customer_facts, relationship_type: many_to_one,
+   on_sql: "${orders.customer_id} = ${customer_facts.customer_id}"}
+"""
+    facts = FILES["customer_facts.query.view"].replace("base_view: orders", f"base_view: orders\n  {taken}")
+    of = model(
+        store.engine.dialect,
+        **{"customer_facts.query.view": facts, "relationships": FILES["relationships"] + joined,
+           "Sales.topic": "base_view: orders\njoins: {customers: {}, customer_facts: {}}"},
+    )  # fmt: skip
+    rights = everything(of, "Sales")
+    years = {"field": "orders.ordered_at", "offset": "1 year"}
+    during = {"orders.ordered_at": {"is": "2024"}}
+    for fields, compare, filters in (
+        (["customer_facts.best"], None, during), (["customer_facts.best"], years, {}), (["orders.revenue"], years, during),
+    ):  # fmt: skip
+        question = asked("Sales", *fields, filters=filters)
+        assert store.ask(question | ({"compare": compare} if compare else {}), rights, of)
+    with pytest.raises(QueryError, match="takes over the filter on this time"):
+        store.ask(asked("Sales", "customer_facts.best", filters=during) | {"compare": years}, rights, of)
 
 
 def test_a_measure_cancels_and_moves_a_filter_that_the_model_names_by_a_former_name(store):
