@@ -1,5 +1,6 @@
 """People, their attributes and groups."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path
 
+from apps.access.admin.asking import Effect, after_page
 from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, actor_of
 from apps.access.admin.claims import claims_page
 from apps.access.admin.values import AttributeOnceFormSet, GroupOnceFormSet, UserAttributeForm
@@ -24,6 +26,52 @@ from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute
 ADMINISTRATORS_NEED = (
     "Who is an administrator changes only after a fresh sign-in. Nothing was changed yet; fill in the form again."
 )
+
+
+def is_changeable(user: User, actor: Actor) -> bool:
+    """Leave tenant administrators to tenant administrators."""
+    return actor.is_tenant_admin or not user.is_tenant_admin
+
+
+def _named(people: Iterable[User]) -> list[tuple[User, str]]:
+    return [(user, f"{user.name} ({user.email})" if user.name else user.email) for user in people]
+
+
+def _others(request: HttpRequest, chosen: Iterable[User], *, is_active: bool) -> list[tuple[User, str]]:
+    """Return whom the reader may admit or shut out of those who are not so yet: nobody changes themselves."""
+    actor = actor_of(request)
+    others = [user for user in chosen if user.pk != actor.user_id and is_changeable(user, actor)]
+    return _named(user for user in others if user.is_active != is_active)
+
+
+def tell_admitted(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Effect:
+    """Say what admitting people does."""
+    return Effect(
+        _others(request, chosen, is_active=True),
+        ("They may sign in again, with the groups, roles and attributes that they have now.",),
+        "admitted already, or yourself, or tenant administrators, whom only a tenant administrator changes",
+    )
+
+
+def tell_shut_out(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Effect:
+    """Say what shutting people out does."""
+    return Effect(
+        _others(request, chosen, is_active=False),
+        (
+            "Their sessions end at once and their API tokens are refused.",
+            "They cannot sign in until they are admitted again. What they have made stays, and so does the audit log.",
+        ),
+        "shut out already, or yourself, or tenant administrators, whom only a tenant administrator changes",
+    )
+
+
+def tell_signed_out(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Effect:
+    """Say what ending people's sessions does."""
+    return Effect(
+        _named(user for user in chosen if is_changeable(user, actor_of(request))),
+        ("All their browsers are signed out at once; they may sign in again. Their API tokens stay valid.",),
+        "tenant administrators, whose sessions only a tenant administrator ends",
+    )
 
 
 class NotForOneself(TenantInline):
@@ -179,23 +227,25 @@ class UserAdmin(TenantModelAdmin):
         return render_to_string("admin/accounts/_what_holds.html", context)
 
     @admin.action(description="Admit the selected people")
-    def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._set_active(request, queryset, is_active=True)
+    @after_page(tell_admitted)
+    def activate(self, request: HttpRequest, people: list[User]) -> None:
+        for user in people:
+            services.set_active(user, is_active=True, by=actor_of(request), now=datetime.now(UTC))
+        messages.success(request, f"{len(people)} admitted.")
 
     @admin.action(description="Shut out the selected people and end their sessions")
-    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._set_active(request, queryset, is_active=False)
-
-    def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
-        actor = actor_of(request)
-        for user in changeable(queryset.exclude(pk=str(actor.user_id)), actor):
-            services.set_active(user, is_active=is_active, by=actor, now=datetime.now(UTC))
-        messages.success(request, "Done. You yourself are never changed by this.")
+    @after_page(tell_shut_out)
+    def deactivate(self, request: HttpRequest, people: list[User]) -> None:
+        for user in people:
+            services.set_active(user, is_active=False, by=actor_of(request), now=datetime.now(UTC))
+        messages.success(request, f"{len(people)} shut out.")
 
     @admin.action(description="End the sessions of the selected people")
-    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        for user in changeable(queryset, actor_of(request)):
+    @after_page(tell_signed_out)
+    def end_sessions(self, request: HttpRequest, people: list[User]) -> None:
+        for user in people:
             services.end_sessions(user, by=actor_of(request), now=datetime.now(UTC))
+        messages.success(request, f"The sessions of {len(people)} are ended.")
 
 
 def end_sessions_of_members(request: HttpRequest, formset: Any) -> None:
@@ -206,8 +256,3 @@ def end_sessions_of_members(request: HttpRequest, formset: Any) -> None:
     people = {row.user_id for row in touched}
     people |= {form.initial["user"] for form in formset.initial_forms if "user" in form.changed_data}
     end_sessions_of(people, why="groups changed", by=actor_of(request), now=datetime.now(UTC))
-
-
-def changeable(people: QuerySet[User], actor: Actor) -> QuerySet[User]:
-    """Leave tenant administrators to tenant administrators."""
-    return people if actor.is_tenant_admin else people.filter(is_tenant_admin=False)

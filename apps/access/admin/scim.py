@@ -1,20 +1,33 @@
 """SCIM tokens: made here, shown once, revoked here. For tenant administrators only."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from apps.access.admin.asking import Effect, after_page
 from apps.access.admin.base import TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
 from apps.accounts.models import ScimToken
 from apps.accounts.scim.tokens import MAX_DAYS, issue_scim_token, revoke_scim_token
+
+
+def tell_revoked(page: Any, request: HttpRequest, chosen: Sequence[ScimToken]) -> Effect:
+    """Say what revoking SCIM tokens does."""
+    return Effect(
+        [(token, token.name) for token in chosen if token.revoked_at is None],
+        (
+            "The next request with one of them is refused: the provider no longer keeps people and groups up to date.",
+            "The people and groups stay as they are.",
+        ),
+        "revoked already",
+    )
 
 
 class ScimTokenForm(TenantModelForm):
@@ -76,7 +89,8 @@ class ScimTokenAdmin(TenantModelAdmin):
         return TemplateResponse(request, "admin/accounts/scim_token_issued.html", context)
 
     @admin.action(description="Revoke the selected tokens: the next request with one is refused", permissions=["view"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ScimToken]) -> None:
-        for token in queryset.filter(revoked_at=None):
+    @after_page(tell_revoked)
+    def revoke(self, request: HttpRequest, tokens: list[ScimToken]) -> None:
+        for token in tokens:
             revoke_scim_token(token, by=actor_of(request), now=datetime.now(UTC))
         messages.success(request, "Revoked. The people and groups stay as they are.")

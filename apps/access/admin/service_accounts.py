@@ -1,5 +1,6 @@
 """Service accounts: for tenant administrators only, since a token of one sees what the account may see."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,35 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from apps.access.admin.asking import Effect, after_page
 from apps.access.admin.base import TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.admin.people import MembershipInline, TokenInline, UserAttributeInline, end_sessions_of_members
 from apps.access.forms import TokenForm
 from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming, services
 from apps.accounts.models import ServiceAccount, User
+
+
+def tell_disabled(page: Any, request: HttpRequest, chosen: Sequence[ServiceAccount]) -> Effect:
+    """Say what disabling service accounts does."""
+    return Effect(
+        [(account, f"{account}, {_tokens(account)}") for account in chosen if account.is_active],
+        ("Their tokens are revoked: what uses them is refused at once, and stays so when they are enabled again.",),
+        "disabled already",
+    )
+
+
+def tell_enabled(page: Any, request: HttpRequest, chosen: Sequence[ServiceAccount]) -> Effect:
+    """Say what enabling service accounts does."""
+    return Effect(
+        [(account, str(account)) for account in chosen if not account.is_active],
+        ("They may have tokens again; the old ones stay revoked.",),
+        "enabled already",
+    )
+
+
+def _tokens(account: Any) -> str:
+    return "1 valid token" if account.valid == 1 else f"{account.valid} valid tokens"
 
 
 class ServiceAccountForm(TenantModelForm):
@@ -130,12 +154,14 @@ class ServiceAccountAdmin(TenantModelAdmin):
         return account
 
     @admin.action(description="Disable the selected accounts and revoke their tokens")
-    def disable(self, request: HttpRequest, queryset: QuerySet[ServiceAccount]) -> None:
-        self._set_active(request, queryset, is_active=False)
+    @after_page(tell_disabled)
+    def disable(self, request: HttpRequest, accounts: list[ServiceAccount]) -> None:
+        self._set_active(request, accounts, is_active=False)
 
     @admin.action(description="Enable the selected accounts; they need new tokens")
-    def enable(self, request: HttpRequest, queryset: QuerySet[ServiceAccount]) -> None:
-        self._set_active(request, queryset, is_active=True)
+    @after_page(tell_enabled)
+    def enable(self, request: HttpRequest, accounts: list[ServiceAccount]) -> None:
+        self._set_active(request, accounts, is_active=True)
 
     def _set_active(self, request: HttpRequest, accounts: Any, *, is_active: bool) -> None:
         for account in accounts:

@@ -39,14 +39,21 @@ def deletion_digest(objs: Iterable[models.Model], *, is_locking: bool) -> str:
     ``is_locking`` keeps others from adding to them until the transaction ends.
     """
     rows = list(objs)
-    if is_locking and rows:
-        table: Any = type(rows[0])._default_manager
-        list(table.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk").values_list("pk"))
+    if is_locking:
+        lock(rows)
     collector = NestedObjects(using=DEFAULT_DB_ALIAS)
     collector.collect(rows)
     together: dict[type[models.Model], set[models.Model]] = collector.model_objs  # type: ignore[assignment]
     along = {model._meta.label: sorted(str(row.pk) for row in found) for model, found in together.items()}
     return digest_of(sorted((str(row.pk), str(row)) for row in rows), along)
+
+
+def lock(rows: Iterable[models.Model]) -> None:
+    """Keep rows of one table from being changed, or added to, by others until the transaction ends."""
+    found = list(rows)
+    if found:
+        table: Any = type(found[0])._default_manager
+        list(table.select_for_update().filter(pk__in=[row.pk for row in found]).order_by("pk").values_list("pk"))
 
 
 def delete_as_shown(modeladmin: Any, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:

@@ -1,5 +1,6 @@
 """API tokens and sessions of a tenant: to find, and to end."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,14 +8,15 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from apps.access.admin.asking import Effect, after_page
 from apps.access.admin.base import ReadOnlyAdmin, actor_of
-from apps.access.admin.people import changeable
+from apps.access.admin.people import is_changeable
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.accounts import services
 from apps.accounts.browsers import browser_words
 from apps.accounts.ending import end_session
-from apps.accounts.models import ApiToken, User, UserSession
+from apps.accounts.models import ApiToken, UserSession
 from apps.accounts.selectors import came_by, running_sessions, token_state
 
 
@@ -36,6 +38,28 @@ class StateFilter(admin.SimpleListFilter):
         }
         chosen = self.value() or ""
         return queryset.filter(states[chosen]) if chosen in states else queryset
+
+
+def tell_revoked(page: Any, request: HttpRequest, chosen: Sequence[ApiToken]) -> Effect:
+    """Say what revoking API tokens does."""
+    actor = actor_of(request)
+    found = [token for token in chosen if token.revoked_at is None and is_changeable(token.user, actor)]
+    return Effect(
+        [(token, f"{token.name} of {token.user} ({token.get_scope_display()})") for token in found],
+        ("The next request with one of them is refused. A revoked token never becomes valid again; make a new one.",),
+        "revoked already, or of tenant administrators, whose tokens only a tenant administrator revokes",
+    )
+
+
+def tell_ended(page: Any, request: HttpRequest, chosen: Sequence[UserSession]) -> Effect:
+    """Say what ending sessions does."""
+    actor = actor_of(request)
+    found = [session for session in chosen if session.user is not None and is_changeable(session.user, actor)]
+    return Effect(
+        [(session, f"{session.user}, {browser_words(session.browser)} at {session.address}") for session in found],
+        ("These browsers are signed out at their next click; whoever used them may sign in again.",),
+        "sessions of tenant administrators, which only a tenant administrator ends",
+    )
 
 
 class _Listed(ReadOnlyAdmin):
@@ -66,11 +90,11 @@ class ApiTokenAdmin(_Listed):
         return token_state(token, now=datetime.now(UTC))
 
     @admin.action(description="Revoke the selected tokens: what uses them is refused at once", permissions=["view"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        chosen = list(queryset.filter(user__in=changeable(User.objects.all(), actor_of(request)), revoked_at=None))
-        for token in chosen:
+    @after_page(tell_revoked)
+    def revoke(self, request: HttpRequest, tokens: list[ApiToken]) -> None:
+        for token in tokens:
             services.revoke_token(token, by=actor_of(request), now=datetime.now(UTC))
-        messages.success(request, f"{len(chosen)} revoked.")
+        messages.success(request, f"{len(tokens)} revoked.")
 
 
 @admin.register(UserSession, site=tenant_admin_site)
@@ -101,8 +125,8 @@ class UserSessionAdmin(_Listed):
         return came_by(session)
 
     @admin.action(description="End the selected sessions: those browsers are signed out at once", permissions=["view"])
-    def end(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:
-        chosen = list(queryset.filter(user__in=changeable(User.objects.all(), actor_of(request))))
-        for session in chosen:
+    @after_page(tell_ended)
+    def end(self, request: HttpRequest, sessions: list[UserSession]) -> None:
+        for session in sessions:
             end_session(session, by=actor_of(request), now=datetime.now(UTC))
-        messages.success(request, f"{len(chosen)} ended.")
+        messages.success(request, f"{len(sessions)} ended.")

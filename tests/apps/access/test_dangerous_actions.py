@@ -10,7 +10,7 @@ from apps.accounts.scim.tokens import issue_scim_token
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
 from apps.tenants.binding import unbound
-from tests.apps.conftest import SignedIn
+from tests.apps.conftest import SignedIn, confirmed
 
 CONFIRM = "/accounts/confirm/?next="
 ASKS = {
@@ -96,8 +96,7 @@ def test_making_a_scim_token_asks_and_revoking_one_does_not(
     with unbound():
         assert fresh.post(f"{listed}add/", form).status_code == 200
     token = ScimToken.objects.get()
-    with unbound():
-        stale.post(listed, {"action": "revoke", "_selected_action": [str(token.pk)]})
+    confirmed(stale, listed, {"action": "revoke", "_selected_action": [str(token.pk)]})
     token.refresh_from_db()
     assert token.revoked_at is not None
 
@@ -133,7 +132,7 @@ def test_ending_what_others_have_open_never_asks(signed_in: SignedIn, ada: User,
     """Whoever sees an intruder ends their sessions at once, also while the provider does not answer."""
     stale, of_ann = signed_in(ada, is_fresh=False), signed_in(ann)
     issue_scim_token(name="t", days=1, by=SYSTEM, now=now)  # type: ignore[arg-type]
+    confirmed(stale, "/admin/accounts/user/", {"action": "deactivate", "_selected_action": [str(ann.pk)]})
     with unbound():
-        stale.post("/admin/accounts/user/", {"action": "deactivate", "_selected_action": [str(ann.pk)]})
         assert of_ann.get("/accounts/sessions/").status_code == 302
     assert not User.objects.get(pk=ann.pk).is_active

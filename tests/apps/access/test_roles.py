@@ -15,7 +15,7 @@ from apps.access.services import start_view
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
-from tests.apps.conftest import SignedIn
+from tests.apps.conftest import SignedIn, confirmed
 from tests.apps.queries.conftest import source
 
 __all__ = ["source"]
@@ -106,7 +106,7 @@ def test_roles_are_given_by_tenant_administrators_only(ann: User, ada: User, sta
 
 
 def test_whoever_manages_people_cannot_touch_administrators_nor_make_any(
-    ann: User, bob: User, ada: User, status: Callable[..., int]
+    signed_in: SignedIn, ann: User, bob: User, ada: User, status: Callable[..., int]
 ) -> None:
     custom(ann, Capability.MANAGE_PEOPLE)
     blank = {
@@ -125,7 +125,8 @@ def test_whoever_manages_people_cannot_touch_administrators_nor_make_any(
     assert (bob.name, bob.is_tenant_admin, bob.is_active) == ("Robert", False, True)
     assert edit(ada, name="Eve") in (403, 404)
     act = {"action": "deactivate", "_selected_action": [str(ada.pk), str(bob.pk)]}
-    assert status(ann, "/admin/accounts/user/", "post", **act) == 302
+    browser = signed_in(ann)
+    assert confirmed(browser, "/admin/accounts/user/", act).status_code == 302
     ada.refresh_from_db(), bob.refresh_from_db()
     assert (ada.name != "Eve", ada.is_active, bob.is_active) == (True, True, False)
 

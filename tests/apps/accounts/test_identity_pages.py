@@ -61,7 +61,7 @@ def test_a_scim_token_is_shown_once_and_works(as_: Browser, ada: User) -> None:
         "/admin/audit/auditevent/",
     ):
         assert "omni_scim_" not in send(browser, path).content.decode()
-    revoked = send(browser, "/admin/accounts/scimtoken/", {"action": "revoke", "_selected_action": str(row.pk)})
+    revoked = confirmed(browser, "/admin/accounts/scimtoken/", {"action": "revoke", "_selected_action": str(row.pk)})
     assert revoked.status_code == 302
     assert ScimClient(found.group()).send("GET", "/Users").status_code == 401
     verbs = list(AuditEvent.objects.filter(verb__startswith="accounts.scim").values_list("verb", flat=True))

@@ -319,7 +319,7 @@ def test_administrators_find_and_end_anybodys_session(signed_in: SignedIn, ada: 
         assert "bob@acme.example" not in page.partition("<tbody")[2]
         assert of_ann.cookies["omni_session"].value not in page
         assert of_bob.get(listed).status_code == 404
-        admin.post(listed, {"action": "end", "_selected_action": [str(row.pk)]})
+    confirmed(admin, listed, {"action": "end", "_selected_action": [str(row.pk)]})
     assert (is_in(of_ann), is_in(of_bob)) == (False, True)
 
 

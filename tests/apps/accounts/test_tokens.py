@@ -30,7 +30,7 @@ from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
 from apps.tenants.types import TenantRef
-from tests.apps.conftest import SignedIn
+from tests.apps.conftest import SignedIn, confirmed
 
 PAGE = "/accounts/tokens/"
 DATASETS = "/api/v1/datasets"
@@ -153,7 +153,7 @@ def test_administrators_find_and_revoke_anybodys_tokens(
         assert "of Ann" in page
         assert "of Bob" not in page
         assert member.get(listed).status_code == 404
-        admin.post(listed, {"action": "revoke", "_selected_action": [str(row.pk)]})
+    confirmed(admin, listed, {"action": "revoke", "_selected_action": [str(row.pk)]})
     assert [status(token) for token in tokens] == [401, 200]
 
 
