@@ -140,6 +140,7 @@ def world() -> Iterator[World]:
         platform = _house("platform", "staff", now, kind=Tenant.Kind.PLATFORM, host="localhost")
         with bound(platform.tenant.id):
             platform.people["sam"] = _person("sam@omni.example", is_tenant_admin=True)
+            platform.people["eli"] = _person("eli@omni.example")
         made = World(_house("acme", CANARY, now), _house("globex", "plain", now), platform)
         for house in (made.acme, made.globex):
             with bound(house.tenant.id):

@@ -237,6 +237,28 @@ def test_a_support_visitor_reads_what_was_granted_and_writes_nothing(houses: Wor
     assert AUDIT in traces
 
 
+def test_staff_who_are_no_administrators_reach_neither_administration_nor_a_colleagues_requests(
+    houses: World, ledger: Ledger
+) -> None:
+    """Eli on the platform's host; Sam, whose requests these are, is the positive control."""
+    before, wrong, client = ledger.read(), [], houses.platform.browser("eli")
+    for route, specimen in specimens("omni.urls.platform").items():
+        for method in METHODS:
+            answer = call(client, method, route, specimen, houses.acme, {}, is_missing=specimen.is_key)
+            is_closed = route.startswith(("/admin/", "/support/requests/")) and method != "options"
+            if is_closed and answer.status_code not in REFUSED:
+                wrong.append(f"{method.upper()} {route}: {answer.status_code}")
+            if CANARY in text_of(answer):
+                wrong.append(f"{method.upper()} {route}: shows the canary")
+            if specimen.ends_session:
+                client = houses.platform.browser("eli")
+    assert not wrong, "\n".join(wrong)
+    request = str(houses.acme.support_request.pk)
+    assert request not in client.get("/support/").content.decode()
+    assert request in houses.platform.browser("sam").get("/support/").content.decode()
+    assert changed(before, ledger.read(), houses.acme, houses.globex, houses.platform) <= MEMBERS_TRACES
+
+
 TOKEN = re.compile(rb"[A-Za-z0-9]{64}")
 """a page's token against forged requests: another one in every answer"""
 
