@@ -1,6 +1,5 @@
 """Widening waits for a second administrator where a tenant wants it; nobody is their own second one."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from apps.audit.types import SYSTEM
 from apps.datamodels import gates
 from apps.datamodels.errors import PublishRefusedError
 from apps.datamodels.gates import gate_names
-from apps.datamodels.models import Dataset, ModelFile, ModelVersion
+from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.services import import_files, open_draft, publish_version, save_draft_file
 from apps.governance.blast_radius.approving import (
     approve,
@@ -30,7 +29,7 @@ from apps.governance.blast_radius.approving import (
 from apps.governance.blast_radius.asking import needs_second_administrator
 from apps.governance.blast_radius.errors import RequestRefusedError, UnknownRequestError
 from apps.governance.controls import CONTROLS
-from apps.governance.models import ApprovalRequest, PublishingPolicy
+from apps.governance.models import ApprovalRequest
 from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
 from tests.apps.queries.conftest import MODEL, analysts, eve, max_, sales, source
@@ -186,151 +185,6 @@ def test_only_administrators_in_person_ask_and_decide(
         with pytest.raises(UnknownRequestError):
             act()
     approve(request.pk, by=actor_for_user(bea), now=now)
-
-
-def test_an_approval_lapses_after_seven_days(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
-) -> None:
-    wider = draft(sales, WIDER, now)
-    request = asked(wider, ada, now)
-    with pytest.raises(RequestRefusedError, match="expired"):
-        approve(request.pk, by=actor_for_user(bea), now=now + timedelta(days=7))
-    approve(request.pk, by=actor_for_user(bea), now=now)
-    with pytest.raises(PublishRefusedError):
-        publish(wider, ada, now + timedelta(days=7))
-    publish(wider, ada, now + timedelta(days=7) - MINUTE)
-
-
-def test_changed_files_void_the_approval(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
-) -> None:
-    wider = draft(sales, WIDER, now)
-    request = asked(wider, ada, now)
-    approve(request.pk, by=actor_for_user(bea), now=now)
-    other = draft(sales, WIDER.replace("placed, timeframes", "region, timeframes"), now)
-    with pytest.raises(PublishRefusedError):
-        publish(other, ada, now)
-    ModelFile.objects.filter(version=wider, path="orders.view.yaml").update(content=WIDER + "# changed beneath\n")
-    with pytest.raises(PublishRefusedError):
-        publish(wider, ada, now)
-    ModelFile.objects.filter(version=wider, path="orders.view.yaml").update(content=WIDER)
-    publish(wider, ada, now)
-
-
-def test_another_current_version_voids_request_and_approval(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
-) -> None:
-    first = ModelVersion.objects.get(is_current=True)
-    wider = draft(sales, WIDER, now)
-    approved, waiting = asked(wider, ada, now), asked(draft(sales, WIDER + "#\n", now), ada, now)
-    approve(approved.pk, by=actor_for_user(bea), now=now)
-    publish(wider, ada, now)
-    with pytest.raises(RequestRefusedError, match="have changed since"):
-        approve(waiting.pk, by=actor_for_user(bea), now=now)
-    refuse(waiting.pk, by=actor_for_user(bea), now=now)
-    publish(first, ada, now + MINUTE)  # rolled back: it narrows
-    with pytest.raises(PublishRefusedError):  # the approval was for the publication before
-        publish(wider, ada, now + 2 * MINUTE)
-    approve(asked(wider, ada, now + 2 * MINUTE).pk, by=actor_for_user(bea), now=now + 2 * MINUTE)
-    publish(wider, ada, now + 2 * MINUTE)
-
-
-def test_whoever_approved_must_still_be_an_administrator(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
-) -> None:
-    wider = draft(sales, WIDER, now)
-    approve(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
-    for change in ({"is_active": False}, {"is_tenant_admin": False}):
-        User.objects.filter(pk=bea.pk).update(**change)
-        with pytest.raises(PublishRefusedError):
-            publish(wider, ada, now)
-        User.objects.filter(pk=bea.pk).update(is_active=True, is_tenant_admin=True)
-    publish(wider, ada, now)
-
-
-def test_refused_and_withdrawn_requests_open_nothing(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
-) -> None:
-    wider = draft(sales, WIDER, now)
-    refuse(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
-    withdraw(asked(wider, ada, now).pk, by=actor_for_user(ada), now=now)
-    given = asked(wider, ada, now)
-    approve(given.pk, by=actor_for_user(bea), now=now)
-    withdraw(given.pk, by=actor_for_user(bea), now=now)  # the approver thinks again
-    with pytest.raises(PublishRefusedError):
-        publish(wider, ada, now)
-    for request in ApprovalRequest.objects.all():
-        with pytest.raises(RequestRefusedError):
-            approve(request.pk, by=actor_for_user(bea), now=now)
-    approve(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
-    publish(wider, ada, now)
-
-
-def test_what_needs_no_approval_is_not_asked_and_nothing_is_asked_twice(
-    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
-) -> None:
-    with pytest.raises(RequestRefusedError, match="widens nothing"):
-        asked(draft(sales, NARROWER, now), ada, now)
-    wider = draft(sales, WIDER, now)
-    asked(wider, ada, now)
-    with pytest.raises(RequestRefusedError, match="has asked for this already"):
-        asked(wider, bea, now)
-    asked(wider, bea, now + timedelta(days=8))  # the first one has expired
-
-
-def test_switching_off_needs_a_second_administrator_too(
-    sales: Dataset, ada: User, bea: User, is_on: None, now: datetime
-) -> None:
-    request = ask_to_switch_off(note="too slow", by=actor_for_user(ada), now=now)
-    assert needs_second_administrator()
-    with pytest.raises(RequestRefusedError, match="your own request"):
-        approve(request.pk, by=actor_for_user(ada), now=now)
-    with pytest.raises(RequestRefusedError, match="asked for this already"):
-        ask_to_switch_off(by=actor_for_user(bea), now=now)
-    approve(request.pk, by=actor_for_user(bea), now=now)
-    assert not needs_second_administrator()
-    assert verbs()[-1] == "governance.second_administrator_switched_off"
-    with pytest.raises(RequestRefusedError, match="is not needed"):
-        ask_to_switch_off(by=actor_for_user(ada), now=now)
-    switch_on(by=actor_for_user(ada), now=now)
-    assert needs_second_administrator()
-    assert PublishingPolicy.objects.count() == 1
-
-
-def test_of_two_decisions_at_once_one_counts(
-    sales: Dataset,
-    acme: TenantRef,
-    ada: User,
-    bea: User,
-    eve: User,
-    is_on: None,
-    make_person: Callable[..., User],
-    now: datetime,
-) -> None:
-    cleo = make_person("cleo@acme.example", is_tenant_admin=True)
-    request = asked(draft(sales, WIDER, now), ada, now)
-    start, outcomes = threading.Barrier(2), []
-
-    def decide(act: Callable[..., object], actor: Actor) -> None:
-        with bound(acme.id):
-            start.wait()
-            try:
-                act(request.pk, by=actor, now=now)
-                outcomes.append(act.__name__)
-            except RequestRefusedError as error:
-                outcomes.append(error.text)
-        connection.close()
-
-    pairs = ((approve, actor_for_user(bea)), (refuse, actor_for_user(cleo)))
-    threads = [threading.Thread(target=decide, args=pair) for pair in pairs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes)[0] == "Somebody has decided already, or it was withdrawn."
-    state = {"approve": "approved", "refuse": "refused"}[sorted(outcomes)[1]]
-    assert ApprovalRequest.objects.get().state == state
-    assert len([verb for verb in verbs() if verb in ("governance.approval_given", "governance.approval_refused")]) == 1
 
 
 def test_another_tenants_request_is_a_missing_one(
