@@ -1,90 +1,55 @@
-"""Proves that the groups of an answer are chosen as the topic says (``always_having_*``).
+"""Proves that the groups of an answer are chosen as the topic says (``always_having_*``), and rows as its filters say.
 
 What a measure adds up is not written out again. Its place in the condition is a hole, into which an aggregate over
 the measure's columns must fit; what is around the hole, and every value, must be the model's.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
-from apps.semantic.model.types import TEMPLATED, Condition, FieldFilter, Measure, Scalar, SemanticModel, Topic
-from apps.semantic.verify.trees import ATTRIBUTE, NOT_FIELDS, Expected, Rule, conjuncts, folded, in_text_order
+from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.types import TEMPLATED, FieldFilter, Measure, Scalar, SemanticModel, Topic
+from apps.semantic.verify.conditions import HOLE, UNKNOWN, Columns, HoleRule, group_rule, rule_of
+from apps.semantic.verify.trees import ATTRIBUTE, Expected, conjuncts, folded, in_text_order
 
-HOLE = "omni measure "
-UNKNOWN = "\x00 a value that the proof does not know"
-"""no value of a model holds such a letter"""
-Columns = frozenset[tuple[str, str]]
 Marks = list[tuple[exp.Expr, Scalar]]
 Match = tuple[exp.Expr, list[tuple[exp.Expr, Scalar]]]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupRule:
-    """One of the topic's conditions on groups.
+def group_rules(topic: Topic, model: SemanticModel, expected: Expected) -> list[HoleRule]:
+    """Return the conditions that whoever asks the topic has on their groups.
 
-    ``parts`` must all stand in the HAVING. ``columns`` are those of the measure at each hole, ``values`` those that the
-    placeholders must have, by identity of their node in ``parts``. Without ``parts`` the condition cannot be written
-    out (levels of detail among its dimensions, conditions that no measure can have), and ``columns`` alone are looked for.
+    Raises:
+        UnprovenSqlError: one of them cannot be written out.
     """
-
-    parts: tuple[exp.Expr, ...]
-    columns: tuple[Columns, ...]
-    values: dict[int, Scalar]
-
-
-def group_rules(topic: Topic, model: SemanticModel, expected: Expected) -> list[GroupRule]:
-    """Return the conditions that whoever asks the topic has on their groups."""
     found = [_of_filter(item, model, expected) for item in topic.always_having_filters]
     return found + [_of_tree(sql, model, expected) for sql in topic.always_having]
 
 
-def _of_filter(item: FieldFilter, model: SemanticModel, expected: Expected) -> GroupRule:
-    measure = model.measure(item.field)
-    columns = (_columns(measure, model, expected.dialect),) if measure is not None else ()
-    hole = exp.to_identifier(f"{HOLE}0", quoted=True).sql(expected.dialect)
-    found = written(item.condition, hole, expected)
-    if found is None:
-        return GroupRule((), columns, {})
-    return rule_of(Rule(expected.read(found[0]), found[1]), columns)
+def _of_filter(item: FieldFilter, model: SemanticModel, expected: Expected) -> HoleRule:
+    measure = _measure(item.field, model)
+    return group_rule(item.condition, measure.type, _columns(measure, model, expected.dialect), expected)
 
 
-def written(condition: Condition, hole: str, expected: Expected) -> tuple[str, tuple[Scalar, ...]] | None:
-    """Return a condition on a hole as text, and its values in the order of the text; None where it has none."""
-    operator = condition.operator
-    if operator in ("and", "or"):
-        parts = [written(child, hole, expected) for child in condition.children]
-        known = [part for part in parts if part is not None]
-        if len(known) < len(parts):
-            return None
-        return f" {operator.upper()} ".join(f"({text})" for text, _ in known), tuple(v for _, vs in known for v in vs)
-    if operator == "not" or operator.startswith("not_"):
-        positive = Condition(operator[4:] or "is", condition.values, condition.children, condition.is_case_insensitive)
-        inner = written(positive, hole, expected)
-        return None if inner is None else (f"NOT COALESCE({inner[0]}, FALSE)", inner[1])
-    return None if condition.is_case_insensitive else expected.positive(operator, hole, condition.values)
-
-
-def _of_tree(sql: exp.Expression, model: SemanticModel, expected: Expected) -> GroupRule:
+def _of_tree(sql: exp.Expression, model: SemanticModel, expected: Expected) -> HoleRule:
     holder = exp.Paren(this=sql.copy())
     columns: list[Columns] = []
     for node in [item for item in in_text_order(holder) if isinstance(item, exp.Placeholder)]:
         if node.name.startswith(ATTRIBUTE):
             continue
-        measure = model.measure(node.name)
-        if measure is None:
-            return GroupRule((), (), {})
+        measure = _measure(node.name, model)
         node.replace(exp.column(exp.to_identifier(f"{HOLE}{len(columns)}", quoted=True)))
         columns.append(_columns(measure, model, expected.dialect))
     return rule_of(expected.rule_in(holder.this), tuple(columns))
 
 
-def rule_of(rule: Rule, columns: tuple[Columns, ...]) -> GroupRule:
-    """Return a rule whose tree has a hole for each set of columns."""
-    marks = [node for node in in_text_order(rule.tree) if isinstance(node, exp.Placeholder)]
-    values = {id(node): value for node, value in zip(marks, rule.values, strict=True)}
-    return GroupRule(tuple(conjuncts(rule.tree)), columns, values)
+def _measure(name: str, model: SemanticModel) -> Measure:
+    found = model.measure(name)
+    if found is None:
+        raise UnprovenSqlError("A condition of the data set on groups is on no measure.")
+    return found
 
 
 def _columns(measure: Measure, model: SemanticModel, dialect: str) -> Columns:
@@ -104,12 +69,12 @@ def _columns(measure: Measure, model: SemanticModel, dialect: str) -> Columns:
                 return frozenset()
             if isinstance(node, exp.Column):
                 found.add((field.view, folded(node, dialect)))
-            elif isinstance(node, exp.Placeholder) and not node.name.startswith(NOT_FIELDS):
+            elif isinstance(node, exp.Placeholder):
                 waiting.append(node.name)
     return frozenset(found)
 
 
-def chooses_groups(select: exp.Select, rules: list[GroupRule]) -> list[tuple[exp.Expr, Scalar]] | None:
+def chooses_groups(select: exp.Select, rules: list[HoleRule]) -> list[tuple[exp.Expr, Scalar]] | None:
     """Return the placeholders of the rules in a SELECT's HAVING and what they must be; None where a rule is not in it."""
     having = select.args.get("having")
     found = conjuncts(having.this if having is not None else None)
@@ -121,14 +86,10 @@ def chooses_groups(select: exp.Select, rules: list[GroupRule]) -> list[tuple[exp
                 return None
             found = [node for node in found if node is not match[0]]
             noted += match[1]
-        if not rule.parts and not any(
-            _is_over(node, columns, select) for columns in rule.columns or ((),) for node in found
-        ):
-            return None
     return noted
 
 
-def _match(node: exp.Expr, part: exp.Expr, rule: GroupRule, select: exp.Select) -> Match | None:
+def _match(node: exp.Expr, part: exp.Expr, rule: HoleRule, select: exp.Select) -> Match | None:
     holes: list[tuple[int, exp.Expr]] = []
     marks: list[tuple[exp.Expr, Scalar]] = []
     if not _is_like(node, part, rule, holes, marks):
@@ -137,23 +98,23 @@ def _match(node: exp.Expr, part: exp.Expr, rule: GroupRule, select: exp.Select) 
 
 
 def _is_like(
-    node: object, part: object, rule: GroupRule, holes: list[tuple[int, exp.Expr]], marks: list[tuple[exp.Expr, Scalar]]
+    node: Any, part: Any, rule: HoleRule, holes: list[tuple[int, exp.Expr]], marks: list[tuple[exp.Expr, Scalar]]
 ) -> bool:
     """Say whether a tree is a pattern, parentheses aside, and note what stands at holes and placeholders."""
     while isinstance(node, exp.Paren):
         node = node.this
     while isinstance(part, exp.Paren):
         part = part.this
-    if isinstance(node, list) and isinstance(part, list):
-        pairs = zip(node, part, strict=False)
-        return len(node) == len(part) and all(_is_like(one, other, rule, holes, marks) for one, other in pairs)
-    if not isinstance(node, exp.Expr) or not isinstance(part, exp.Expr):
-        return node == part
     if isinstance(part, exp.Column) and part.name.startswith(HOLE):
         holes.append((int(part.name.removeprefix(HOLE)), node))
         return True
     if type(node) is not type(part):
         return False
+    if isinstance(part, list):
+        pairs = zip(node, part, strict=False)
+        return len(node) == len(part) and all(_is_like(one, other, rule, holes, marks) for one, other in pairs)
+    if not isinstance(part, exp.Expr):
+        return bool(node == part)
     if isinstance(part, exp.Placeholder):
         if rule.values[id(part)] != UNKNOWN:
             marks.append((node, rule.values[id(part)]))
@@ -164,8 +125,8 @@ def _is_like(
     )
 
 
-def take_dated(found: list[exp.Expr], rule: GroupRule) -> tuple[list[exp.Expr], Marks] | None:
-    """Return the conjuncts of a WHERE that are a filter on time, and the values to demand; None where it is not there."""
+def take_filter(found: list[exp.Expr], rule: HoleRule) -> tuple[list[exp.Expr], Marks] | None:
+    """Return the conjuncts of a WHERE that are a filter, and the values to demand; None where it is not there."""
     taken: list[exp.Expr] = []
     noted: Marks = []
     for part in rule.parts:

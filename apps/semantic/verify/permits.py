@@ -10,8 +10,8 @@ from sqlglot.dialects.dialect import Dialect
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, FieldFilter, Measure, SemanticModel, Topic, TopicJoin
 from apps.semantic.scope import AccessScope, RowPolicy, rights_key
-from apps.semantic.verify.dated import dated_rule
-from apps.semantic.verify.groups import GroupRule, group_rules
+from apps.semantic.verify.conditions import HoleRule, filter_rule
+from apps.semantic.verify.groups import group_rules
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, sameness, schema_of
@@ -33,8 +33,8 @@ class Permit:
         policies: by view, the trees and values that its subquery's WHERE consists of.
         topic_policies: the trees and values that the outer WHERE holds.
         always: rules of the topic that the outer WHERE holds, whoever asks.
-        filters: for each of the topic's own filters, the columns that its condition reads, and the condition itself
-            where the model says it; of dates it says the form.
+        filters: for each of the topic's own filters, the columns that its condition reads, and the condition itself;
+            of dates it says the form.
         groups: conditions of the topic on the groups of an answer.
         masks: by view, the trees of its masked dimensions.
         on: by joined view, its join condition; where_sql: what holds once it is joined.
@@ -93,10 +93,10 @@ class Permit:
         self.filters = [self._filter(item) for item in topic.always_where_filters]
         self.groups = group_rules(topic, self.model, expected)
 
-    def _filter(self, item: FieldFilter) -> tuple[Columns, Rule | GroupRule | None]:
+    def _filter(self, item: FieldFilter) -> tuple[Columns, HoleRule]:
         dimension = self._dimension(item.field)
         columns = self._raw_columns([dimension])
-        return columns, self.expected.filter(item, dimension) or dated_rule(item, dimension, columns, self.expected)
+        return columns, filter_rule(item, dimension, columns, self.expected)
 
     def _label(self, topic: Topic) -> None:
         ruled = [self._dimension(item.field) for item in self.scope.topic_policies]

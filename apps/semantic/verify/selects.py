@@ -6,8 +6,9 @@ from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
+from apps.semantic.verify.conditions import HoleRule
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.groups import GroupRule, chooses_groups, take_dated
+from apps.semantic.verify.groups import chooses_groups, take_filter
 from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
@@ -180,13 +181,8 @@ class _SelectProver:
         joined = [rule for view, rule in permit.where_sql.items() if view in self.views]
         for rule in (*permit.always, *joined):
             self._take_rule(found, rule)
-        for columns, condition in permit.filters:
-            if condition is None:
-                self._take_filter(found, columns)
-            elif isinstance(condition, GroupRule):
-                self._take_dated(found, condition)
-            else:
-                self._take_rule(found, condition)
+        for _, condition in permit.filters:
+            self._take_filter(found, condition)
         for node in found:
             self._check(node, Label.OPEN)
 
@@ -200,23 +196,15 @@ class _SelectProver:
             self._check(matching, Label.RULE)
             rule = Rule(rule.tree, self._note(matching, rule.values))
 
-    def _take_dated(self, found: list[exp.Expr], rule: GroupRule) -> None:
-        """Take one of the topic's own filters on time out of a WHERE: its operator on exactly its field."""
-        taken = take_dated(found, rule)
+    def _take_filter(self, found: list[exp.Expr], rule: HoleRule) -> None:
+        """Take one of the topic's own filters out of a WHERE: it on exactly its field."""
+        taken = take_filter(found, rule)
         if taken is None:
             raise UnprovenSqlError("A filter of the data set is missing.")
         for node in taken[0]:
             remove(found, node)
             self._check(node, Label.RULE)
         self.ledger.expect([node for node, _ in taken[1]], [value for _, value in taken[1]])
-
-    def _take_filter(self, found: list[exp.Expr], columns: frozenset[tuple[str, str]]) -> None:
-        """Take one of the topic's own filters out of a WHERE: a condition on exactly the columns of its field."""
-        matching = next((node for node in found if _columns(node) == columns), None)
-        if matching is None:
-            raise UnprovenSqlError("A filter of the data set is missing.")
-        remove(found, matching)
-        self._check(matching, Label.RULE)
 
     def _expect(self, node: exp.Expr, rule: Rule, message: str) -> None:
         demand(bare(node) == rule.tree, message)
@@ -299,7 +287,3 @@ def remove(found: list[exp.Expr], node: exp.Expr) -> None:
         if item is node:
             del found[index]
             return
-
-
-def _columns(node: exp.Expr) -> frozenset[tuple[str, str]]:
-    return frozenset((item.table, item.name) for item in node.find_all(exp.Column))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, FieldFilter, Mask, Measure, Scalar, SemanticModel
+from apps.semantic.model.types import Condition, Dimension, FieldType, Mask, Measure, Scalar, SemanticModel
 from apps.semantic.scope import AccessScope
 
 ATTRIBUTE = "omni_attributes."
@@ -26,12 +26,16 @@ SINCE: Mapping[object, str] = {
     ),
     "year": "DAYOFYEAR({v}) - 1",
 }
-PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}"}
+PATTERNS = {"contains": "%{}%", "starts_with": "{}%", "ends_with": "%{}", "sql_like": "{}"}
 MASKS = {
     ("hash", "postgres"): "LEFT(ENCODE(SHA256(CONVERT_TO(CAST({k} AS TEXT) || CAST({v} AS TEXT), 'UTF8')), 'hex'), 16)",
     ("hash", "duckdb"): "LEFT(SHA256(CAST({k} AS TEXT) || CAST({v} AS TEXT)), 16)",
     ("hash", "mysql"): "LEFT(SHA2(CONCAT(CAST({k} AS CHAR), CAST({v} AS CHAR)), 256), 16)",
 }
+
+
+Written = tuple[str, tuple[Scalar, ...]]
+"""a condition as text, and what is bound in it, in the order of the text"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +148,26 @@ class Expected:
         """Return a text of the dialect as a normal tree."""
         return self._normal(text)
 
-    def filter(self, item: FieldFilter, dimension: Dimension) -> Rule | None:
-        """Return a topic's own filter as it must stand; None where dates decide, which are worked out."""
-        condition = item.condition
-        is_plain = dimension.type not in ("date", "timestamp") and "[" not in item.field
-        if not is_plain or not condition.values or condition.children or condition.is_case_insensitive:
-            return None
-        operator = condition.operator
-        is_negated = operator == "not" or operator.startswith("not_")
-        positive = (operator[4:] or "is") if is_negated else operator
-        value = self._text(dimension.sql, dimension.view, is_qualified=True)
-        found = self.positive(positive, value, condition.values)
-        if found is None:
-            return None
-        text, values = found
-        return Rule(self._normal(f"NOT COALESCE({text}, FALSE)" if is_negated else text), values)
+    def value(self, dimension: Dimension) -> Written:
+        """Return a dimension over raw columns as text, and what is bound in it."""
+        self._values = []
+        return self._text(dimension.sql, dimension.view, is_qualified=True), tuple(self._values)
 
-    def positive(self, operator: str, value: str, values: tuple[Scalar, ...]) -> tuple[str, tuple[Scalar, ...]] | None:
-        """Return a condition as text, and what is bound in it."""
-        if operator == "is" and "falsey" not in values:
+    def positive(self, condition: Condition, value: str, type_: FieldType) -> Written | None:
+        """Return a single condition on a value as text, and what is bound in it; None where dates decide."""
+        operator, values = condition.operator, condition.values
+        if condition.is_case_insensitive and type_ in ("string", "unknown"):
+            value = f"LOWER({value})"
+            values = tuple(item.lower() if isinstance(item, str) else item for item in values)
+        if operator == "is":
+            values = (False, None) if type_ == "boolean" and values == ("falsey",) else values
             given = tuple(item for item in values if item is not None)
             parts = [f"{value} IN ({', '.join(self.mark for _ in given)})"] if given else []
             parts += [f"{value} IS NULL"] if len(given) < len(values) else []
             return " OR ".join(parts), given
         if operator in PATTERNS:
-            texts = tuple(PATTERNS[operator].format(_escaped(str(item))) for item in values)
+            special = "!" if operator == "sql_like" else "!%_"
+            texts = tuple(PATTERNS[operator].format(_escaped(str(item), special)) for item in values)
             return " OR ".join(f"{value} LIKE {self.mark} ESCAPE '!'" for _ in values), texts
         if operator in COMPARED:
             return f"{value} {COMPARED[operator]} {self.mark}", values
@@ -237,8 +236,8 @@ class Expected:
         return self._parse(self._text(found.sql, found.view, is_qualified=is_qualified))
 
 
-def _escaped(text: str) -> str:
-    for letter in "!%_":
+def _escaped(text: str, letters: str) -> str:
+    for letter in letters:
         text = text.replace(letter, f"!{letter}")
     return text
 

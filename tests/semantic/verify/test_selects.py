@@ -233,7 +233,7 @@ def guarded() -> Statement:
 RULES = {
     "a policy": ('"customers"."name" IN (:0:, :1:) AND ', "A row policy is missing."),
     "a rule's part": (f" AND {AMOUNT} > 20", "A rule of the data set is missing."),
-    "a filter": ('NOT COALESCE("orders"."status" IN (:3:), FALSE)', "A rule of the data set is missing."),
+    "a filter": ('NOT COALESCE("orders"."status" IN (:3:), FALSE)', "A filter of the data set is missing."),
     "a filter on dates": ('"orders"."ordered_at" >=', "A filter of the data set is missing."),
 }
 

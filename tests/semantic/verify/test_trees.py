@@ -6,7 +6,7 @@ import pytest
 from sqlglot.dialects.dialect import Dialect
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Condition, FieldFilter, Mask
+from apps.semantic.model.types import Mask
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.trees import Expected, columns_of, schema_of
 from tests.semantic import shop
@@ -17,7 +17,7 @@ from tests.semantic.verify.hand import Statement, statement
 DIALECTS = ("duckdb", "postgres", "mysql")
 NO_ATTRIBUTE = "A rule needs a user attribute that the scope does not have."
 BOUND = "A row policy is bound to another value than the scope's."
-MISSING = "A rule of the data set is missing."
+MISSING = "A filter of the data set is missing."
 
 
 def expected(dialect: str = "duckdb", **attributes: tuple[object, ...]) -> Expected:
@@ -80,27 +80,6 @@ def test_letters_that_stand_for_others_are_taken_as_they_are(dialect):
     found = guarded('{status: {contains: "5%_!"}}', dialect)
     assert found.compiled.parameters == ("%5!%!_!!%",)
     found.refuses(found.changed((":0:", ":'%5%_!%':")), BOUND)
-
-
-def test_what_cannot_be_written_out_is_any_condition_on_the_field():
-    of = expected()
-    status = of.model.dimension("orders.status")
-    moment = of.model.dimension("orders.ordered_at")
-    assert status is not None
-    assert moment is not None
-
-    def rule(condition: Condition, name: str = "orders.status", known: object = status) -> object:
-        return of.filter(FieldFilter(name, condition), known)  # type: ignore[arg-type]  # a dimension
-
-    plain = Condition("is", ("paid",))
-    assert rule(plain) is not None
-    assert rule(plain, "orders.ordered_at", moment) is None
-    assert rule(plain, "orders.status[month]") is None
-    assert rule(Condition("is", ())) is None
-    assert rule(Condition("and", ("paid",), children=(plain, plain))) is None
-    assert rule(replace(plain, is_case_insensitive=True)) is None
-    assert rule(Condition("is", ("falsey",))) is None
-    assert rule(Condition("time_for_duration", ("1 month", "1 day"))) is None
 
 
 MASKS = {
