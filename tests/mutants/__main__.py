@@ -252,7 +252,7 @@ def started(copy: Path, mutant: Mutant) -> TestRunner:
         "OMNI_FUZZ_CASES": "100", "OMNI_FUZZ_SHRINK": "0",
     }  # fmt: skip
     runner = TestRunner(copy, environment, is_pure=mutant.is_pure)
-    if not runner.passes((*OPTIONS, *mutant.tests)):
+    if not runner.passes_unspoiled((*OPTIONS, *mutant.tests)):
         runner.stop()
         raise AssertionError(f"{' '.join(mutant.tests)} fails before anything is spoiled")
     return runner
