@@ -25,6 +25,7 @@ from apps.semantic.model.views import all_fields
 
 MAX_DEPTH = 64
 """fields that rest on one another, end to end"""
+OF_ROWS = "“{}” is worked out of the rows of a question, so it cannot choose them for all questions"
 
 
 def check_model(model: SemanticModel) -> Iterator[Problem]:
@@ -183,6 +184,10 @@ def _topic(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Prob
         for name in sorted(_named(tree)):
             if model.measure(name) is not None:
                 yield _at(topic.source, f"“{name}” is a measure; conditions on measures go into always_having_sql")
+    written = {name for tree in topic.always_where for name in _named(tree)}
+    for name in sorted(written.union(rule.field.partition("[")[0] for rule in topic.always_where_filters)):
+        if _is_of_rows(name, model):
+            yield _at(topic.source, OF_ROWS.format(name))
     for tree in topic.always_having:
         for name in sorted(_named(tree)):
             if model.dimension(name) is not None:
@@ -200,6 +205,22 @@ def _join(item: Relationship, model: SemanticModel) -> Iterator[Problem]:
             view, _, field = name.partition(".")
             if view not in (item.from_view, item.to_view) or field not in model.views[view].dimensions:
                 yield _at(item.source, f"“{name}” is no dimension of the two views")
+            elif _is_of_rows(name, model):
+                yield _at(item.source, OF_ROWS.format(name))
+
+
+def _is_of_rows(name: str, model: SemanticModel) -> bool:
+    """Say whether a dimension rests on a level of detail."""
+    seen, waiting = set[str](), [name]
+    while waiting:
+        field = model.dimension(waiting.pop())
+        if field is None or field.id in seen:
+            continue
+        if field.level_of_detail is not None:
+            return True
+        seen.add(field.id)
+        waiting += field.references
+    return False
 
 
 def _named(tree: exp.Expr) -> set[str]:

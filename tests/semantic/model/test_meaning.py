@@ -6,6 +6,7 @@ from apps.semantic.errors import ModelError
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Mask
 from tests.semantic.model.files import (
+    CUSTOMERS,
     SHOP,
     dimensions,
     field,
@@ -157,3 +158,26 @@ def test_default_filters_of_the_model_find_their_view_by_the_field() -> None:
     assert model.topics["Sales"].access_filters[0].field == "customers.region"
     with pytest.raises(ModelError, match="no view here has the field"):
         read_model(SHOP | {"model.yaml": defaults, "Sales.topic.yaml": "base_view: orders\n"}, dialect="duckdb")
+
+
+LIFETIME = '{sql: "${orders.amount}", level_of_detail: {aggregate_type: sum, fixed: [customers.id]}}'
+BANDS = {"plain": "{sql: id}", "a detail": LIFETIME, "made of one": '{sql: "CASE WHEN ${spent} > 5 THEN 1 END"}'}
+RULES = {
+    "a filter": ("Sales.topic.yaml", "joins: {customers: {}}", "joins: {customers: {}}\nalways_where_filters: {customers.band: {greater_than: 5}}"),
+    "a condition": ("Sales.topic.yaml", "joins: {customers: {}}", 'joins: {customers: {}}\nalways_where_sql: "${customers.band} > 5"'),
+    "a join": ("relationships.yaml", "${customers.id}", "${customers.id} AND ${customers.band} > 5"),
+    "a joined view": ("relationships.yaml", "${customers.id}", "${customers.id}\n  where_sql: ${customers.band} > 5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("band", BANDS)
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_worked_out_of_a_questions_rows_does_not_choose_them(rule: str, band: str) -> None:
+    file, old, new = RULES[rule]
+    customers = CUSTOMERS + f"  spent: {LIFETIME}\n  band: {BANDS[band]}\n"
+    changed = SHOP | {"shop/customers.view": customers, file: SHOP[file].replace(old, new)}
+    if band == "plain":
+        assert read_model(changed, dialect="duckdb")
+        return
+    with pytest.raises(ModelError, match=r"“customers\.band” is worked out of the rows of a question"):
+        read_model(changed, dialect="duckdb")
