@@ -27,6 +27,7 @@ filters:
 ).rstrip() + """
   last_ordered: {aggregate_type: max, sql: "${ordered_at}"}
   last_born: {aggregate_type: max, sql: "${customers.born}"}
+  own: {sql: "COUNT(CASE WHEN ${mine} THEN 1 END)"}
 """  # fmt: skip
 ALL = frozenset(("customers.region", "orders.count"))
 QUESTION = {"dataset": "Guarded", "fields": ["customers.region", "orders.count"]}
@@ -135,6 +136,7 @@ GROUPS = {
     "a year": ("last_ordered: {is: '2026'}", 'MAX("orders"."ordered_at") >= ', 'MAX("orders"."ordered_at") <= ', None),
     "a day": ("last_born: {on_or_after: 1980-01-01}", ">= CAST(:0: AS DATE)", "<= CAST(:0: AS DATE)", "1900-01-01"),
     "a weekday": ("last_ordered: {day_of_week: [monday]}", " IN (:0:)", " > :0:", None),
+    "an attribute within": ("own: {greater_than: 1}", " > :1:", " >= :1:", None),
     "a number has no case": ("revenue: {is: 5, case_insensitive: true}", f"SUM({AMOUNT}) IN (:0:)", f"SUM({AMOUNT}) > :0:", 4),
 }  # fmt: skip
 
