@@ -1,13 +1,13 @@
 """Actions of lists that show first what they will do: to which rows, what happens then, and which stay as they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -21,14 +21,29 @@ class Effect:
     """What an action will do.
 
     Attributes:
-        rows: what changes, each with how the page names it.
-        sentences: what happens to them.
-        because: why others of the chosen stay as they are; told only when there are some.
+        rows: what changes.
+        names: how the page names these rows, in their order.
+        left: names of the chosen that stay as they are, each with the reason.
+        sentences: what happens to the rows.
     """
 
-    rows: Sequence[tuple[Any, str]]
+    rows: Sequence[Any]
+    names: tuple[str, ...]
+    left: tuple[str, ...]
     sentences: tuple[str, ...]
-    because: str
+
+    @classmethod
+    def on(
+        cls, chosen: Iterable[Any], *sentences: str, named: Callable[[Any], str], stays: Callable[[Any], str]
+    ) -> "Effect":
+        """Return the effect on the chosen rows; ``stays`` says why one of them stays as it is, or nothing."""
+        told = [(row, named(row), stays(row)) for row in chosen]
+        return cls(
+            [row for row, _, why in told if not why],
+            tuple(name for _, name, why in told if not why),
+            tuple(f"{name}: {why}" for _, name, why in told if why),
+            sentences,
+        )
 
 
 Tell = Callable[[Any, HttpRequest, Sequence[Any]], Effect]
@@ -51,16 +66,16 @@ def after_page(tell: Tell) -> Callable[[Act], Action]:
                 shown.lock(queryset)
             chosen = list(queryset.all())
             effect = tell(page, request, chosen)
-            left = len(chosen) - len(effect.rows)
             if not effect.rows:
-                messages.warning(request, f"Nothing to do: {effect.because}.")
+                messages.warning(request, "Nothing to do. " + "; ".join(effect.left[:MOST_NAMED]))
                 return None
-            digest = _digest(effect, left)
+            keys = sorted(str(row.pk) for row in effect.rows)
+            digest = shown.digest_of(keys, sorted(effect.names), sorted(effect.left), effect.sentences)
             if not is_confirmed:
-                return _page(page, request, act.__name__, effect, left, digest)
+                return _page(page, request, act.__name__, effect, digest)
             away = shown.refusal(request, digest)
             if away is None:
-                act(page, request, [row for row, _ in effect.rows])
+                act(page, request, list(effect.rows))
             return away
 
         return action
@@ -68,23 +83,14 @@ def after_page(tell: Tell) -> Callable[[Act], Action]:
     return decorate
 
 
-def _digest(effect: Effect, left: int) -> str:
-    rows: list[tuple[str, str]] = sorted((str(_key(row)), name) for row, name in effect.rows)
-    return shown.digest_of(rows, effect.sentences, left)
-
-
-def _key(row: Model) -> object:
-    return row.pk
-
-
-def _page(page: Any, request: HttpRequest, name: str, effect: Effect, left: int, digest: str) -> HttpResponse:
+def _page(page: Any, request: HttpRequest, name: str, effect: Effect, digest: str) -> HttpResponse:
     opts = page.model._meta
     number = len(effect.rows)
     context = {
         **page.admin_site.each_context(request), "opts": opts, "title": page.get_action(name)[2], "action": name,
         "count": f"{number} {opts.verbose_name if number == 1 else opts.verbose_name_plural}",
-        "names": [text for _, text in effect.rows[:MOST_NAMED]], "more": max(0, number - MOST_NAMED),
-        "sentences": effect.sentences, "left": left, "because": effect.because, "shown": digest,
+        "names": effect.names[:MOST_NAMED], "more": max(0, number - MOST_NAMED), "sentences": effect.sentences,
+        "left": effect.left[:MOST_NAMED], "more_left": max(0, len(effect.left) - MOST_NAMED), "shown": digest,
         "checkbox": ACTION_CHECKBOX_NAME, "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """People, their attributes and groups."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,45 +33,46 @@ def is_changeable(user: User, actor: Actor) -> bool:
     return actor.is_tenant_admin or not user.is_tenant_admin
 
 
-def _named(people: Iterable[User]) -> list[tuple[User, str]]:
-    return [(user, f"{user.name} ({user.email})" if user.name else user.email) for user in people]
+def _named(user: User) -> str:
+    return f"{user.name} ({user.email})" if user.name else user.email
 
 
-def _others(request: HttpRequest, chosen: Iterable[User], *, is_active: bool) -> list[tuple[User, str]]:
-    """Return whom the reader may admit or shut out of those who are not so yet: nobody changes themselves."""
-    actor = actor_of(request)
-    others = [user for user in chosen if user.pk != actor.user_id and is_changeable(user, actor)]
-    return _named(user for user in others if user.is_active != is_active)
+def stays_above(user: User, request: HttpRequest) -> str:
+    """Say why somebody's account is not the reader's to change, or nothing."""
+    return "" if is_changeable(user, actor_of(request)) else "only a tenant administrator changes another one"
+
+
+def _stays(user: User, request: HttpRequest, *, is_active: bool) -> str:
+    if user.pk == actor_of(request).user_id:
+        return "nobody does this to themself"
+    if user.is_active == is_active:
+        return "admitted already" if is_active else "shut out already"
+    return stays_above(user, request)
 
 
 def tell_admitted(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Effect:
     """Say what admitting people does."""
-    return Effect(
-        _others(request, chosen, is_active=True),
-        ("They may sign in again, with the groups, roles and attributes that they have now.",),
-        "admitted already, or yourself, or tenant administrators, whom only a tenant administrator changes",
-    )
+    return Effect.on(
+        chosen, "They may sign in again, with the groups, roles and attributes that they have now.",
+        named=_named, stays=lambda user: _stays(user, request, is_active=True),
+    )  # fmt: skip
 
 
 def tell_shut_out(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Effect:
     """Say what shutting people out does."""
-    return Effect(
-        _others(request, chosen, is_active=False),
-        (
-            "Their sessions end at once and their API tokens are refused.",
-            "They cannot sign in until they are admitted again. What they have made stays, and so does the audit log.",
-        ),
-        "shut out already, or yourself, or tenant administrators, whom only a tenant administrator changes",
-    )
+    return Effect.on(
+        chosen, "Their sessions end at once and their API tokens are refused.",
+        "They cannot sign in until they are admitted again. What they have made stays, and so does the audit log.",
+        named=_named, stays=lambda user: _stays(user, request, is_active=False),
+    )  # fmt: skip
 
 
 def tell_signed_out(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Effect:
     """Say what ending people's sessions does."""
-    return Effect(
-        _named(user for user in chosen if is_changeable(user, actor_of(request))),
-        ("All their browsers are signed out at once; they may sign in again. Their API tokens stay valid.",),
-        "tenant administrators, whose sessions only a tenant administrator ends",
-    )
+    return Effect.on(
+        chosen, "All their browsers are signed out at once; they may sign in again. Their API tokens stay valid.",
+        named=_named, stays=lambda user: stays_above(user, request),
+    )  # fmt: skip
 
 
 class NotForOneself(TenantInline):

@@ -20,14 +20,11 @@ from apps.accounts.scim.tokens import MAX_DAYS, issue_scim_token, revoke_scim_to
 
 def tell_revoked(page: Any, request: HttpRequest, chosen: Sequence[ScimToken]) -> Effect:
     """Say what revoking SCIM tokens does."""
-    return Effect(
-        [(token, token.name) for token in chosen if token.revoked_at is None],
-        (
-            "The next request with one of them is refused: the provider no longer keeps people and groups up to date.",
-            "The people and groups stay as they are.",
-        ),
-        "revoked already",
-    )
+    return Effect.on(
+        chosen, "The next request with one of them is refused: the provider no longer keeps people and groups up to date.",
+        "The people and groups stay as they are.",
+        named=lambda token: str(token.name), stays=lambda token: "revoked already" if token.revoked_at else "",
+    )  # fmt: skip
 
 
 class ScimTokenForm(TenantModelForm):

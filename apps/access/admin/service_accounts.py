@@ -25,20 +25,19 @@ from apps.accounts.models import ServiceAccount, User
 
 def tell_disabled(page: Any, request: HttpRequest, chosen: Sequence[ServiceAccount]) -> Effect:
     """Say what disabling service accounts does."""
-    return Effect(
-        [(account, f"{account}, {_tokens(account)}") for account in chosen if account.is_active],
-        ("Their tokens are revoked: what uses them is refused at once, and stays so when they are enabled again.",),
-        "disabled already",
-    )
+    return Effect.on(
+        chosen, "Their tokens are revoked: what uses them is refused at once, and stays so when they are enabled again.",
+        named=lambda account: f"{account}, {_tokens(account)}",
+        stays=lambda account: "" if account.is_active else "disabled already",
+    )  # fmt: skip
 
 
 def tell_enabled(page: Any, request: HttpRequest, chosen: Sequence[ServiceAccount]) -> Effect:
     """Say what enabling service accounts does."""
-    return Effect(
-        [(account, str(account)) for account in chosen if not account.is_active],
-        ("They may have tokens again; the old ones stay revoked.",),
-        "enabled already",
-    )
+    return Effect.on(
+        chosen, "They may have tokens again; the old ones stay revoked.",
+        named=str, stays=lambda account: "enabled already" if account.is_active else "",
+    )  # fmt: skip
 
 
 def _tokens(account: Any) -> str:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from apps.access.admin.asking import Effect, after_page
 from apps.access.admin.base import ReadOnlyAdmin, actor_of
-from apps.access.admin.people import is_changeable
+from apps.access.admin.people import stays_above
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.accounts import services
@@ -42,24 +42,20 @@ class StateFilter(admin.SimpleListFilter):
 
 def tell_revoked(page: Any, request: HttpRequest, chosen: Sequence[ApiToken]) -> Effect:
     """Say what revoking API tokens does."""
-    actor = actor_of(request)
-    found = [token for token in chosen if token.revoked_at is None and is_changeable(token.user, actor)]
-    return Effect(
-        [(token, f"{token.name} of {token.user} ({token.get_scope_display()})") for token in found],
-        ("The next request with one of them is refused. A revoked token never becomes valid again; make a new one.",),
-        "revoked already, or of tenant administrators, whose tokens only a tenant administrator revokes",
-    )
+    return Effect.on(
+        chosen, "The next request with one of them is refused. A revoked token never becomes valid again; make a new one.",
+        named=lambda token: f"{token.name} of {token.user} ({token.get_scope_display()})",
+        stays=lambda token: "revoked already" if token.revoked_at else stays_above(token.user, request),
+    )  # fmt: skip
 
 
 def tell_ended(page: Any, request: HttpRequest, chosen: Sequence[UserSession]) -> Effect:
     """Say what ending sessions does."""
-    actor = actor_of(request)
-    found = [session for session in chosen if session.user is not None and is_changeable(session.user, actor)]
-    return Effect(
-        [(session, f"{session.user}, {browser_words(session.browser)} at {session.address}") for session in found],
-        ("These browsers are signed out at their next click; whoever used them may sign in again.",),
-        "sessions of tenant administrators, which only a tenant administrator ends",
-    )
+    return Effect.on(
+        chosen, "These browsers are signed out at their next click; whoever used them may sign in again.",
+        named=lambda session: f"{session.user}, {browser_words(session.browser)} at {session.address}",
+        stays=lambda session: stays_above(session.user, request),
+    )  # fmt: skip
 
 
 class _Listed(ReadOnlyAdmin):
