@@ -75,7 +75,7 @@ def has_zones(engine: Engine) -> bool:
     return engine.rows("SELECT CONVERT_TZ('2024-01-01 00:00:00', '+00:00', 'Europe/Oslo')")[0][0] is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _read(files: tuple[tuple[str, str], ...], dialect: str) -> SemanticModel:
     return read_model(dict(files), dialect=dialect)
 

@@ -45,6 +45,17 @@ def holds(rule: Mapping[str, Any], found: Any) -> bool:
     )
 
 
+def named(filters: Mapping[str, Any]) -> list[str]:
+    """Return the fields that filters name, groups looked into."""
+    found: list[str] = []
+    for name, rule in filters.items():
+        if "." in name:
+            found.append(name)
+        else:
+            found += [inner for part in (rule if isinstance(rule, list) else [rule]) for inner in named(part)]
+    return found
+
+
 def _folded(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 

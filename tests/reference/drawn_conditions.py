@@ -25,6 +25,8 @@ def conditions(draw: st.DrawFn, name: str) -> dict[str, Any]:
             {"is": draw(text)}, {"not": [draw(text), None]}, {"contains": "a"}, {"not_contains": ["a", "k"]},
             {"or": [{"is": None}, {"is": draw(text)}]}, {"starts_with": "c"}, {"not_ends_with": "b"}, {"sql_like": "_a%"},
             {"is": draw(text).upper(), "case_insensitive": True}, {"not": {"contains": "b", "starts_with": "c"}},
+            {"not_contains": ["%", "_"]}, {"starts_with": draw(st.sampled_from(("%", "_", "!")))},
+            {"not_contains": "AB", "case_insensitive": True},
         ]  # fmt: skip
     elif name == "m" or name.startswith("d") or name == "period":
         choices = draw(dated(is_moment=name == "m"))
@@ -56,5 +58,6 @@ def framed(draw: st.DrawFn, name: str) -> dict[str, Any]:
     if isinstance(value, date):
         return draw(st.sampled_from(({"before": value.isoformat()}, {"not": value.isoformat()})))
     if isinstance(value, str):
-        return {"is": [value, "June"]}
+        folded = {"is": [value.upper(), "june"], "case_insensitive": True}
+        return draw(st.sampled_from(({"is": [value, "June"]}, folded, {"ends_with": "Y", "case_insensitive": True})))
     return draw(st.sampled_from(({"greater_than": value}, {"not": [value, None]})))

@@ -55,11 +55,37 @@ MASKS: Mapping[str, Callable[[Any], Any]] = {
 # On a row that an outer join did not find, every column is missing.
 MISSING: Row = {"id": None, "fk": None, "s": None, "n": None, "d": None, "m": None}
 MEASURES = ("count", "total", "mean", "least", "most", "states", "filled", "a_total", "not_a", "ratio", "written", "names",
-            "middle", "upper", "per_s", "last", "anyway", "before")  # fmt: skip
-RESTS_ON_S = frozenset(("s", "kind", "states", "a_total", "not_a", "written", "names", "own", "per_s"))
-DETAILS = ("own", "per_s")
+            "middle", "upper", "per_s", "last", "anyway", "before", "shades", "endings", "given", "ends", "roughly", "tall",
+            "few", "whole", "free", "high_per_s")  # fmt: skip
+ACROSS = ("far", "both", "far_few", "far_per_s")
+"""measures of v0 that need v1"""
+RESTS_ON_S = frozenset(
+    (
+        "s",
+        "kind",
+        "states",
+        "a_total",
+        "not_a",
+        "written",
+        "names",
+        "own",
+        "per_s",
+        "few",
+        "free",
+        "high_per_s",
+        "far_per_s",
+    )
+)
+DETAILS = ("own", "per_s", "high_per_s", "far_per_s")
 # Which of the question's filters a measure does not heed, or heeds at another time.
-UNHEEDED = {"anyway": "s", "before": "d"}
+UNHEEDED = {"anyway": "s", "free": "s", "before": "d"}
+MADE_OF = {"few": ("not_a", "count"), "whole": ("anyway", "count"), "free": ("total", "not_a")}
+# What tells whether a mask is where it should be, beside the field itself.
+ABOUT: Mapping[str, tuple[str, ...]] = {
+    "s": ("states", "states", "anyway", "not_a", "few", "names"), "rough": ("shades", "shades", "roughly"),
+    "tail": ("endings", "endings", "ends"), "void": ("given",), "gone": ("last",), "period": (),
+}  # fmt: skip
+"""measures that are shown over a mask, and some that are refused there"""
 OFFSET = "1 month"
 # What a rollup may hold, and as what.
 HELD = {
@@ -73,7 +99,7 @@ HELD = {
 TWICE: Mapping[str, Callable[[Row], Any]] = {"twice": lambda row: None if row["n"] is None else row["n"] * 2}
 QUERY_DIMENSIONS = ("id", "fk", "s", "n", "twice", "plus", "band", "kind")
 QUERY_DATES = ("d", "d[month]", "d[year]")
-QUERY_MEASURES = tuple(name for name in MEASURES if name not in ("per_s", "last", *UNHEEDED))
+QUERY_MEASURES = MEASURES[: MEASURES.index("per_s")]
 
 
 def is_dimension(name: str) -> bool:

@@ -60,3 +60,11 @@ def model_renamed(text: str) -> str:
     for name, other in OTHER_NAMES.items():
         text = text.replace(f"${{{name}}}", f"${{{other}}}").replace(f"filters: {{{name}:", f"filters: {{{other}:")
     return text
+
+
+def composite_renamed(text: str) -> str:
+    """Return a composite topic's text whose shared dimensions stand for fields under their other names."""
+    for name, other in OTHER_NAMES.items():
+        for end in (",", "}", "[", '"'):
+            text = text.replace(f"v0.{name}{end}", f"v0.{other}{end}").replace(f"@.{name}{end}", f"@.{other}{end}")
+    return text

@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 
 from tests.reference.drawn_conditions import conditions
 from tests.reference.fields import (
+    ABOUT,
+    ACROSS,
     DIMENSIONS,
+    MADE_OF,
     MASKS,
     MEASURES,
     QUERY_DATES,
@@ -22,6 +25,8 @@ from tests.reference.worlds import Edge, Rollup
 Names = st.SearchStrategy[str]
 ZONES = ("UTC", "UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata")
 LIMITS = (1000, 2, 1, 1000, 3)
+INTRICATE = ("anyway", "not_a", "few", "few", "whole", "free", "free", "high_per_s", "high_per_s")
+"""measures that few faults leave as they are"""
 CHOOSING = ({"greater_than": 1}, {"not_between": [0, 3]}, {"is": None})
 
 
@@ -33,19 +38,29 @@ def some(draw: st.DrawFn, names: Names, counts: tuple[int, ...]) -> list[str]:
 
 
 @st.composite
-def questions(draw: st.DrawFn, views: tuple[str, ...], *, has_dates: bool) -> dict[str, Any]:
-    """Draw a question to T; the view q may lack dates."""
+def questions(draw: st.DrawFn, views: tuple[str, ...], masked: frozenset[str], *, has_dates: bool) -> dict[str, Any]:
+    """Draw a question to T, some of them of what rests on ``masked`` fields; the view q may lack dates."""
     own = [view for view in views if view != "q"]
     plain = st.sampled_from((*DIMENSIONS, *DIMENSIONS, *TIMES, "own"))
     any_dimension = st.tuples(st.sampled_from(own), plain).map(".".join)
-    any_measure = st.tuples(st.sampled_from(own), st.sampled_from(MEASURES)).map(".".join)
+    any_measure = st.tuples(st.sampled_from(own), st.sampled_from((*MEASURES, *INTRICATE))).map(".".join)
     if "v1" in own:
-        any_measure |= st.sampled_from(("v0.far", "v0.both"))
+        any_measure |= st.sampled_from(ACROSS).map("v0.{}".format)
     if "q" in views:
         dated = (*QUERY_DATES, *TIMES) if has_dates else ()
         any_dimension |= st.sampled_from((*QUERY_DIMENSIONS, *QUERY_DIMENSIONS, *dated)).map("q.{}".format)
         any_measure |= st.sampled_from(QUERY_MEASURES).map("q.{}".format)
+    about = about_masks(masked)
+    if about and draw(st.booleans()):
+        any_dimension |= st.sampled_from(sorted(masked))
+        any_measure |= st.sampled_from(about)
     return draw(asked(any_dimension, any_measure))
+
+
+def about_masks(masked: frozenset[str]) -> list[str]:
+    """Return the measures that rest on masked fields, one way or another."""
+    found = (name.partition(".") for name in sorted(masked) if not name.startswith("q."))
+    return [f"{view}.{measure}" for view, _, field in found for measure in ABOUT[field]]
 
 
 @st.composite
@@ -67,8 +82,8 @@ def asked(draw: st.DrawFn, any_dimension: Names, any_measure: Names) -> dict[str
         # Such measures differ from others only where there is something not to heed.
         for name in fields:
             view, _, field = name.partition(".")
-            if field in UNHEEDED:
-                filters[f"{view}.{UNHEEDED[field]}"] = draw(conditions(UNHEEDED[field]))
+            for part in {*MADE_OF.get(field, ()), field} & UNHEEDED.keys():
+                filters[f"{view}.{UNHEEDED[part]}"] = draw(conditions(UNHEEDED[part]))
     question = {
         "dataset": "T", "fields": fields, "filters": filters, "limit": draw(st.sampled_from(LIMITS)),
         "timezone": draw(st.sampled_from(ZONES)),
@@ -130,7 +145,11 @@ def combinations(draw: st.DrawFn, any_field: Names, *, of_groups: bool = False) 
 def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, Any]:
     """Draw the top values of a dimension with or without the rest, a comparison with an earlier time, or nothing."""
     chosen = draw(st.sampled_from((2, 0, 1, 0, 1)))
-    ranked = [name for name in fields if name.partition(".")[2] in ("s", "n", "fk", "d[month]", "rough", "tail")]
+    ranked = [
+        name
+        for name in fields
+        if name.partition(".")[2] in ("s", "n", "fk", "d[month]", "rough", "tail", "void", "gone")
+    ]
     if chosen == 0 and ranked:
         top = {"field": draw(st.sampled_from(ranked)), "n": draw(st.integers(1, 3)), "desc": draw(st.booleans())}
         by = draw(any_measure.filter(is_number))

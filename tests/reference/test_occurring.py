@@ -10,7 +10,7 @@ from apps.semantic.compile import compile_query
 from apps.semantic.query.reading import parse_query
 from tests.reference.asking import model_of, scope_of
 from tests.reference.drawing import worlds
-from tests.reference.evaluator import Page, RefusedError, UncertainError, answer, with_query_view
+from tests.reference.evaluator import Page, RefusedError, UncertainError, answer, columns_of, with_query_view
 from tests.reference.evaluator.rows import held_filters, joined_rows
 from tests.reference.naming import under_other_names
 from tests.reference.showing import shown
@@ -28,17 +28,16 @@ TOPIC = (
     "full outer join", "query view", "query view of a topic", "query view cut", "query view bound", "groups chosen together",
     "totals of top values alone", "query view with one row more", "filter taken over under another name", "rollup",
     "rollup under masks", "cross table cut at its columns", "filter cancelled or moved", "other names", "rules of the data set",
+    "filter taken over by another name of the model", "timeframe under another name", "rows repeated by a cross join",
+    "mask counted", "ranked by a mask", "measure filtered by a mask refused", "ranking by a mask refused",
+    "measure filtered by another view", "level of detail with filters", "filter around a filter",
 )  # fmt: skip
 COMPOSITE = (
-    "totals",
-    "subtotals",
-    "cross table",
-    "cut",
-    "both topics",
-    "rows of one topic alone",
-    "groups chosen",
-    "all topics",
-)
+    "totals", "subtotals", "cross table", "cut", "both topics", "rows of one topic alone", "groups chosen", "all topics",
+    "other names of what is shared", "timeframe of what is shared", "mask counted",
+)  # fmt: skip
+COUNTING = {"shades": "rough", "endings": "tail", "given": "void"}
+FILTERED = {"ends": "tail", "roughly": "rough", "not_a": "s", "few": "s", "a_total": "s", "high_per_s": "s"}
 
 
 class AllSeenError(Exception):
@@ -70,6 +69,7 @@ def of_topic(world: World, page: Page) -> set[str]:
         and len(joined_rows(with_query_view(world))) > 1
     ):
         found.add("cross join")
+        found |= repeated(world)
     if any(edge.join_type == "full_outer" for edge in world.edges) and any(
         row.get("v0") is None for row in joined_rows(with_query_view(world))
     ):
@@ -82,14 +82,62 @@ def of_topic(world: World, page: Page) -> set[str]:
         if differs(world, page, query_view=replace(view, bind={}, binds_all=False)):
             found |= {"query view bound"}
             found |= {"filter taken over under another name"} if view.bind and "filters" in world.renamed else set()
+            found |= (
+                {"filter taken over by another name of the model"} if view.bind and "model" in world.renamed else set()
+            )
     groups = {name: rule for name, rule in question["filters"].items() if name not in ("and", "or", "not")}
     if groups != question["filters"] and differs(world, page, question={**question, "filters": groups}):
         found.add("groups chosen together")
-    found |= of_rights_and_names(world, page)
+    found |= of_rights_and_names(world, page) | of_measures(world, page)
     top = question.get("top")
     if top and top["others"] is None and page.totals and differs(world, page, question=without(world, "top")):
         found.add("totals of top values alone")
     return found
+
+
+def repeated(world: World) -> set[str]:
+    """Say whether a cross join repeats the rows of a measure that another join could be said to keep."""
+    world = with_query_view(world)
+    single = {edge.parent for edge in world.edges if edge.join_type == "cross" and edge.kind != "one_to_many"}
+    for name in world.question["fields"]:
+        view, _, field = name.partition(".")
+        rows = [row[view]["id"] for row in joined_rows(world) if row.get(view)]  # type: ignore[index]  # there
+        if view in single and field in ("count", "total") and len(set(rows)) < len(rows):
+            return {"rows repeated by a cross join"}
+    return set()
+
+
+def masked_measures(names: list[str], parts: dict[str, str], world: World) -> list[str]:
+    """Return the measures whose ``parts`` the person sees masked."""
+    asked = [(name, name.rpartition("@")[2].removeprefix("T.").removeprefix("U.")) for name in names]
+    split = [(name, *plain.partition(".")[::2]) for name, plain in asked]
+    return [name for name, view, field in split if field in parts and f"{view}.{parts[field]}" in world.person.masked]
+
+
+def of_measures(world: World, page: Page) -> set[str]:
+    question, top = world.question, world.question.get("top")
+    counted = masked_measures(question["fields"], COUNTING, world)
+    clear = {"person": replace(world.person, masked=frozenset())}
+    found = {"mask counted"} if counted and differs(world, page, **clear) else set()
+    if top and masked_measures([top["by"]], COUNTING, world) and differs(world, page, **clear):
+        found.add("ranked by a mask")
+    if not page.rows:
+        return found
+    columns, _ = columns_of(question)
+    shown_ = {name.partition(".")[2] for place, name in enumerate(columns) if page.rows[0][place] is not None}
+    found |= {"measure filtered by another view"} if shown_ & {"far", "far_few", "far_per_s"} else set()
+    found |= {"level of detail with filters"} if shown_ & {"high_per_s", "far_per_s"} else set()
+    return found | ({"filter around a filter"} if "few" in shown_ else set())
+
+
+def of_refusal(world: World) -> set[str]:
+    """Say what may be the reason of a refusal: fields that a person sees masked, and nothing else that is closed."""
+    question = world.question
+    if world.person.forbidden or question["dataset"] == "C":
+        return set()
+    found = {"measure filtered by a mask refused"} if masked_measures(question["fields"], FILTERED, world) else set()
+    by = [question["top"]["by"]] if question.get("top") else []
+    return found | ({"ranking by a mask refused"} if masked_measures(by, FILTERED, world) else set())
 
 
 def of_rights_and_names(world: World, page: Page) -> set[str]:
@@ -99,6 +147,10 @@ def of_rights_and_names(world: World, page: Page) -> set[str]:
         found.add("rules of the data set")
     if world.renamed and under_other_names(question, world.renamed) != question and page.rows:
         found.add("other names")
+    framed = [name for name in question["filters"] if name.partition(".")[2].startswith("m[")]
+    left = {name: rule for name, rule in question["filters"].items() if name not in framed}
+    if framed and "filters" in world.renamed and differs(world, page, question={**question, "filters": left}):
+        found.add("timeframe under another name")
     held = held_filters(question["fields"], world)
     kept = {name: rule for name, rule in question["filters"].items() if name not in held}
     if held and page.rows and differs(world, page, question={**question, "filters": kept}):
@@ -132,7 +184,13 @@ def of_composite(world: World, page: Page) -> set[str]:
         found |= {"groups chosen"} if differs(world, page, question={**question, "filters": kept}) else set()
     if world.joins_all_topics and differs(world, page, joins_all_topics=False):
         found.add("all topics")
-    return found
+    shared = {name.rpartition(".")[2] for name in (*question["fields"], *question["filters"]) if name.startswith("@_")}
+    if "model" in world.renamed and page.rows:
+        found |= {"other names of what is shared"} if shared else set()
+        found |= {"timeframe of what is shared"} if any("[" in name for name in shared) else set()
+    counted = masked_measures(question["fields"], COUNTING, world)
+    clear = replace(world.person, masked=frozenset())
+    return found | ({"mask counted"} if counted and differs(world, page, person=clear) else set())
 
 
 @pytest.mark.parametrize(("is_composite", "wanted"), [(False, TOPIC), (True, COMPOSITE)], ids=["topic", "composite"])
@@ -147,7 +205,7 @@ def test_what_the_worlds_are_meant_to_try_comes_up(is_composite: bool, wanted: t
             page = answer(world)
             counts.update({"answered", *features(world, page)})
         except RefusedError:
-            counts["refused"] += 1
+            counts.update({"refused", *of_refusal(world)})
         except UncertainError:
             counts["uncertain"] += 1
         if all(counts[name] for name in (*wanted, "refused")):

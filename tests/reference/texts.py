@@ -50,10 +50,24 @@ measures:
   last: {aggregate_type: max, sql: "${gone}"}
   anyway: {aggregate_type: sum, sql: "${n}", filters: {s: {cancel_query_filter: true}}}
   before: {aggregate_type: count, filters: {d: {date_offset_from_query: 1 month}}}
+  shades: {aggregate_type: count_distinct, sql: "${rough}"}
+  endings: {aggregate_type: count_distinct, sql: "${tail}"}
+  given: {aggregate_type: count, sql: "${void}"}
+  ends: {aggregate_type: count, filters: {tail: {not: a}}}
+  roughly: {aggregate_type: sum, sql: "${n}", filters: {rough: {greater_than: 2}}}
+  tall: {sql: "SUM(${n}) + COUNT(*)", filters: {n: {greater_than: 2}}}
+  few: {sql: "${not_a} - ${count}", filters: {n: {greater_than: 2}}}
+  whole: {sql: "${anyway} - ${count}"}
+  free: {sql: "${total} + ${not_a}", filters: {s: {cancel_query_filter: true}}}
+  high_per_s: {aggregate_type: average, sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [@.s]},
+               filters: {n: {greater_than: 2}}}
 """
 ACROSS = """
   far: {aggregate_type: sum, sql: "${n}", filters: {v1.s: {is: a}}}
   both: {aggregate_type: sum, sql: "${n} + ${v1.n}"}
+  far_few: {aggregate_type: count, filters: {v1.n: {not_greater_than: 1}}}
+  far_per_s: {aggregate_type: average, sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [v0.s]},
+              filters: {v1.s: {is: a}}}
 """
 OTHER_NAMES = {
     "s": "state", "n": "number", "d": "day", "m": "moment", "plus": "n_plus_one", "total": "sum_of_n", "ratio": "share",

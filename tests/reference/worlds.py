@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.reference.fields import Row
-from tests.reference.naming import conditions_renamed, model_renamed, other_name
+from tests.reference.naming import composite_renamed, conditions_renamed, model_renamed, other_name
 from tests.reference.texts import ACROSS, COMPOSITE, MODEL, QUERY_MEASURES, QUERY_TIMES, QUERY_VIEW, VIEW
 
 NAMES = ("v0", "v1", "v2", "v3")
@@ -98,7 +98,7 @@ class QueryView:
             columns=tuple((other_name(name), column) for name, column in self.columns),
             filters=conditions_renamed(self.filters),
             sorts=tuple((other_name(name), desc) for name, desc in self.sorts),
-            bind={inner: other_name(outer) for inner, outer in self.bind.items()},
+            bind={other_name(inner): other_name(outer) for inner, outer in self.bind.items()},
         )
 
 
@@ -189,10 +189,12 @@ class World:
         if self.rollup is not None:
             found["r.view"] = self.rollup.text()
         found["relationships"] = "".join(edge.text() for edge in self.edges) or "[]"
-        always = f"always_where_filters: {{v0.s: {{not: {self.always}}}}}\n" if self.always else ""
+        state = "v0.state" if is_renamed else "v0.s"
+        always = f"always_where_filters: {{{state}: {{not: {self.always}}}}}\n" if self.always else ""
         found["T.topic"] = f"base_view: v0\njoins: {self._tree('v0', 'T')}\n{always}"
         found["U.topic"] = f"base_view: {self.second}\njoins: {self._tree(self.second, 'U')}\n"
-        found["C.composite_topic"] = COMPOSITE.replace("@", self.second)
+        shared = (composite_renamed(COMPOSITE) if is_renamed else COMPOSITE).replace("@", self.second)
+        found["C.composite_topic"] = shared
         found["C.composite_topic"] += f"always_join_all_topics: {self.joins_all_topics}\n".lower()
         found["model"] = MODEL
         if "v1" in self.views:

@@ -17,8 +17,7 @@ from tests.reference.evaluator.pages import (
     in_order,
     reduced,
 )
-from tests.reference.evaluator.rows import ACROSS
-from tests.reference.fields import MISSING, is_dimension
+from tests.reference.fields import ACROSS, MISSING, is_dimension
 from tests.reference.worlds import World
 
 __all__ = ["Page", "RefusedError", "UncertainError", "answer", "columns_of", "with_query_view"]

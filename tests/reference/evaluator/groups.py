@@ -18,6 +18,9 @@ from tests.reference.evaluator.rows import (
 from tests.reference.fields import RESTS_ON_S, is_dimension
 from tests.reference.worlds import World
 
+BELOW = {"last": "gone", "ends": "tail", "roughly": "rough"}
+"""of a measure: the field whose mask it cannot be made of"""
+
 
 class RefusedError(Exception):
     """The question must be refused for this person."""
@@ -101,9 +104,9 @@ def check_rights(name: str, world: World) -> None:
         raise RefusedError(name)
     if f"{view}.s" in world.person.masked and plain in RESTS_ON_S and not can_stand_masked(plain):
         raise RefusedError(name)
-    if plain == "last" and f"{view}.gone" in world.person.masked:
+    if f"{view}.{BELOW.get(plain, '')}" in world.person.masked:
         raise RefusedError(name)
-    if plain == "far" and "v1.s" in world.person.masked:
+    if plain in ("far", "far_per_s") and "v1.s" in world.person.masked:
         raise RefusedError(name)
 
 

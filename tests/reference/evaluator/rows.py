@@ -1,17 +1,20 @@
 """The joined rows of a world, their values as the person sees them, and measures over them."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.reference.conditions import Moment, holds, shifted
+from tests.reference.conditions import Moment, holds, named, shifted
 from tests.reference.fields import (
+    ACROSS,
     DETAILS,
     DIMENSIONS,
     FRAMES,
+    MADE_OF,
     MASKS,
     MISSING,
     OFFSET,
@@ -25,7 +28,6 @@ from tests.reference.worlds import World
 
 Joined = Mapping[str, Row | None]
 MASK_KEY = "0123456789abcdef0123456789abcdef"
-ACROSS = ("far", "both")
 
 
 @lru_cache(maxsize=16)
@@ -69,17 +71,6 @@ def wanted_rows(world: World, without: str = "", held: tuple[str, ...] = ()) -> 
         if not chooses_groups(name, rule) and name not in held and (not without or without not in named({name: rule}))
     }
     return [row for row in rows if meets(conditions, partial(value, row=row, world=world))]
-
-
-def named(filters: Mapping[str, Any]) -> list[str]:
-    """Return the fields that filters name, groups looked into."""
-    found: list[str] = []
-    for name, rule in filters.items():
-        if "." in name:
-            found.append(name)
-        else:
-            found += [inner for part in (rule if isinstance(rule, list) else [rule]) for inner in named(part)]
-    return found
 
 
 def meets(filters: Mapping[str, Any], look: Callable[[str], Any]) -> bool:
@@ -134,7 +125,12 @@ def later(row: Joined, view: str, offset: str) -> Joined:
 
 def held_filters(measures: Iterable[str], world: World) -> tuple[str, ...]:
     """Return the filters of rows that some of the measures do not heed: each measure applies them for itself."""
-    fields = {f"{view}.{UNHEEDED[name]}" for view, _, name in (m.partition(".") for m in measures) if name in UNHEEDED}
+    fields = {
+        f"{view}.{UNHEEDED[part]}"
+        for view, _, name in (m.partition(".") for m in measures)
+        for part in (name, *MADE_OF.get(name, ()))
+        if part in UNHEEDED
+    }
     return tuple(name for name in world.question["filters"] if name.partition("[")[0] in fields)
 
 
@@ -144,7 +140,7 @@ def heeded(name: str, group: Iterable[Joined], world: World, held: Iterable[str]
     other = f"{view}.{UNHEEDED[field]}" if field in UNHEEDED else ""
 
     def met(row: Joined, item: str) -> bool:
-        if item.partition("[")[0] == other and field == "anyway":
+        if item.partition("[")[0] == other and field != "before":
             return True
         found = value(item, row, world)
         if item.partition("[")[0] == other:
@@ -177,24 +173,34 @@ def detail(name: str, key: Any, world: World) -> Any:
 def measure(name: str, group: Iterable[Joined], world: World, held: Iterable[str] = ()) -> Any:
     """Return a measure of a view over joined rows: each row of the view counts once, a missing one not at all."""
     view, _, field = name.partition(".")
+    if field in MADE_OF:
+        return made(name, list(group), world, held)
     group = heeded(name, group, world, held)
+    if field in DETAILS:
+        return of_details(name, group, world)
     if field in ACROSS:
         return across(field, group)
-    if field == "per_s":
-        keys = {value(f"{view}.s", row, world) for row in group}
-        found = [total for key in keys if (total := detail(name, key, world)) is not None]
-        return sum(found) / len(found) if found else None
     rows = {row[view]["id"]: row[view] for row in group if row.get(view) is not None}  # type: ignore[index]  # not None
     own = list(rows.values())
     if field == "a_total":
         own = [row for row in own if row["s"] == "a"]
-    if field == "not_a":
+    if field in ("not_a", "ends"):
         own = [row for row in own if row["s"] != "a"]
+    if field in ("roughly", "tall"):
+        own = [row for row in own if is_high(row)]
     numbers = sorted(row["n"] for row in own if row["n"] is not None)
     texts = sorted(row["s"] for row in own if row["s"] is not None)
     total = sum(numbers) if numbers else None
+
+    def seen(dimension: str) -> Counter[Any]:
+        """Return how often the person sees which values of a dimension."""
+        found = Counter(value(f"{view}.{dimension}", {view: row}, world) for row in own)
+        return Counter({item: count for item, count in found.items() if item is not None})
+
     found_by: dict[str, Callable[[], Any]] = {
         "count": lambda: len(own), "not_a": lambda: len(own), "total": lambda: total, "a_total": lambda: total,
+        "ends": lambda: len(own), "roughly": lambda: total, "tall": lambda: None if total is None else total + len(own),
+        "shades": lambda: len(seen("rough")), "endings": lambda: len(seen("tail")), "given": lambda: seen("void").total(),
         "mean": lambda: total / len(numbers) if total is not None else None,
         "least": lambda: min(numbers, default=None), "most": lambda: max(numbers, default=None), "states": lambda: len(set(texts)),
         "filled": lambda: sum(1 if row["n"] is None else row["n"] for row in own) if own else None,
@@ -207,8 +213,37 @@ def measure(name: str, group: Iterable[Joined], world: World, held: Iterable[str
     return found_by[field]()
 
 
+def is_high(row: Row | None) -> bool:
+    return row is not None and row["n"] is not None and row["n"] > 2
+
+
+def made(name: str, group: list[Joined], world: World, held: Iterable[str]) -> Any:
+    """Return a measure made of two others; what narrows its rows narrows theirs."""
+    view, _, field = name.partition(".")
+    if field == "few":
+        group = [row for row in group if is_high(row.get(view))]
+    if field in UNHEEDED:
+        group, held = heeded(name, group, world, held), ()
+    one, other = (measure(f"{view}.{part}", group, world, held) for part in MADE_OF[field])
+    return None if one is None else one + other if field == "free" else one - other
+
+
+def of_details(name: str, group: list[Joined], world: World) -> Any:
+    """Return the average of a level of detail over the keys that some of the rows have."""
+    view, _, field = name.partition(".")
+    if field == "high_per_s":
+        group = [row for row in group if is_high(row.get(view))]
+    if field == "far_per_s":
+        group = [row for row in group if raw("v1.s", row) == "a"]
+    keys = {value(f"{view}.s", row, world) for row in group}
+    found = [total for key in keys if (total := detail(name, key, world)) is not None]
+    return sum(found) / len(found) if found else None
+
+
 def across(field: str, group: list[Joined]) -> Any:
-    """Return a sum over pairs of rows of two views, each pair once; or over one's rows that the other chooses."""
+    """Return a sum over pairs of rows of two views, each pair once; or of one's rows that the other chooses."""
+    if field == "far_few":
+        return len({row["v0"]["id"] for row in group if row.get("v0") and not (raw("v1.n", row) or 0) > 1})  # type: ignore[index]  # there
     pairs = {
         (row["v0"]["id"], row["v1"]["id"]): (row["v0"], row["v1"]) for row in group if row.get("v0") and row.get("v1")
     }  # type: ignore[index]  # both there
