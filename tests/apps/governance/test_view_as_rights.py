@@ -14,7 +14,7 @@ from apps.accounts.models import GroupMembership, User, UserAttribute, UserGroup
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
 from apps.governance.explain import may_know_all
-from apps.governance.selectors import governed
+from apps.governance.selectors import governed, governed_by_name
 from apps.governance.view_as import combined
 from apps.queries.models import QueryRun
 from apps.queries.running import execute
@@ -99,6 +99,9 @@ def test_a_lesser_viewer_sees_what_both_may_see(
     assert not permitted(actor, Dataset, "query_dataset").exists()
     with pytest.raises(UnknownDatasetError):
         governed(actor, sales)
+    assert governed_by_name(seen(view, now), "Sales").scope == governed(seen(view, now), sales).scope
+    with pytest.raises(UnknownDatasetError):
+        governed_by_name(actor, "Sales")
     GroupMembership.objects.create(user=ada, group=analysts)
     definition = UserAttribute.objects.get(user=eve).definition
     held = UserAttribute.objects.create(user=ada, definition=definition, values=["US"])
