@@ -1,14 +1,19 @@
 """What decides on a data set, where something of it is not there; and the limits in words."""
 
+from datetime import datetime
 from uuid import uuid4
 
 import pytest
 
 from apps.access.selectors import actor_for_user
+from apps.access.services import grant_permission
 from apps.access.types import Actor, SupportScope
-from apps.accounts.models import User
-from apps.datamodels.models import Dataset
+from apps.accounts.models import User, UserGroup
+from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
+from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.selectors import current_version
+from apps.datamodels.services import import_files
 from apps.governance.deciding import decide_in
 from apps.governance.selectors import governed, governed_by_name, governed_version, limits_of
 from apps.semantic.errors import UnknownDatasetError
@@ -18,6 +23,18 @@ from tests.apps.governance.test_scopes import MODEL
 from tests.apps.queries.conftest import analysts, ask, eve, max_, nil, sales, source
 
 __all__ = ["analysts", "ask", "eve", "max_", "nil", "sales", "source"]
+
+COMPOSITES = {
+    "model.yaml": "access_grants: {finance: {user_attribute: omni_user_groups, allowed_values: [Finance]}}\n",
+    "staff.view.yaml": "schema: main\ntable_name: orders\ndimensions: {status: {}}\nmeasures: {count: {aggregate_type: count}}\n",
+    "Staff.topic.yaml": "base_view: staff\n",
+    "Jobs.topic.yaml": "base_view: staff\n",
+    "Payroll.topic.yaml": "base_view: staff\nrequired_access_grants: [finance]\n",
+    "Open.composite_topic.yaml": "topics: [Staff, Jobs]\n"
+    "shared_dimensions: {status: {mappings: {Staff: staff.status, Jobs: staff.status}}}\n",
+    "Shut.composite_topic.yaml": "topics: [Staff, Payroll]\n"
+    "shared_dimensions: {status: {mappings: {Staff: staff.status, Payroll: staff.status}}}\n",
+}
 
 
 def test_without_a_published_model_nothing_is_open_and_no_grant_passes(sales: Dataset, eve: User) -> None:
@@ -37,6 +54,28 @@ def test_a_data_set_that_its_model_no_longer_has_reads_like_one_that_never_was(s
         governed_version(actor, gone)
 
 
+def test_a_data_set_whose_model_is_not_published_is_none(sales: Dataset, eve: User) -> None:
+    actor = actor_for_user(eve)
+    assert governed_by_name(actor, "Sales")
+    ModelVersion.objects.filter(data_model=sales.data_model).update(is_current=False)
+    for ask_ in (lambda: governed_by_name(actor, "Sales"), lambda: governed(actor, Dataset.objects.get(pk=sales.pk))):
+        with pytest.raises(UnknownDatasetError):
+            ask_()
+
+
+def test_a_composite_over_a_closed_topic_reads_like_none(
+    sales: Dataset, eve: User, analysts: UserGroup, now: datetime
+) -> None:
+    connection = Connection.objects.get(name="orders")
+    import_files(connection=connection, name="more", files=COMPOSITES, publish=True, by=SYSTEM, now=now)
+    for name in ("Open", "Shut"):
+        dataset = Dataset.objects.get(name=name)
+        grant_permission(group=analysts, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
+    assert governed_by_name(actor_for_user(eve), "Open")
+    with pytest.raises(UnknownDatasetError):
+        governed_by_name(actor_for_user(eve), "Shut")
+
+
 def test_a_name_that_no_text_in_the_database_can_be_is_no_data_set(sales: Dataset, eve: User) -> None:
     actor = actor_for_user(eve)
     assert governed_by_name(actor, "Sales").dataset == sales
@@ -46,17 +85,14 @@ def test_a_name_that_no_text_in_the_database_can_be_is_no_data_set(sales: Datase
 
 
 def test_a_support_session_asks_by_name_for_what_was_approved(sales: Dataset, acme: TenantRef) -> None:
-    def sam(*approved: Dataset) -> Actor:
+    def sam(*approved: Dataset, sees: bool = True) -> Actor:
         ids = frozenset(item.pk for item in approved)
-        return Actor(
-            "support",
-            acme.id,
-            None,
-            "Sam",
-            support=SupportScope(uuid4(), uuid4(), ids, sees_values=True, staff_label="Sam"),
-        )
+        scope = SupportScope(uuid4(), uuid4(), ids, sees_values=sees, staff_label="Sam")
+        return Actor("support", acme.id, None, "Sam", support=scope)
 
     assert governed_by_name(sam(sales), "Sales").scope == governed(sam(sales), sales).scope
+    assert not governed_by_name(sam(sales), "Sales").hides_values
+    assert governed_by_name(sam(sales, sees=False), "Sales").hides_values
     with pytest.raises(UnknownDatasetError):
         governed_by_name(sam(), "Sales")
 
