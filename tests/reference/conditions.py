@@ -90,7 +90,8 @@ def _holds(operator: str, given: Any, found: Any) -> bool:
 
 
 def _dated(operator: str, values: list[Any], found: date | Moment) -> bool:
-    at = found.local if isinstance(found, Moment) else datetime.combine(found, time())
+    at = found.local if isinstance(found, Moment) else found
+    at = at if isinstance(at, datetime) else datetime.combine(at, time())
     if operator in CALENDAR:
         return _on_the_calendar(operator, at) in [_number(value) for value in values]
     start = [

@@ -44,7 +44,9 @@ def worlds(
 @st.composite
 def single_worlds(draw: st.DrawFn, join_types: tuple[str, ...], *, composite: bool, with_query_views: bool) -> World:
     special = draw(st.sampled_from(SPECIAL))
-    count = draw(st.integers(0, 1 if special == "long table" else 3))
+    if special == "rollup":
+        join_types = (*join_types[:1] * 8, *join_types)  # others set rollups aside
+    count = draw(st.sampled_from({"long table": (0, 1), "rollup": (0, 0, 1, 2)}.get(special, (0, 1, 2, 3))))
     edges = tuple(
         Edge(
             draw(st.sampled_from(NAMES[: place + 1])), NAMES[place + 1], draw(st.sampled_from(KINDS)),
@@ -67,6 +69,7 @@ def single_worlds(draw: st.DrawFn, join_types: tuple[str, ...], *, composite: bo
     if rollup is not None and draw(st.integers(0, 4)):
         held = frozenset(f"v0.{name}" for name in rollup.dimensions if name != "s")
         person = replace(person, masked=frozenset(name for name in person.masked if name[:3] != "v0." or name in held))
+        rollup = draw(told(rollup, person.masked))
     if special == "long table" and draw(st.booleans()):
         # Few rights leave few columns.
         person = Person(masked=person.masked)
@@ -123,9 +126,20 @@ def rollups(draw: st.DrawFn) -> Rollup:
     """Draw what a rollup of v0 holds."""
     names = st.sampled_from([name for name in HELD if is_dimension(f"v0.{name}")])
     held = st.sampled_from([name for name in HELD if not is_dimension(f"v0.{name}")])
-    dimensions, measures = draw(some(names, (2, 3, 5))), draw(some(held, (2, 3, 4)))
+    cut = draw(some(st.sampled_from(("m[month]", "m[date]", "d[month]", "d[year]")), (0, 1, 1)))
+    dimensions, measures = [*cut, *draw(some(names, (1, 2, 4)))], draw(some(held, (2, 3, 4)))
     # Policies and the topic's own filter are on s.
     return Rollup(tuple(dict.fromkeys(("s", *dimensions))), tuple(measures))
+
+
+@st.composite
+def told(draw: st.DrawFn, rollup: Rollup, masked: frozenset[str]) -> Rollup:
+    """Let a rollup hold what was made of values that someone sees masked only, in some cases."""
+    above = {"v0.tail": ("knot", ""), "v0.gone": ("", "last")}
+    found = [above[name] for name in sorted(masked & above.keys()) if draw(st.booleans())]
+    dimensions = (*rollup.dimensions, *(name for name, _ in found if name))
+    measures = (*rollup.measures, *(name for _, name in found if name))
+    return Rollup(tuple(dict.fromkeys(dimensions)), tuple(dict.fromkeys(measures)))
 
 
 def without_rules_on_q(person: Person) -> Person:

@@ -11,22 +11,26 @@ STATES = ("a", "b", "cab")
 # Close to the ends of days, months and years, and around the nights in which clocks are changed.
 MOMENTS = tuple(
     datetime.fromisoformat(text)
-    for text in ("2023-12-31 23:30:00", "2024-01-01 04:59:59", "2024-03-31 00:59:00", "2024-03-31 22:00:00", "2024-06-15 12:00:00",
+    for text in ("2023-12-31 23:30:00", "2024-01-01 00:00:00", "2024-01-01 04:59:59", "2024-01-01 05:00:00", "2024-03-31 00:59:00", "2024-03-31 22:00:00", "2024-06-15 12:00:00",
                  "2024-11-03 06:30:00")
 )  # fmt: skip
+TEXTS = {
+    "s": (*STATES, *STATES, "**b"), "kind": ("known", "other"), "knot": ("known", "other"), "band": ("< 0", ">= 0 and < 5", ">= 5"),
+}  # fmt: skip
+"""what a condition may speak of, where a field has values of its own"""
 DAYS = tuple(date.fromisoformat(text) for text in ("2023-12-31", "2024-01-01", "2024-02-29", "2024-03-15"))
 
 
 @st.composite
 def conditions(draw: st.DrawFn, name: str) -> dict[str, Any]:
     if name in ("s", "kind", "band", "tail", "gone", "void", "knot"):
-        text = st.sampled_from((*STATES, "known", "< 0", "**b", "•••"))
+        text = st.sampled_from(TEXTS.get(name, (*STATES, *STATES, "**b", "•••")))
         choices = [
             {"is": draw(text)}, {"not": [draw(text), None]}, {"contains": "a"}, {"not_contains": ["a", "k"]},
             {"or": [{"is": None}, {"is": draw(text)}]}, {"starts_with": "c"}, {"not_ends_with": "b"}, {"sql_like": "_a%"},
             {"is": draw(text).upper(), "case_insensitive": True}, {"not": {"contains": "b", "starts_with": "c"}},
             {"not_contains": ["%", "_"]}, {"starts_with": draw(st.sampled_from(("%", "_", "!")))},
-            {"not_contains": "AB", "case_insensitive": True},
+            {"not_contains": "AB", "case_insensitive": True}, {"not": [draw(text).upper()], "case_insensitive": True},
         ]  # fmt: skip
     elif name == "m" or name.startswith("d") or name == "period":
         choices = draw(dated(is_moment=name == "m"))
@@ -43,7 +47,8 @@ def conditions(draw: st.DrawFn, name: str) -> dict[str, Any]:
 @st.composite
 def dated(draw: st.DrawFn, *, is_moment: bool) -> list[dict[str, Any]]:
     """Draw conditions on a day or a moment."""
-    day, other = draw(st.sampled_from(DAYS)).isoformat(), draw(st.sampled_from(DAYS)).isoformat()
+    days = st.sampled_from((*DAYS, *DAYS[:2], *DAYS[:2], date(2024, 4, 1)))
+    day, other = draw(days).isoformat(), draw(days).isoformat()
     found = [{"before": day}, {"on_or_after": day}, {"not_before": day}, {"is": None}, {"is": [day, other]}, {"not": day},
              {"between_dates": [day, other]}, {"time_for_duration": [day, draw(st.sampled_from(("40 days", "1 month", "2 years")))]},
              {"day_of_week": [1, "Sunday"]}, {"month_of_year": ["February", 12]}, {"not_day_of_month": [1, 31]},
@@ -55,6 +60,8 @@ def dated(draw: st.DrawFn, *, is_moment: bool) -> list[dict[str, Any]]:
 def framed(draw: st.DrawFn, name: str) -> dict[str, Any]:
     """Draw a condition on a moment cut to a timeframe."""
     value = FRAMES[name[2:-1]](draw(st.sampled_from(MOMENTS)))
+    if isinstance(value, datetime):
+        return {draw(st.sampled_from(("before", "on_or_after"))): value.isoformat(sep=" ")}
     if isinstance(value, date):
         return draw(st.sampled_from(({"before": value.isoformat()}, {"not": value.isoformat()})))
     if isinstance(value, str):

@@ -27,6 +27,8 @@ ZONES = ("UTC", "UTC", "Europe/Oslo", "America/New_York", "Asia/Kolkata")
 LIMITS = (1000, 2, 1, 1000, 3)
 INTRICATE = ("anyway", "not_a", "few", "few", "whole", "free", "free", "high_per_s", "high_per_s")
 """measures that few faults leave as they are"""
+TELLING = ("s", "s", "n", "m", "m", "m[month_name]", "m[hour]", "d", "kind")
+"""dimensions with many kinds of conditions"""
 CHOOSING = ({"greater_than": 1}, {"not_between": [0, 3]}, {"is": None})
 
 
@@ -54,7 +56,8 @@ def questions(draw: st.DrawFn, views: tuple[str, ...], masked: frozenset[str], *
     if about and draw(st.booleans()):
         any_dimension |= st.sampled_from(sorted(masked))
         any_measure |= st.sampled_from(about)
-    return draw(asked(any_dimension, any_measure))
+    telling = st.tuples(st.sampled_from(own), st.sampled_from(TELLING)).map(".".join)
+    return draw(asked(any_dimension, any_measure, any_dimension | telling))
 
 
 def about_masks(masked: frozenset[str]) -> list[str]:
@@ -64,18 +67,18 @@ def about_masks(masked: frozenset[str]) -> list[str]:
 
 
 @st.composite
-def asked(draw: st.DrawFn, any_dimension: Names, any_measure: Names) -> dict[str, Any]:
-    """Draw a question to T of some fields."""
+def asked(draw: st.DrawFn, any_dimension: Names, any_measure: Names, any_filter: Names) -> dict[str, Any]:
+    """Draw a question to T of some fields; ``any_filter`` are the dimensions that choose rows."""
     fields = draw(some(any_dimension, (0, 1, 1, 2, 2, 3))) + draw(some(any_measure, (0, 1, 1, 2, 3)))
     fields = fields or ["v0.count"]
     filters: dict[str, Any] = {}
-    for name in draw(some(any_dimension, (0, 0, 0, 1, 2))):
+    for name in draw(some(any_filter, (0, 0, 1, 1, 2))):
         filters[name] = draw(conditions(name.partition(".")[2]))
     choosing = any_measure.filter(is_number)
     if draw(st.booleans()) and draw(st.booleans()):
         filters[draw(choosing)] = draw(st.sampled_from(CHOOSING))
     if draw(st.integers(0, 3)) == 0:
-        filters |= draw(combinations(any_dimension))
+        filters |= draw(combinations(any_filter))
     elif draw(st.integers(0, 5)) == 0:
         filters |= draw(combinations(choosing, of_groups=True))
     if draw(st.booleans()):
@@ -96,15 +99,19 @@ def rolled_questions(draw: st.DrawFn, views: tuple[str, ...], rollup: Rollup) ->
     """Draw a question to T that the rollup may answer: what it holds, what is coarser, and little else."""
     frames = [f"{name.partition('[')[0]}[{frame}]" for name in rollup.dimensions for frame in ("month", "year")
               if name.startswith(("d", "m"))]  # fmt: skip
-    others = [f"v0.{name}" for name in ("n", "kind")]
+    others = [f"v0.{name}" for name in ("n", "kind")] if draw(st.booleans()) else []
     others += [f"{view}.{name}" for view in views[1:] for name in ("s", "n", "kind")]
     dimensions = st.sampled_from(
-        (*[f"v0.{name}" for name in rollup.dimensions * 2], *map("v0.{}".format, frames), *others)
+        (*[f"v0.{name}" for name in rollup.dimensions * 4], *map("v0.{}".format, frames * 3), *others)
     )
-    measures = st.sampled_from((*rollup.measures * 5, "ratio")).map("v0.{}".format)
-    question = draw(asked(dimensions, measures))
-    if draw(st.integers(0, 2)):
+    added = [name for name in rollup.measures if name not in ("states", *UNHEEDED)]
+    measures = st.sampled_from((*added * 9, *rollup.measures, "ratio")).map("v0.{}".format)
+    question = draw(asked(dimensions, measures, dimensions))
+    # A zone decides about a rollup where all else would let it answer.
+    kept = draw(st.sampled_from(("zone", "zone", "comparison", "both", "", "", "", "")))
+    if kept not in ("comparison", "both"):
         question.pop("compare", None)
+    if kept not in ("zone", "both"):
         question["timezone"] = "UTC"
     return question
 
@@ -204,7 +211,7 @@ def composite_questions(
     of_t = st.tuples(st.sampled_from(views), st.sampled_from(MEASURES)).map(lambda pair: f"@T.{'.'.join(pair)}")
     of_u = st.tuples(st.sampled_from(reached), st.sampled_from(MEASURES)).map(lambda pair: f"@U.{'.'.join(pair)}")
     framed = [f"m[{name[2:-1]}]" for name in TIMES if name != "m"]
-    shared = st.sampled_from((*SHARED, *SHARED, *framed)).map("@_shared_dimensions_.{}".format)
+    shared = st.sampled_from((*SHARED, *SHARED, *framed, *["m[month_name]"] * 3)).map("@_shared_dimensions_.{}".format)
     measures = draw(some(of_t, (0, 1, 2))) + draw(some(of_u, (0, 1, 2)))
     is_flat = bool(measures) and draw(st.integers(0, 5)) == 0
     dimensions = [] if is_flat else draw(some(shared, (1, 2, 2)))

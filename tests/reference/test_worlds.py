@@ -7,10 +7,10 @@ from hypothesis import given, reject
 
 from apps.semantic.errors import QueryError
 from tests.reference.asking import ask, fill_tables
+from tests.reference.conditions import named
 from tests.reference.drawing import worlds
 from tests.reference.evaluator import RefusedError, UncertainError, answer
 from tests.reference.evaluator.composites import topics_of
-from tests.reference.evaluator.rows import named
 from tests.reference.showing import CHECKED, HALF, shown
 from tests.reference.worlds import World
 from tests.semantic.features.engines import Engine

@@ -19,7 +19,7 @@ dimensions:
   d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], required_access_grants: [dates],
       aliases: [day], reads_in_clear: true}
   m: {aliases: [moment],
-      timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
+      timeframes: [raw, date, week, month, quarter, year, hour, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
                    day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
   plus: {sql: "COALESCE(${n}, 0) + 1", aliases: [n_plus_one]}
   band: {sql: "${n}", bin_boundaries: [0, 5]}
@@ -105,7 +105,7 @@ measures:
 QUERY_TIMES = """
   d: {sql: CAST(d AS DATE), timeframes: [raw, date, month, year, quarter], aliases: [day]}
   m: {aliases: [moment],
-      timeframes: [raw, date, week, month, quarter, year, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
+      timeframes: [raw, date, week, month, quarter, year, hour, hour_of_day, day_of_week_num, day_of_month, day_of_quarter,
                    day_of_year, month_num, month_name, quarter_of_year, fiscal_year, fiscal_quarter]}
 """
 COMPOSITE = """
