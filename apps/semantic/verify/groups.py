@@ -151,23 +151,15 @@ def _names(node: exp.Expr) -> Columns:
     return frozenset((item.table, item.name) for item in node.find_all(exp.Column))
 
 
-def _is_over(node: exp.Expr, columns: Columns | tuple[()], select: exp.Select) -> bool:
+def _is_over(node: exp.Expr, columns: Columns, select: exp.Select) -> bool:
     """Say whether an expression aggregates, and reads at least these columns, through any number of SELECTs."""
-    read = set(_traced(node, select))
-    is_aggregate = node.find(exp.AggFunc) is not None or any(
-        _is_derived(item, select) for item in node.find_all(exp.Column)
-    )
-    return is_aggregate and read.issuperset(columns)
+    return node.find(exp.AggFunc) is not None and columns <= set(_traced(node, select))
 
 
 def _sources(select: exp.Select) -> dict[str, exp.Expr]:
     given = [select.args["from_"].this] if select.args.get("from_") else []
     given += [join.this for join in select.args.get("joins") or ()]
     return {item.alias: item.this for item in given if isinstance(item, exp.Subquery)}
-
-
-def _is_derived(node: exp.Column, select: exp.Select) -> bool:
-    return " " in node.table and node.table in _sources(select)
 
 
 def _traced(node: exp.Expr, select: exp.Select) -> Iterator[tuple[str, str]]:

@@ -203,3 +203,16 @@ def test_conditions_on_groups_in_sql_are_on_measures(field):
         return
     with pytest.raises(UnprovenSqlError, match="on no measure"):
         permit_of(of, everything(of, "Sales"), "duckdb")
+
+
+def test_a_condition_on_groups_over_rows_that_were_joined_before_aggregates_them():
+    of = model(
+        **{
+            "Sales.topic": FILES["Sales.topic"].rstrip()
+            + "\nalways_having_filters: {orders.revenue: {greater_than: 5}}\n"
+        }
+    )
+    question = {"dataset": "Sales", "fields": ["customers.region", "orders.revenue", "items.sold"]}
+    found = statement(question, of, everything(of, "Sales"))
+    aggregate = 'HAVING (SUM("joined rows"."c2") FILTER(WHERE "joined rows"."c3" = 1))'
+    found.refuses(found.changed((aggregate, 'HAVING ("joined rows"."c2")')), NO_GROUPS)
