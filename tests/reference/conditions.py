@@ -57,6 +57,8 @@ def named(filters: Mapping[str, Any]) -> list[str]:
 
 
 def _folded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_folded(item) for item in value]
     return value.lower() if isinstance(value, str) else value
 
 
