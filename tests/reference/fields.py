@@ -31,7 +31,7 @@ FRAMES: Mapping[str, Callable[[datetime], Any]] = {
     "month": lambda at: at.date().replace(day=1),
     "quarter": lambda at: date(at.year, (at.month - 1) // 3 * 3 + 1, 1),
     "year": lambda at: date(at.year, 1, 1),
-    "hour": lambda at: at.replace(minute=0, second=0),
+    "hour": lambda at: at.replace(minute=0, second=0, fold=0),
     "hour_of_day": lambda at: at.hour,
     "day_of_week_num": lambda at: (at.weekday() - 5) % 7 + 1,
     "day_of_month": lambda at: at.day,
