@@ -32,7 +32,7 @@ FUNCTIONS = frozenset((
     # dates
     exp.CurrentDate, exp.Date, exp.DateAdd, exp.DateDiff, exp.DateSub, exp.DateTrunc, exp.TimestampTrunc, exp.Day,
     exp.DayOfMonth, exp.DayOfWeek, exp.DayOfWeekIso, exp.DayOfYear, exp.Dayname, exp.Extract, exp.Hour, exp.LastDay,
-    exp.Minute, exp.TimestampDiff, exp.TsOrDsToDate, exp.Month, exp.Monthname, exp.Quarter, exp.Second, exp.TimeToStr, exp.Week, exp.WeekOfYear, exp.Year,
+    exp.Minute, exp.TimestampDiff, exp.TsOrDsToDate, exp.TsOrDsToTimestamp, exp.Month, exp.Monthname, exp.Quarter, exp.Second, exp.TimeToStr, exp.Week, exp.WeekOfYear, exp.Year,
     # masks
     exp.Encode, exp.SHA2, exp.SHA2Digest,
 ))  # fmt: skip

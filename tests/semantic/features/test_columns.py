@@ -48,6 +48,22 @@ def test_days_and_clocks_that_are_local_already_are_not_moved_to_the_readers_zon
     assert (hour, own, raw.hour, born.isoformat()) == (18, 23, 23, "1990-01-01")
 
 
+def test_a_moment_may_be_asked_for_by_every_clock_unit(store):
+    frames = ("hour", "minute", "second", "millisecond")
+    orders = FILES["orders.view"].replace(
+        "timeframes: [raw, date, week", f"timeframes: [raw, {', '.join(frames)}, date, week", 1
+    )
+    of = model(store.engine.dialect, **{"orders.view": orders})
+    names = [f"orders.ordered_at[{frame}]" for frame in frames]
+    asked = ask("Sales", *names, "orders.ordered_at[raw]", filters={"orders.id": {"is": 1}})
+    (found,) = store.ask(asked, everything(of, "Sales"), of)
+    assert len(set(found)) > 1
+    moment = found[-1]
+    assert found[:-1] == (moment.replace(minute=0, second=0), moment.replace(second=0), moment, moment)
+    later = ask("Sales", names[0], filters={names[0]: {"on_or_after": moment.replace(minute=0).isoformat(sep=" ")}})
+    assert (found[0],) in store.ask(later, everything(of, "Sales"), of)
+
+
 @pytest.mark.parametrize(("others", "type_"), [("Other", "string"), (None, "number")])
 def test_top_values_are_texts_where_the_rest_stands_beside_them(others, type_):
     top = {"field": "orders.amount", "n": 1, "by": "orders.revenue", "others": others}
