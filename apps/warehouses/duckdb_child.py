@@ -94,6 +94,10 @@ def send(answers: BinaryIO, kind: bytes, body: bytes) -> None:
     answers.flush()
 
 
+BROKEN = (duckdb.FatalException, duckdb.InternalException)
+"""what leaves a database unusable: DuckDB refuses everything from then on"""
+
+
 class RefusedError(Exception):
     """A statement that is not run, or not to its end; the text is the code of an error."""
 
@@ -103,6 +107,8 @@ def _serve(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], answe
         is_cut = _answer(connection, request, answers)
     except BrokenPipeError:
         raise  # nobody listens any more
+    except BROKEN:
+        os._exit(1)  # whoever asked is told that the database ended, and the next query gets a new process
     except RefusedError as error:
         send(answers, b"E", str(error).encode())
     except (

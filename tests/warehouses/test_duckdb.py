@@ -173,6 +173,22 @@ def test_a_crash_is_said_clearly_and_hurts_nobody_else(shop: DuckDBWarehouse, fi
         assert rows(other, "SELECT count(*) AS n FROM orders") == [{"n": 3}]
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [("FatalException", 1, b""), ("InternalException", 1, b""), ("BinderException", 0, b"query_failed")],
+)
+def test_a_process_whose_database_is_of_no_use_any_more_ends(error: str, status: int, said: bytes) -> None:
+    """DuckDB refuses everything after an error of its own; it cannot be made to have one, so a stand-in for it does."""
+    script = (
+        "import sys, duckdb\nfrom apps.warehouses.duckdb_child import _serve\n"
+        "class Driver:\n"
+        f"    def extract_statements(self, sql): raise duckdb.{error}('of its own')\n"
+        "_serve(Driver(), {'sql': 'SELECT 1', 'parameters': []}, sys.stdout.buffer)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (found.returncode, found.stdout[5:]) == (status, said)
+
+
 def test_a_query_that_is_cancelled_has_no_process_any_more(shop: DuckDBWarehouse) -> None:
     threading.Timer(0.3, shop.cancel).start()
     with pytest.raises(WarehouseError):
