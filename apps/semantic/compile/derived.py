@@ -110,10 +110,11 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     measure = plan.model.measure(rule.by)
     if measure is None:
         raise UnprovenSqlError(f"{use.dimension.id} is ranked by {rule.by}, which is no measure.")
-    plain = replace(use, dimension=replace(use.dimension, top_n=None))
+    ranking, ranked = _ranking(use, plan)
+    plain = replace(ranked, dimension=replace(ranked.dimension, top_n=None))
     inner = refielded(
         replace(
-            plan,
+            ranking,
             dimensions=(plain,),
             measures=(MeasureUse(rule.by, measure),),
             having=(),
@@ -124,8 +125,8 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     )
     select = build(inner, values, ["value", "by"]).select
     select.append("expressions", exp.Alias(this=literal_number(1), alias=name("kept")))
-    ranked = [(2, rule.is_descending), (1, False)]
-    select.set("order", ordered_by(select, ranked, plan.dialect))
+    order = [(2, rule.is_descending), (1, False)]
+    select.set("order", ordered_by(select, order, plan.dialect))
     select.set("limit", exp.Limit(expression=literal_number(rule.n)))
     alias = f"top {use.name}"
     same = same_value(node, column(alias, "value"), plain.type, plan.dialect)
@@ -135,6 +136,14 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     kept = exp.EQ(this=column(alias, "kept"), expression=literal_number(1))
     value = exp.Case(ifs=[exp.If(this=kept, true=cast(node.copy(), exp.DType.TEXT))], default=other)
     return TopJoin(_left_join(select, alias, [same]), value)
+
+
+def _ranking(use: DimensionUse, plan: Plan) -> tuple[Plan, DimensionUse]:
+    """Return the plan whose rows rank the values of a dimension, and the dimension as it stands there."""
+    if plan.now is None:
+        return plan, use
+    found = [item for item in (*plan.now.dimensions, plan.now.ranked) if item is not None and item.name == use.name]
+    return plan.now, found[0] if found else use
 
 
 def _top_rule(use: DimensionUse, plan: Plan) -> Top | None:

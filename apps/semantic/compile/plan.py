@@ -137,6 +137,8 @@ class Plan:
     top: Top | None = None
     ranked: DimensionUse | None = None
     """the dimension of ``top`` where it is not among those asked for: its other rows are dropped, as for a total"""
+    now: "Plan | None" = None
+    """of the earlier part of a comparison: the part beside it, whose rows decide which values are at the top in both"""
 
     @property
     def always_sql(self) -> tuple[exp.Expression, ...]:

@@ -24,7 +24,7 @@ PREVIOUS = "[previous]"
 def compared(plan: Plan, compare: Compare, values: Values) -> Block:
     """Return the answer with each measure's earlier value beside it, for the groups that there are now.
 
-    The earlier part is the same question with the time dimension moved later by the offset.
+    The earlier part is the same question with the time dimension moved later by the offset, of the top values of now.
     """
     count = len(plan.dimensions)
     now = [f"m{index}" for index in range(1, len(plan.measures) + 1)]
@@ -104,6 +104,7 @@ def _moved(plan: Plan, compare: Compare) -> Plan:
         dimensions=tuple(_moved_use(use, compare) for use in plan.dimensions),
         ranked=None if plan.ranked is None else _moved_use(plan.ranked, compare),
         where=tuple(_moved_filter(item, compare) for item in plan.where),
+        now=plan,
     )
 
 

@@ -84,6 +84,8 @@ def top_values(world: World) -> list[Any]:
     top = world.question.get("top")
     if top is None:
         return []
+    # Beside earlier values, too, stand those that are at the top now.
+    world = replace(world, moved=None)
     held = held_filters((top["by"],), world)
     groups: dict[Any, list[Joined]] = {}
     for row in wanted_rows(world, held=held):

@@ -105,6 +105,18 @@ def test_a_dimension_that_is_sorted_by_another_is_so_too_where_answers_are_stitc
     assert [row[0] for row in store.ask(compared, unsorted, found)] == ["Joe", "Kari", "Ola", None]
 
 
+def test_top_values_of_a_comparison_are_those_of_now_in_both_of_its_parts(store):
+    # A year earlier there were as many orders that were open as were paid.
+    filters = {"orders.ordered_at": {"between_dates": ["2026-01-01", "2027-01-01"]}}
+    top = {"field": "orders.status", "n": 1, "by": "orders.count", "others": None}
+    question = asked("Sales", "orders.status", "orders.revenue", filters=filters, top=top, totals=True,
+                     compare={"field": "orders.ordered_at", "offset": "1 year"})  # fmt: skip
+    assert store.ask(question) == [("paid", 530, 100)]
+    assert store.ask(public_form(total_of(parse_query(question), store.model))) == [(530, 100)]
+    gathered = {**question, "top": {**top, "others": "rest"}, "sorts": [{"field": "orders.revenue", "desc": True}]}
+    assert store.ask(gathered) == [("paid", 530, 100), ("rest", 31, 50)]
+
+
 def test_a_filter_under_a_former_name_is_cancelled_moved_and_compared_as_under_the_own_one(store):
     former = {"status": "state", "ordered_at": "placed_at"}
     renamed = FILES["orders.view"].replace("  status: {}", "  status: {aliases: [state]}").replace(
