@@ -50,6 +50,7 @@ def dated(draw: st.DrawFn, *, is_moment: bool) -> list[dict[str, Any]]:
     days = st.sampled_from((*DAYS, *DAYS[:2], *DAYS[:2], date(2024, 4, 1)))
     day, other = draw(days).isoformat(), draw(days).isoformat()
     found = [{"before": day}, {"on_or_after": day}, {"not_before": day}, {"is": None}, {"is": [day, other]}, {"not": day},
+             {"before": other}, {"on_or_after": other}, {"not_on_or_after": day}, {"is": day},
              {"between_dates": [day, other]}, {"time_for_duration": [day, draw(st.sampled_from(("40 days", "1 month", "2 years")))]},
              {"day_of_week": [1, "Sunday"]}, {"month_of_year": ["February", 12]}, {"not_day_of_month": [1, 31]},
              {"quarter_of_year": [1, 4]}, {"day_of_year": [1, 60, 365]}, {"not_day_of_quarter": [1, 2, 60]}]  # fmt: skip

@@ -57,30 +57,19 @@ MASKS: Mapping[str, Callable[[Any], Any]] = {
 MISSING: Row = {"id": None, "fk": None, "s": None, "n": None, "d": None, "m": None}
 MEASURES = ("count", "total", "mean", "least", "most", "states", "filled", "a_total", "not_a", "ratio", "written", "names",
             "middle", "upper", "per_s", "last", "anyway", "before", "shades", "endings", "given", "ends", "roughly", "tall",
-            "few", "whole", "free", "high_per_s")  # fmt: skip
+            "few", "whole", "free", "later", "high_per_s")  # fmt: skip
 ACROSS = ("far", "both", "far_few", "far_per_s")
 """measures of v0 that need v1"""
-RESTS_ON_S = frozenset(
-    (
-        "s",
-        "kind",
-        "states",
-        "a_total",
-        "not_a",
-        "written",
-        "names",
-        "own",
-        "per_s",
-        "few",
-        "free",
-        "high_per_s",
-        "far_per_s",
-    )
-)
+RESTS_ON_S = frozenset((
+    "s", "kind", "states", "a_total", "not_a", "written", "names", "own", "per_s", "few", "free", "later", "high_per_s",
+    "far_per_s",
+))  # fmt: skip
 DETAILS = ("own", "per_s", "high_per_s", "far_per_s")
 # Which of the question's filters a measure does not heed, or heeds at another time.
-UNHEEDED = {"anyway": "s", "free": "s", "before": "d"}
-MADE_OF = {"few": ("not_a", "count"), "whole": ("anyway", "count"), "free": ("total", "not_a")}
+UNHEEDED = {"anyway": "s", "free": "s", "before": "d", "later": "d"}
+MADE_OF = {
+    "few": ("not_a", "count"), "whole": ("anyway", "tall"), "free": ("total", "not_a"), "later": ("total", "not_a"),
+}  # fmt: skip
 # What tells whether a mask is where it should be, beside the field itself.
 ABOUT: Mapping[str, tuple[str, ...]] = {
     "s": ("states", "states", "anyway", "not_a", "few", "names"), "rough": ("shades", "shades", "roughly"),

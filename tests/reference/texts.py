@@ -57,7 +57,8 @@ measures:
   roughly: {aggregate_type: sum, sql: "${n}", filters: {rough: {greater_than: 2}}}
   tall: {sql: "SUM(${n}) + COUNT(*)", filters: {n: {greater_than: 2}}}
   few: {sql: "${not_a} - ${count}", filters: {n: {greater_than: 2}}}
-  whole: {sql: "${anyway} - ${count}"}
+  whole: {sql: "${anyway} - ${tall}"}
+  later: {sql: "${total} + ${not_a}", filters: {d: {date_offset_from_query: 1 month}}}
   free: {sql: "${total} + ${not_a}", filters: {s: {cancel_query_filter: true}}}
   high_per_s: {aggregate_type: average, sql: "${n}", level_of_detail: {aggregate_type: sum, fixed: [@.s]},
                filters: {n: {greater_than: 2}}}

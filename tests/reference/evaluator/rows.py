@@ -140,7 +140,7 @@ def heeded(name: str, group: Iterable[Joined], world: World, held: Iterable[str]
     other = f"{view}.{UNHEEDED[field]}" if field in UNHEEDED else ""
 
     def met(row: Joined, item: str) -> bool:
-        if item.partition("[")[0] == other and field != "before":
+        if item.partition("[")[0] == other and other.endswith(".s"):
             return True
         found = value(item, row, world)
         if item.partition("[")[0] == other:
@@ -225,7 +225,9 @@ def made(name: str, group: list[Joined], world: World, held: Iterable[str]) -> A
     if field in UNHEEDED:
         group, held = heeded(name, group, world, held), ()
     one, other = (measure(f"{view}.{part}", group, world, held) for part in MADE_OF[field])
-    return None if one is None else one + other if field == "free" else one - other
+    if one is None or other is None:
+        return None
+    return one + other if field in ("free", "later") else one - other
 
 
 def of_details(name: str, group: list[Joined], world: World) -> Any:
