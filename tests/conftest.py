@@ -11,7 +11,7 @@ from tests.environment import WORKER
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     """Give this process its own copy of the migrated template."""
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]  # a fixture of pytest-django without a type
         databases.use_copy(WORKER)
         yield
         databases.drop_copy(WORKER)

@@ -130,7 +130,7 @@ def main() -> None:
     known = options.service_provider.read_text() if options.service_provider else ""
     config = configuration(options.port, options.folder, known)
     (options.folder / "idp.xml").write_text(str(entity_descriptor(config)))
-    make_server("127.0.0.1", options.port, Provider(config, options.person), handler_class=Silent).serve_forever()  # type: ignore[arg-type]
+    make_server("127.0.0.1", options.port, Provider(config, options.person), handler_class=Silent).serve_forever()  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 if __name__ == "__main__":

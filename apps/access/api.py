@@ -27,7 +27,7 @@ def administers(method: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            actor: Actor = request.actor  # type: ignore[attr-defined]
+            actor: Actor = request.actor  # type: ignore[attr-defined]  # bound by the middleware
             if actor.kind != "token" or actor.token_scope != ApiToken.Scope.ADMIN:
                 return problem(403, "Forbidden", "This needs a token of scope admin.", code="scope")
             if request.method != method:
@@ -69,14 +69,14 @@ def token(request: HttpRequest, token_id: UUID) -> HttpResponse:
     found = ApiToken.objects.filter(pk=token_id).first()
     if found is None:
         return problem(404, "Not found", "There is no such token.")
-    services.revoke_token(found, by=request.actor, now=timezone.now())  # type: ignore[attr-defined]
+    services.revoke_token(found, by=request.actor, now=timezone.now())  # type: ignore[attr-defined]  # bound by the middleware
     return HttpResponse(status=204)
 
 
 @administers("GET")
 def sessions(request: HttpRequest) -> HttpResponse:
     """List who is signed in, without the browsers' keys."""
-    limits = request.tenant.limits  # type: ignore[attr-defined]
+    limits = request.tenant.limits  # type: ignore[attr-defined]  # bound by the middleware
 
     def body(session: UserSession) -> dict[str, Any]:
         return {
@@ -95,5 +95,5 @@ def session(request: HttpRequest, session_id: UUID) -> HttpResponse:
     found = UserSession.objects.filter(pk=session_id, user__isnull=False).first()
     if found is None:
         return problem(404, "Not found", "There is no such session.")
-    ending.end_session(found, by=request.actor, now=timezone.now())  # type: ignore[attr-defined]
+    ending.end_session(found, by=request.actor, now=timezone.now())  # type: ignore[attr-defined]  # bound by the middleware
     return HttpResponse(status=204)

@@ -21,9 +21,9 @@ class TokenForm(forms.Form):
     def __init__(self, user: User, longest_days: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         scopes = [choice for choice in ApiToken.Scope.choices if may_hold_admin_token(user) or choice[0] != "admin"]
-        self.fields["scope"].choices = scopes  # type: ignore[attr-defined]
+        self.fields["scope"].choices = scopes  # type: ignore[attr-defined]  # of this kind of field
         self.fields["scope"].help_text = "Give it no more than it needs. It never does more than its holder may."
         days = self.fields["days"]
-        days.max_value, days.initial = longest_days, min(DEFAULT_DAYS, longest_days)  # type: ignore[attr-defined]
+        days.max_value, days.initial = longest_days, min(DEFAULT_DAYS, longest_days)  # type: ignore[attr-defined]  # of this kind of field
         days.validators.append(MaxValueValidator(longest_days))
         days.help_text = f"at most {longest_days}; after that it does nothing any more"

@@ -110,10 +110,10 @@ def _refuse(request: HttpRequest, status: int, title: str, detail: str, template
 
 
 def _tenant(request: HttpRequest) -> TenantRef:
-    tenant: TenantRef = request.tenant  # type: ignore[attr-defined]
+    tenant: TenantRef = request.tenant  # type: ignore[attr-defined]  # bound by the middleware
     return tenant
 
 
 def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # bound by the middleware
     return actor

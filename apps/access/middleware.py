@@ -68,7 +68,7 @@ class BearerCsrfMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(("/api/", SCIM)) and bearer(request):
-            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # Django's own name, which its stubs leave out
         return self.get_response(request)
 
 
@@ -83,11 +83,11 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.actor = self.actor(request)  # type: ignore[attr-defined]
+        request.actor = self.actor(request)  # type: ignore[attr-defined]  # bound by the middleware
         return self.get_response(request)
 
     def actor(self, request: HttpRequest) -> Actor:
-        tenant: TenantRef = request.tenant  # type: ignore[attr-defined]
+        tenant: TenantRef = request.tenant  # type: ignore[attr-defined]  # bound by the middleware
         token = bearer(request)
         if request.path.startswith(SCIM):
             found = actor_for_scim(token, now=datetime.now(UTC)) if token and not tenant.is_platform else None
@@ -135,7 +135,7 @@ class SignInRequiredMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        actor: Actor = request.actor  # type: ignore[attr-defined]
+        actor: Actor = request.actor  # type: ignore[attr-defined]  # bound by the middleware
         if actor.is_authenticated or request.path.startswith(PUBLIC):
             return self.get_response(request)
         if request.path.startswith("/api/"):
@@ -178,7 +178,7 @@ class ViewAsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        actor: Actor = request.actor  # type: ignore[attr-defined]
+        actor: Actor = request.actor  # type: ignore[attr-defined]  # bound by the middleware
         if actor.kind != "person" or bearer(request):
             return self.get_response(request)
         held = request.session.get(VIEW_KEY)
@@ -198,9 +198,9 @@ class ViewAsMiddleware:
         if view is None:
             end_view(view_id, why="time is over, or no longer allowed", by=viewer, now=now)
             return False
-        request.actor = actor_for_view(view)  # type: ignore[attr-defined]
+        request.actor = actor_for_view(view)  # type: ignore[attr-defined]  # bound by the middleware
         if request.path == SIGN_OUT and request.method == "POST":
-            end_view(view_id, why="signed out", by=request.actor, now=now)  # type: ignore[attr-defined]
+            end_view(view_id, why="signed out", by=request.actor, now=now)  # type: ignore[attr-defined]  # bound by the middleware
         return True
 
     def view(self, request: HttpRequest) -> HttpResponse:

@@ -12,7 +12,7 @@ from apps.access.types import Actor
 View = Callable[..., HttpResponse]
 
 
-class GovernedAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+class GovernedAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the base has no types
     """An admin site without sign-in or password pages of its own; whoever may not open it finds nothing."""
 
     final_catch_all_view = True
@@ -54,7 +54,7 @@ def environment(request: HttpRequest) -> list[str] | None:
     actor = _actor(request)
     if actor is None or actor.kind != "recovery":
         return None
-    return [f"Recovery until {request.session.ends_at:%H:%M} UTC: sign-in and people only", "warning"]  # type: ignore[attr-defined]
+    return [f"Recovery until {request.session.ends_at:%H:%M} UTC: sign-in and people only", "warning"]  # type: ignore[attr-defined]  # of our own kind of session
 
 
 class TenantAdminSite(GovernedAdminSite):

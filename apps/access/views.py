@@ -32,7 +32,7 @@ def _person_or_404(request: ActorRequest) -> User:
 def session_list(request: ActorRequest) -> HttpResponse:
     user, now, limits = _person_or_404(request), timezone.now(), request.tenant.limits
     rows = running_sessions(limits, now=now).filter(user=user)
-    lines = session_lines(rows, limits, this=request.session.row_id, now=now)  # type: ignore[attr-defined]
+    lines = session_lines(rows, limits, this=request.session.row_id, now=now)  # type: ignore[attr-defined]  # of our own kind of session
     return render(request, "accounts/session_list.html", {"lines": lines, "limits": limits})
 
 
@@ -41,7 +41,7 @@ def session_end(request: ActorRequest, session_id: UUID) -> HttpResponse:
     """End one of one's own sessions; ending the one that asks is signing out."""
     user = _person_or_404(request)
     session = get_object_or_404(UserSession, pk=session_id, user=user)
-    if session.pk == request.session.row_id:  # type: ignore[attr-defined]
+    if session.pk == request.session.row_id:  # type: ignore[attr-defined]  # of our own kind of session
         return _signed_out(request)
     ending.end_session(session, by=request.actor, now=timezone.now())
     messages.success(request, "That session is over.")
@@ -55,7 +55,7 @@ def session_end_all(request: ActorRequest) -> HttpResponse:
     if request.POST.get("which") == "all":
         ending.end_sessions_of([user.pk], why="chosen", by=request.actor, now=now)
         return _signed_out(request)
-    count = ending.end_other_sessions(user.pk, but=request.session.row_id, by=request.actor, now=now)  # type: ignore[attr-defined]
+    count = ending.end_other_sessions(user.pk, but=request.session.row_id, by=request.actor, now=now)  # type: ignore[attr-defined]  # of our own kind of session
     messages.success(request, f"{count} other session{'' if count == 1 else 's'} ended. Only this one goes on.")
     return HttpResponseRedirect(reverse("access:session_list"))
 
@@ -106,4 +106,4 @@ def recovery_home(request: ActorRequest) -> HttpResponse:
     """Say what this session is, until when, and what can be done in it."""
     if request.actor.kind != "recovery":
         raise Http404
-    return render(request, "accounts/recovery_home.html", {"ends_at": request.session.ends_at})  # type: ignore[attr-defined]
+    return render(request, "accounts/recovery_home.html", {"ends_at": request.session.ends_at})  # type: ignore[attr-defined]  # of our own kind of session

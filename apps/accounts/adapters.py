@@ -20,14 +20,14 @@ CANCELLED = "You stopped the sign-in at your identity provider."
 FAILED = "The sign-in did not finish. It may have taken too long, or been started in another tab. Please try again."
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the base has no types
     """No sign-up, no password, no e-mail confirmation."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
 
-class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # the base has no types
     """Applications come from the bound tenant's enabled providers; nothing is stored in allauth's tables."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:

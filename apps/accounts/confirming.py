@@ -43,7 +43,7 @@ def is_confirmed(request: HttpRequest, *, now: datetime) -> bool:
     if request.session.get(RECOVERY_KEY):
         return True
     stated = request.session.get(CONFIRMED_KEY, 0)
-    within = timedelta(minutes=request.tenant.limits.confirm_within_min)  # type: ignore[attr-defined]
+    within = timedelta(minutes=request.tenant.limits.confirm_within_min)  # type: ignore[attr-defined]  # bound by the middleware
     return is_fresh(_moment(stated), within=within, now=now)
 
 
@@ -59,7 +59,7 @@ def check_confirmation(
         return
     if wanted != user_id:
         raise SignInError("somebody_else", SOMEBODY_ELSE)
-    within = timedelta(minutes=request.tenant.limits.confirm_within_min)  # type: ignore[attr-defined]
+    within = timedelta(minutes=request.tenant.limits.confirm_within_min)  # type: ignore[attr-defined]  # bound by the middleware
     if not is_fresh(confirmed_at, within=within, now=now):
         raise SignInError("not_fresh", NOT_FRESH)
 
@@ -77,6 +77,6 @@ def stated_time(auth_time: object) -> datetime | None:
 
 def _moment(seconds: object) -> datetime | None:
     try:
-        return datetime.fromtimestamp(float(seconds), tz=timezone.get_default_timezone()) if seconds else None  # type: ignore[arg-type]
+        return datetime.fromtimestamp(float(seconds), tz=timezone.get_default_timezone()) if seconds else None  # type: ignore[arg-type]  # a number, or the text of one
     except (ValueError, OverflowError, OSError):
         return None

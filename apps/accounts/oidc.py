@@ -32,7 +32,7 @@ ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 USERINFO = "userinfo_endpoint"
 
 
-class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # the base has no types
     """One provider of the bound tenant, for one request."""
 
     def __init__(self, request: HttpRequest, row: IdentityProvider) -> None:
@@ -138,7 +138,7 @@ def signing_keys(document: Any) -> list[dict[str, Any]]:
     ]
 
 
-class Provider(OpenIDConnectProvider):  # type: ignore[misc]
+class Provider(OpenIDConnectProvider):  # type: ignore[misc]  # the base has no types
     """The library's provider, with our adapter."""
 
     def __init__(self, request: HttpRequest, app: Any, row: IdentityProvider) -> None:
@@ -149,7 +149,7 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]
         return Adapter(request, self.row)
 
 
-class CallbackView(OAuth2CallbackView):  # type: ignore[misc]
+class CallbackView(OAuth2CallbackView):  # type: ignore[misc]  # the base has no types
     """The library's callback; the state is handed to the adapter, which compares the nonce."""
 
     adapter: Adapter

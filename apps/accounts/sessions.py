@@ -130,7 +130,7 @@ class SessionStore(db.SessionStore):
         return self.arrival.limits.session_lifetime_min * 60
 
     def create_model_instance(self, data: dict[str, Any]) -> UserSession:
-        digest = session_digest(self._get_or_create_session_key())  # type: ignore[attr-defined]
+        digest = session_digest(self._get_or_create_session_key())  # type: ignore[attr-defined]  # Django's own name, which its stubs leave out
         row = UserSession(digest=digest, session_data=self.encode(data), expire_date=self.get_expiry_date())
         held, now = self._row, timezone.now()
         if held is not None:
@@ -161,7 +161,7 @@ class SessionStore(db.SessionStore):
 def arrival_of(request: HttpRequest) -> Arrival:
     """Return from where a request comes, and what its tenant allows."""
     address = client_address(request)
-    limits: SignInLimits = request.tenant.limits  # type: ignore[attr-defined]
+    limits: SignInLimits = request.tenant.limits  # type: ignore[attr-defined]  # bound by the middleware
     return Arrival(limits, str(address) if address else "", request.headers.get("User-Agent", "")[:300])
 
 

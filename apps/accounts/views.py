@@ -93,7 +93,7 @@ def _to_openid(
         asked["login_hint"] = login_hint
     if confirms:
         data["confirms"] = confirms
-        max_age_s = request.tenant.limits.confirm_within_min * 60  # type: ignore[attr-defined]
+        max_age_s = request.tenant.limits.confirm_within_min * 60  # type: ignore[attr-defined]  # bound by the middleware
         asked |= {"prompt": "login", "max_age": str(max_age_s)}
     provider = Adapter(request, row).get_provider()
     response: HttpResponse = provider.redirect(request, process="login", next_url=target, data=data, auth_params=asked)

@@ -60,7 +60,7 @@ class ConnectionForm(TenantModelForm):
 
     def _post_clean(self) -> None:
         before = None if self.instance._state.adding else Connection.objects.filter(pk=self.instance.pk).first()
-        super()._post_clean()  # type: ignore[misc]
+        super()._post_clean()  # type: ignore[misc]  # Django's own name, which its stubs leave out
         is_moved = before is not None and context_of(before) != context_of(self.instance)
         if is_moved and before is not None and before.sealed_credential and self.secret() is None:
             self.add_error("password", "Another target needs the password to be written again.")

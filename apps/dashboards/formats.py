@@ -47,7 +47,7 @@ def read_format(name: str | None) -> NumberFormat:
     scale, suffix = SCALES.get(base, (1, ""))
     is_money = base in ("currency", "accounting", "financial") or bool(found["currency"])
     symbol = CURRENCIES[found["currency"] or "usd"] if is_money and base != "financial" else ""
-    unit: Unit = base if base in ("percent", "id") else "currency" if symbol else "number"  # type: ignore[assignment]
+    unit: Unit = base if base in ("percent", "id") else "currency" if symbol else "number"  # type: ignore[assignment]  # each branch is such a word
     decimals = int(found["decimals"]) if found["decimals"] else None
     if decimals is None and is_money:
         decimals = 2

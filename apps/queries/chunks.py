@@ -74,7 +74,7 @@ def write(plan: QueryPlan, answer: BatchStream, *, limit: int, now: datetime) ->
             held, rows = table, rows + table.num_rows
         is_truncated = answer.is_truncated
         keep(number, answer.schema.empty_table() if held is None else held, (rows, is_truncated))
-    except BaseException:
+    except BaseException:  # also a worker that is told to stop leaves nothing half-written
         drop(series)
         raise
     return Written(series, key, number + 1, rows, is_truncated, keeping, expires_at)

@@ -184,7 +184,7 @@ def _stream(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
             chunks.give_out(plan, written, asked_at=asked_at, now=now)
             if not _update(run, state=QueryRun.State.DONE, row_count=written.row_count, finished_at=now):
                 raise SupersededError
-    except BaseException:
+    except BaseException:  # also a worker that is told to stop leaves nothing half-written
         chunks.drop(written.series)
         raise
 

@@ -64,7 +64,7 @@ def api(*methods: str) -> Callable[[View], View]:
 
 
 def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # bound by the middleware
     return actor
 
 

@@ -40,6 +40,6 @@ class ApprovalForm(forms.Form):
         minutes, datasets = self.fields["minutes"], self.fields["datasets"]
         minutes.initial = request.asked_minutes
         minutes.widget.attrs["max"] = request.asked_minutes
-        datasets.queryset = choosable_datasets(request)  # type: ignore[attr-defined]
+        datasets.queryset = choosable_datasets(request)  # type: ignore[attr-defined]  # of this kind of field
         if not request.asks_values:
             del self.fields["grants_values"]

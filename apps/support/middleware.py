@@ -47,7 +47,7 @@ class SupportSessionMiddleware:
             if session is None:
                 services.end_lapsed_session(UUID(held), now=now)
             else:
-                request.actor = selectors.actor_of(session)  # type: ignore[attr-defined]
+                request.actor = selectors.actor_of(session)  # type: ignore[attr-defined]  # bound by the middleware
         return self.refuse(request) if session is None else self.visit(request, session, now)
 
     def visit(self, request: HttpRequest, session: SupportSession, now: datetime) -> HttpResponse:
@@ -75,7 +75,7 @@ class SupportSessionMiddleware:
 
     def refuse(self, request: HttpRequest) -> HttpResponse:
         """Say that the visit is over; only what everybody may reach goes on."""
-        request.actor = anonymous(bound_tenant_id())  # type: ignore[attr-defined]
+        request.actor = anonymous(bound_tenant_id())  # type: ignore[attr-defined]  # bound by the middleware
         request.user = AnonymousUser()
         if request.headers.get("HX-Request"):
             # the page around it loads again, is refused itself, and ends the browser's session then

@@ -13,7 +13,7 @@ from apps.tenants.binding import current_tenant_id
 M = TypeVar("M", bound=models.Model)
 
 
-class RefusingQuerySet(DisabledQuerySet):  # type: ignore[misc]
+class RefusingQuerySet(DisabledQuerySet):  # type: ignore[misc]  # the base has no types
     """Raises on every use. It can be copied, since form classes copy query sets when they are defined."""
 
     def all(self) -> "RefusingQuerySet":

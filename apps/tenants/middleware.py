@@ -24,7 +24,7 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        host, _port = split_domain_port(request._get_raw_host())  # type: ignore[attr-defined]
+        host, _port = split_domain_port(request._get_raw_host())  # type: ignore[attr-defined]  # Django's own name, which its stubs leave out
         if request.path == "/healthz":
             return HttpResponse("ok\n", content_type="text/plain")
         try:
@@ -34,7 +34,7 @@ class TenantMiddleware:
             tenant = None
         if tenant is None:
             return HttpResponse(render_to_string("404.html"), status=404)
-        request.tenant = tenant  # type: ignore[attr-defined]
+        request.tenant = tenant  # type: ignore[attr-defined]  # bound by the middleware
         request.urlconf = settings.PLATFORM_URLCONF if tenant.is_platform else settings.TENANT_URLCONF
         with bound(tenant.id):
             return self.get_response(request)
@@ -56,5 +56,5 @@ def says_one_thing(request: HttpRequest) -> bool:
         named = urlsplit(target).netloc
     except ValueError:
         return False
-    host: str = request._get_raw_host()  # type: ignore[attr-defined]
+    host: str = request._get_raw_host()  # type: ignore[attr-defined]  # Django's own name, which its stubs leave out
     return named.lower() == host.lower()

@@ -10,7 +10,7 @@ from apps.tenants.errors import NoTenantBoundError, UnknownTenantError
 from apps.tenants.models import Tenant
 
 
-class TenantTask(Task):  # type: ignore[type-arg]
+class TenantTask(Task):  # type: ignore[type-arg]  # a generic without its parameter at run time
     """Bind the tenant named in the message; a message without one, or with an inactive one, is refused."""
 
     abstract = True

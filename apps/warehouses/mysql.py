@@ -165,8 +165,10 @@ class MySQLWarehouse:
         except pymysql.MySQLError:
             self._finish(cursor)
             raise
-        except Exception:
-            self._drop(cursor)  # what comes next on this line, nobody knows
+        except (
+            Exception
+        ):  # a hostile server makes the driver raise anything; what comes next on this line, nobody knows
+            self._drop(cursor)
             raise
         return cursor
 

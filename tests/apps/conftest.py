@@ -27,7 +27,7 @@ from tests.environment import WORKER
 @pytest.fixture(autouse=True)
 def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
     """Real commits; afterwards every row is removed and Redis emptied."""
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]  # a fixture of pytest-django without a type
         yield
         for connection in connections.all(initialized_only=True):
             connection.close()

@@ -50,7 +50,7 @@ def is_kept_in_process(node: ast.AST) -> bool:
 
 def is_container(node: ast.AST) -> bool:
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-    target = named(node.targets[0] if isinstance(node, ast.Assign) else node.target) if value is not None else ""  # type: ignore[attr-defined]
+    target = named(node.targets[0] if isinstance(node, ast.Assign) else node.target) if value is not None else ""  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     if not target or target.isupper() or target in ("urlpatterns", "operations", "dependencies"):
         return False
     is_empty = isinstance(value, ast.Dict | ast.List | ast.Set) and not ast.unparse(value).strip("{}[]")
@@ -116,7 +116,7 @@ def is_next(node: ast.AST) -> bool:
     return is_read and any(
         isinstance(item, ast.Constant) and item.value in ("next", "url", "return_to", "RelayState")
         for item in node.args
-    )  # type: ignore[attr-defined]
+    )  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def named(node: ast.AST) -> str:

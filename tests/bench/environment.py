@@ -14,6 +14,6 @@ from apps.embedded import provide  # noqa: E402  (the state directory must be se
 
 provide(os.environ)
 
-import django  # noqa: E402
+import django  # noqa: E402  # the settings come first
 
 django.setup()

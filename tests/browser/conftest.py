@@ -73,7 +73,7 @@ def sign_in(demo: Path, browser: Browser) -> Iterator[SignIn]:
     violations: list[str] = []
 
     def start(tenant: str, email: str, path: str = "/", **options: object) -> Page:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]  # looser than the type on purpose
         contexts.append(context)
         page = context.new_page()
         page.on(

@@ -11,20 +11,20 @@ import django
 django.setup()
 
 import duckdb  # noqa: E402  (Django's settings come first)
-import psycopg  # noqa: E402
-from django.core.management import call_command  # noqa: E402
+import psycopg  # noqa: E402  # the settings come first
+from django.core.management import call_command  # noqa: E402  # the settings come first
 
-from apps.access.services import grant_permission  # noqa: E402
-from apps.accounts.models import User  # noqa: E402
-from apps.accounts.services import issue_token  # noqa: E402
-from apps.audit.types import SYSTEM  # noqa: E402
-from apps.connections.models import Connection  # noqa: E402
-from apps.connections.services import save_connection  # noqa: E402
-from apps.datamodels.models import Dataset  # noqa: E402
-from apps.datamodels.services import import_files  # noqa: E402
-from apps.tenants.binding import bound  # noqa: E402
-from apps.tenants.services import create_tenant  # noqa: E402
-from apps.vault.services import create_tenant_keys, ensure_worker_keys  # noqa: E402
+from apps.access.services import grant_permission  # noqa: E402  # the settings come first
+from apps.accounts.models import User  # noqa: E402  # the settings come first
+from apps.accounts.services import issue_token  # noqa: E402  # the settings come first
+from apps.audit.types import SYSTEM  # noqa: E402  # the settings come first
+from apps.connections.models import Connection  # noqa: E402  # the settings come first
+from apps.connections.services import save_connection  # noqa: E402  # the settings come first
+from apps.datamodels.models import Dataset  # noqa: E402  # the settings come first
+from apps.datamodels.services import import_files  # noqa: E402  # the settings come first
+from apps.tenants.binding import bound  # noqa: E402  # the settings come first
+from apps.tenants.services import create_tenant  # noqa: E402  # the settings come first
+from apps.vault.services import create_tenant_keys, ensure_worker_keys  # noqa: E402  # the settings come first
 
 PASSWORD = "hunter2-canary"
 NAPS = {"tick": 0.2, "nap": 4, "sleep": 120}

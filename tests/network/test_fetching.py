@@ -91,7 +91,7 @@ def test_a_name_is_resolved_once_and_its_address_pinned(monkeypatch: pytest.Monk
         if host == "rebinding.example":
             asked.append(host)
             host = "127.0.0.1" if len(asked) == 1 else "10.9.9.9"
-        return answers(host, port, *rest, **options)  # type: ignore[arg-type]
+        return answers(host, port, *rest, **options)  # type: ignore[arg-type]  # looser than the type on purpose
 
     with server(lambda line: line.sendall(CANARY)) as port:
         monkeypatch.setattr(socket, "getaddrinfo", resolver)

@@ -46,7 +46,7 @@ class AllSeenError(Exception):
 
 def differs(world: World, page: Page, **changes: object) -> bool:
     """Say whether the answer is another one when part of the world is not there."""
-    return shown(answer(replace(world, **changes))) != shown(page)  # type: ignore[arg-type]
+    return shown(answer(replace(world, **changes))) != shown(page)  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 def without(world: World, *keys: str) -> dict[str, object]:
@@ -101,7 +101,7 @@ def repeated(world: World) -> set[str]:
     single = {edge.parent for edge in world.edges if edge.join_type == "cross" and edge.kind != "one_to_many"}
     for name in world.question["fields"]:
         view, _, field = name.partition(".")
-        rows = [row[view]["id"] for row in joined_rows(world) if row.get(view)]  # type: ignore[index]  # there
+        rows = [row[view]["id"] for row in joined_rows(world) if row.get(view)]  # type: ignore[index]  # the row is there
         if view in single and field in ("count", "total") and len(set(rows)) < len(rows):
             return {"rows repeated by a cross join"}
     return set()

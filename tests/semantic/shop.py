@@ -180,7 +180,7 @@ EVERYTHING = AccessScope("Sales", ALL, fingerprint="everything")
 
 
 def policy(field: str, *values: object) -> RowPolicy:
-    return RowPolicy(field, values, field.partition(".")[2], "shop.view.yaml:1")  # type: ignore[arg-type]
+    return RowPolicy(field, values, field.partition(".")[2], "shop.view.yaml:1")  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 EUROPEANS = replace(
@@ -190,9 +190,9 @@ MASKED = replace(EVERYTHING, masked=frozenset(("customers.email",)), mask_key=MA
 
 
 def query(*fields: str, dataset: str = "Sales", **rest: object) -> SemanticQuery:
-    filters = tuple(FieldFilter(name, item) for name, item in rest.pop("filters", {}).items())  # type: ignore[attr-defined]
-    sorts = tuple(Sort(name, is_descending) for name, is_descending in rest.pop("sorts", ()))  # type: ignore[attr-defined]
-    return SemanticQuery(dataset, fields, filters, sorts, **rest)  # type: ignore[arg-type]
+    filters = tuple(FieldFilter(name, item) for name, item in rest.pop("filters", {}).items())  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    sorts = tuple(Sort(name, is_descending) for name, is_descending in rest.pop("sorts", ()))  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    return SemanticQuery(dataset, fields, filters, sorts, **rest)  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 def compiled(asked: SemanticQuery, scope: AccessScope = EVERYTHING, of: SemanticModel = MODEL) -> CompiledQuery:

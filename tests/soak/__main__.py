@@ -18,10 +18,10 @@ import django
 
 django.setup()
 
-from tests import databases  # noqa: E402
-from tests.soak import outside  # noqa: E402
-from tests.soak.driving import Tally, drive, handlers  # noqa: E402
-from tests.soak.sides import make_side  # noqa: E402
+from tests import databases  # noqa: E402  # the settings come first
+from tests.soak import outside  # noqa: E402  # the settings come first
+from tests.soak.driving import Tally, drive, handlers  # noqa: E402  # the settings come first
+from tests.soak.sides import make_side  # noqa: E402  # the settings come first
 
 REQUESTS = int(os.environ.get("SOAK_REQUESTS", "200000"))
 SECONDS = float(os.environ.get("SOAK_SECONDS", "3600"))

@@ -13,7 +13,7 @@ from tests.soak.sides import make_side
 
 @pytest.fixture
 def sides(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[tuple[Side, Side]]:
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]  # a fixture of pytest-django without a type
         yield make_side("acme"), make_side("globex")
         connections.close_all()
         databases.remove_rows(WORKER)

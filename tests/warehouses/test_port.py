@@ -32,7 +32,7 @@ def native(source: Warehouse, statement: str) -> str:
 
 def code_of(source: Warehouse, statement: str, *parameters: object, limits: Limits = AMPLE) -> str:
     with pytest.raises(WarehouseError) as caught:
-        source.execute(statement, parameters, limits)  # type: ignore[arg-type]
+        source.execute(statement, parameters, limits)  # type: ignore[arg-type]  # looser than the type on purpose
     return caught.value.code
 
 

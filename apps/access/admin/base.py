@@ -21,15 +21,15 @@ from apps.audit.services import record
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return the actor that the middleware has bound."""
-    actor: Actor = request.actor  # type: ignore[attr-defined]
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # bound by the middleware
     return actor
 
 
-class TenantModelForm(forms.ModelForm):  # type: ignore[type-arg]
+class TenantModelForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic without its parameter at run time
     """A form that checks constraints with the tenant, although the tenant is no field of it."""
 
     def _get_validation_exclusions(self) -> set[str]:
-        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # Django's own name, which its stubs leave out
         excluded.discard("tenant")
         return excluded
 
@@ -61,7 +61,7 @@ class _ActorPermissions:
         return self._may(request)
 
 
-class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]
+class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # the base has no types
     """Pages of one model for a tenant's administrators. Every change is an audit event in the same transaction."""
 
     form = TenantModelForm
@@ -169,7 +169,7 @@ class ReadOnlyAdmin(TenantModelAdmin):
         return False
 
 
-class TenantInline(_ActorPermissions, TabularInline):  # type: ignore[misc]
+class TenantInline(_ActorPermissions, TabularInline):  # type: ignore[misc]  # the base has no types
     """Rows inside another object's page, for whoever may open that page."""
 
     form = TenantModelForm

@@ -27,7 +27,7 @@ class TryForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["attribute"].queryset = AttributeDefinition.objects.all()  # type: ignore[attr-defined]
+        self.fields["attribute"].queryset = AttributeDefinition.objects.all()  # type: ignore[attr-defined]  # of this kind of field
 
 
 @require_GET

@@ -30,14 +30,14 @@ class _StaffOnly:
         return False
 
 
-class DomainInline(_StaffOnly, TabularInline):  # type: ignore[misc]
+class DomainInline(_StaffOnly, TabularInline):  # type: ignore[misc]  # the base has no types
     model = TenantDomain
     fields = ("host", "is_primary")
     extra = 0
 
 
 @admin.register(Tenant, site=platform_admin_site)
-class TenantAdmin(_StaffOnly, ModelAdmin):  # type: ignore[misc]
+class TenantAdmin(_StaffOnly, ModelAdmin):  # type: ignore[misc]  # the base has no types
     """Who our customers are, and nothing of what is in them."""
 
     list_display = ("name", "slug", "kind", "is_active", "created_at")

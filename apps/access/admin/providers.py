@@ -137,7 +137,7 @@ class IdentityProviderForm(TenantModelForm):
 
     def _post_clean(self) -> None:
         self.instance.certificates = self.cleaned_data.get("certificates") or []
-        super()._post_clean()  # type: ignore[misc]
+        super()._post_clean()  # type: ignore[misc]  # Django's own name, which its stubs leave out
 
     def secret(self) -> str | None:
         """Return the secret to seal, or None to keep the sealed one."""

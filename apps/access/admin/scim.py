@@ -81,7 +81,7 @@ class ScimTokenAdmin(TenantModelAdmin):
     def response_add(self, request: HttpRequest, obj: ScimToken, post_url_continue: str | None = None) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request), "opts": ScimToken._meta, "title": f"SCIM token {obj.name}",
-            "token": request.scim_token, "address": request.build_absolute_uri("/scim/v2"),  # type: ignore[attr-defined]
+            "token": request.scim_token, "address": request.build_absolute_uri("/scim/v2"),  # type: ignore[attr-defined]  # set a moment ago, by save_model
         }  # fmt: skip
         return TemplateResponse(request, "admin/accounts/scim_token_issued.html", context)
 

@@ -101,7 +101,7 @@ class ServiceAccountAdmin(TenantModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        made = services.create_service_account(name=obj.name, owner=obj.owner, by=by, now=now)  # type: ignore[arg-type]
+        made = services.create_service_account(name=obj.name, owner=obj.owner, by=by, now=now)  # type: ignore[arg-type]  # the form demands an owner
         obj.pk, obj.kind, obj.email = made.pk, made.kind, made.email
         obj._state.adding = False
 
@@ -129,7 +129,7 @@ class ServiceAccountAdmin(TenantModelAdmin):
         away = confirming.required(request)
         if away is not None:
             return away
-        longest = request.tenant.limits.token_max_days  # type: ignore[attr-defined]
+        longest = request.tenant.limits.token_max_days  # type: ignore[attr-defined]  # bound by the middleware
         form, shown = TokenForm(account, longest, request.POST or None), ""
         if request.method == "POST" and account.is_active and form.is_valid():
             wanted = form.cleaned_data

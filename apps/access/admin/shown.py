@@ -43,7 +43,7 @@ def deletion_digest(objs: Iterable[models.Model], *, is_locking: bool) -> str:
         lock(rows)
     collector = NestedObjects(using=DEFAULT_DB_ALIAS)
     collector.collect(rows)
-    together: dict[type[models.Model], set[models.Model]] = collector.model_objs  # type: ignore[assignment]
+    together: dict[type[models.Model], set[models.Model]] = collector.model_objs  # type: ignore[assignment]  # the stubs say less than it holds
     along = {model._meta.label: sorted(str(row.pk) for row in found) for model, found in together.items()}
     return digest_of(sorted((str(row.pk), str(row)) for row in rows), along)
 

@@ -152,7 +152,7 @@ class SignInSettingsAdmin(ReadOnlyAdmin):
         # else's meanwhile would be turned back without a word.
         digest = shown.digest_of([(name, getattr(tenant, name), wanted[name]) for name in SIGN_IN_FIELDS])
         if request.POST.get("step") != "apply":
-            limits = request.tenant.limits  # type: ignore[attr-defined]
+            limits = request.tenant.limits  # type: ignore[attr-defined]  # bound by the middleware
             found = consequences(tenant, wanted, limits, now=now)
             return self._page(request, "sign_in_confirm", form=form, consequences=found, shown=digest)
         away = shown.refusal(request, digest)

@@ -109,7 +109,7 @@ class UserSessionAdmin(_Listed):
     actions = ("end",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UserSession]:
-        limits = request.tenant.limits  # type: ignore[attr-defined]
+        limits = request.tenant.limits  # type: ignore[attr-defined]  # bound by the middleware
         return running_sessions(limits, now=datetime.now(UTC)).select_related("user")
 
     @admin.display(description="browser")

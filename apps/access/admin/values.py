@@ -35,7 +35,7 @@ class ValuesForm(TenantModelForm):
         return cleaned
 
 
-class OnceFormSet(PaginationInlineFormSet):  # type: ignore[misc]
+class OnceFormSet(PaginationInlineFormSet):  # type: ignore[misc]  # the base has no types
     """Rows set by hand, of which each names something else: an error on the page, not one of the database."""
 
     once: str

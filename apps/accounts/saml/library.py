@@ -56,7 +56,7 @@ def saml_settings(request: HttpRequest, row: IdentityProvider) -> dict[str, Any]
     }
 
 
-class Auth(OneLogin_Saml2_Auth):  # type: ignore[misc]
+class Auth(OneLogin_Saml2_Auth):  # type: ignore[misc]  # the base has no types
     """The library's door, for one request and one row."""
 
     def __init__(self, request: HttpRequest, row: IdentityProvider) -> None:
@@ -68,7 +68,7 @@ class Auth(OneLogin_Saml2_Auth):  # type: ignore[misc]
         return self.row.sso_url
 
 
-class Provider(SAMLProvider):  # type: ignore[misc]
+class Provider(SAMLProvider):  # type: ignore[misc]  # the base has no types
     """allauth's provider, with our settings; the request's id is kept in the browser's session as its state."""
 
     def __init__(self, request: HttpRequest, row: IdentityProvider) -> None:

@@ -52,7 +52,7 @@ def scim_view(*methods: str) -> Callable[[View], View]:
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
-                if getattr(request.actor, "kind", "") != "scim":  # type: ignore[attr-defined]
+                if getattr(request.actor, "kind", "") != "scim":  # type: ignore[attr-defined]  # bound by the middleware
                     raise NotFoundException
                 if request.method not in methods:
                     raise _MethodNotAllowedError
@@ -118,7 +118,7 @@ def _base(request: HttpRequest) -> str:
 
 
 def _by(request: HttpRequest) -> dict[str, Any]:
-    return {"by": request.actor, "now": timezone.now()}  # type: ignore[attr-defined]
+    return {"by": request.actor, "now": timezone.now()}  # type: ignore[attr-defined]  # bound by the middleware
 
 
 def _kind(kind: str, served: Served) -> tuple[Any, Any, Any, Any]:

@@ -46,7 +46,7 @@ class Calendar:
         if ISO_YEAR.fullmatch(text):
             return _whole(datetime(int(text), 1, 1), "year")  # noqa: DTZ001 (local time of the query)
         if match := ISO_MONTH.fullmatch(text):
-            return _whole(datetime(int(match[1]), int(match[2]), 1), "month")  # noqa: DTZ001 (same)
+            return _whole(datetime(int(match[1]), int(match[2]), 1), "month")  # noqa: DTZ001 (local time, as above)
         return self._relative(text)
 
     def _relative(self, text: str) -> Period:

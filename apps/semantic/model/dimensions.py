@@ -79,7 +79,7 @@ def read_dimension(view: str, name: str, item: Node, context: Context) -> Dimens
 def _with_rules(found: Dimension, view: str, item: Node, duration: Duration | None, context: Context) -> Dimension:
     problems = context.problems
     order_by = text(item, "order_by_field", problems)
-    label: Classification = choice(item, "classification", CLASSIFICATIONS, problems)  # type: ignore[assignment]
+    label: Classification = choice(item, "classification", CLASSIFICATIONS, problems)  # type: ignore[assignment]  # it is one of the words handed in
     found = replace(
         found,
         mask=_mask(item, context),
@@ -176,7 +176,7 @@ def read_level_of_detail(view: str, item: Node, context: Context) -> LevelOfDeta
     if len(chosen) != 1:
         context.fault(node, "level_of_detail needs exactly one of fixed, include and exclude")
         return None
-    aggregate: Aggregate = choice(node, "aggregate_type", LOD_AGGREGATES, context.problems)  # type: ignore[assignment]
+    aggregate: Aggregate = choice(node, "aggregate_type", LOD_AGGREGATES, context.problems)  # type: ignore[assignment]  # it is one of the words handed in
     if not aggregate:
         if "aggregate_type" not in node.map():
             context.fault(node, "level_of_detail needs an aggregate_type")
@@ -187,7 +187,7 @@ def read_level_of_detail(view: str, item: Node, context: Context) -> LevelOfDeta
         )
     grain = tuple(qualified(name, view) for name in texts(node, chosen[0], context.problems))
     strategy = "fixed" if chosen[0] == "fixed" else "include" if chosen[0] == "include" else "exclude"
-    return LevelOfDetail(aggregate, strategy, grain, flag(node, "cancel_query_filters", context.problems))  # type: ignore[arg-type]
+    return LevelOfDetail(aggregate, strategy, grain, flag(node, "cancel_query_filters", context.problems))  # type: ignore[arg-type]  # looked up by a word that was checked
 
 
 def _mask(item: Node, context: Context) -> Mask:
@@ -209,7 +209,7 @@ def _mask(item: Node, context: Context) -> Mask:
 
 
 def _suits(kind: str, value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, MASK_ARGUMENTS[kind]):  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, MASK_ARGUMENTS[kind]):  # type: ignore[arg-type]  # looked up by a word that was checked
         return False
     if kind == "truncate_date":
         return value in MASK_FRAMES

@@ -39,7 +39,7 @@ def read_measure(view: str, name: str, item: Node, context: Context) -> Measure 
         return None
     filters, cancelled = _filters(view, item, context)
     detail = read_level_of_detail(view, item, context)
-    label: Classification = choice(item, "classification", CLASSIFICATIONS, problems)  # type: ignore[assignment]
+    label: Classification = choice(item, "classification", CLASSIFICATIONS, problems)  # type: ignore[assignment]  # it is one of the words handed in
     references = (parsed.references if parsed else frozenset()) | key[1]
     references |= {part.partition("[")[0] for part in (detail.grain if detail else ())}
     return Measure(

@@ -72,7 +72,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             inner = PreparedCursor(self.connection)
             if is_binary:
                 inner.format = Format.BINARY
-            cursor: CursorWrapper = self._prepare_cursor(inner)  # type: ignore[attr-defined]
+            cursor: CursorWrapper = self._prepare_cursor(inner)  # type: ignore[attr-defined]  # Django's own name, which its stubs leave out
         return cursor
 
     def _set_autocommit(self, autocommit: bool) -> None:

@@ -131,7 +131,7 @@ def test_writing_a_credential_asks_and_a_limit_does_not(signed_in: SignedIn, ada
 def test_ending_what_others_have_open_never_asks(signed_in: SignedIn, ada: User, ann: User, now: object) -> None:
     """Whoever sees an intruder ends their sessions at once, also while the provider does not answer."""
     stale, of_ann = signed_in(ada, is_fresh=False), signed_in(ann)
-    issue_scim_token(name="t", days=1, by=SYSTEM, now=now)  # type: ignore[arg-type]
+    issue_scim_token(name="t", days=1, by=SYSTEM, now=now)  # type: ignore[arg-type]  # looser than the type on purpose
     confirmed(stale, "/admin/accounts/user/", {"action": "deactivate", "_selected_action": [str(ann.pk)]})
     with unbound():
         assert of_ann.get("/accounts/sessions/").status_code == 302

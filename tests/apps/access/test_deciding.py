@@ -68,7 +68,7 @@ class World:
                 for holder in (*self.people, *groups):
                     if pick.random() < share:
                         who = {"user": holder} if isinstance(holder, User) else {"group": holder}
-                        grant_permission(**who, permission=codename, obj=obj, by=SYSTEM, now=now)  # type: ignore[arg-type]
+                        grant_permission(**who, permission=codename, obj=obj, by=SYSTEM, now=now)  # type: ignore[arg-type]  # looser than the type on purpose
                         self.granted.add((holder.pk, obj.pk, codename))
         self.groups = groups
 

@@ -51,16 +51,16 @@ def test_a_fresh_sign_in_opens_what_a_stale_one_does_not(
     claims(issuer, auth_time=None)
     walk.whole()
     away = get(walk, DANGEROUS)
-    assert (away.status_code, away["Location"]) == (  # type: ignore[attr-defined,index]
+    assert (away.status_code, away["Location"]) == (  # type: ignore[attr-defined,index]  # the fixture's type says less than it returns
         302, "/accounts/confirm/?next=%2Fadmin%2Ftenants%2Fsigninsettings%2F",
     )  # fmt: skip
-    assert b"Sign in again with Main" in get(walk, away["Location"]).content  # type: ignore[attr-defined,index]
+    assert b"Sign in again with Main" in get(walk, away["Location"]).content  # type: ignore[attr-defined,index]  # the fixture's type says less than it returns
     asked = parse_qs(urlsplit(location := confirm(walk)).query)
     assert (asked["prompt"], asked["max_age"]) == (["login"], ["900"])
     claims(issuer, auth_time=int(time.time()))
     back = walk.finish(walk.authorize(location))
-    assert back["Location"] == DANGEROUS  # type: ignore[index]
-    assert get(walk, DANGEROUS).status_code == 200  # type: ignore[attr-defined]
+    assert back["Location"] == DANGEROUS  # type: ignore[index]  # the fixture's type says less than it returns
+    assert get(walk, DANGEROUS).status_code == 200  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 @pytest.mark.parametrize("auth_time", [None, 0, "now", -20 * 60, 20 * 60])
@@ -70,10 +70,10 @@ def test_a_provider_that_does_not_say_that_it_was_just_now_confirms_nothing(
     claims(issuer, auth_time=None)
     walk.whole()
     is_offset = isinstance(auth_time, int) and auth_time
-    claims(issuer, auth_time=int(time.time()) + auth_time if is_offset else auth_time)  # type: ignore[operator]
+    claims(issuer, auth_time=int(time.time()) + auth_time if is_offset else auth_time)  # type: ignore[operator]  # the fixture's type says less than it returns
     refused = walk.finish(walk.authorize(confirm(walk)))
-    assert refused.status_code == 403  # type: ignore[attr-defined]
-    assert get(walk, DANGEROUS).status_code == 302  # type: ignore[attr-defined]
+    assert refused.status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    assert get(walk, DANGEROUS).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_somebody_else_confirms_nothing(
@@ -85,15 +85,15 @@ def test_somebody_else_confirms_nothing(
     body = {"email": "ann@acme.example", "email_verified": True, "auth_time": int(time.time())}
     assert requests.put(f"{issuer}/users/ann", json=body, timeout=5).status_code == 204
     refused = walk.finish(walk.authorize(confirm(walk), "ann"))
-    assert refused.status_code == 403  # type: ignore[attr-defined]
+    assert refused.status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert UserSession.objects.get(user__isnull=False).user_id == eve.pk
-    assert get(walk, DANGEROUS).status_code == 302  # type: ignore[attr-defined]
+    assert get(walk, DANGEROUS).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_a_fresh_first_sign_in_counts(walk: Walk, issuer: str, provider: IdentityProvider, eve: User) -> None:
     claims(issuer, auth_time=int(time.time()))
     walk.whole()
-    assert get(walk, DANGEROUS).status_code == 200  # type: ignore[attr-defined]
+    assert get(walk, DANGEROUS).status_code == 200  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example"])
@@ -102,8 +102,8 @@ def test_confirming_leads_nowhere_else(
 ) -> None:
     claims(issuer, auth_time=int(time.time()))
     walk.whole()
-    assert b"evil.example" not in get(walk, f"/accounts/confirm/?next={target}").content  # type: ignore[attr-defined]
-    assert walk.finish(walk.authorize(confirm(walk, target)))["Location"] == "/"  # type: ignore[index]
+    assert b"evil.example" not in get(walk, f"/accounts/confirm/?next={target}").content  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    assert walk.finish(walk.authorize(confirm(walk, target)))["Location"] == "/"  # type: ignore[index]  # the fixture's type says less than it returns
 
 
 def test_signing_in_changes_the_key_and_drops_what_was_planted(
@@ -120,7 +120,7 @@ def test_signing_in_changes_the_key_and_drops_what_was_planted(
     with unbound():
         assert attacker.get("/accounts/sessions/").status_code == 302
     assert not UserSession.objects.filter(digest=session_digest(planted)).exists()
-    assert get(walk, "/accounts/sessions/").status_code == 200  # type: ignore[attr-defined]
+    assert get(walk, "/accounts/sessions/").status_code == 200  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     row = UserSession.objects.get(digest=session_digest(fresh))
     assert (row.user_id, row.provider_id, row.provider_name) == (eve.pk, provider.pk, "Main")
     assert (row.address, row.expire_date - row.started_at) == ("127.0.0.1", timedelta(hours=12))

@@ -52,7 +52,7 @@ def send(client: Client, path: str, form: dict[str, object]) -> object:
 
 
 def errors(answer: object) -> str:
-    found = re.findall(r'errornote|class="[^"]*text-red[^"]*"[^>]*>([^<]+)', answer.content.decode())  # type: ignore[attr-defined]
+    found = re.findall(r'errornote|class="[^"]*text-red[^"]*"[^>]*>([^<]+)', answer.content.decode())  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     return " ".join(text.strip() for text in found)
 
 
@@ -63,7 +63,7 @@ def test_an_administrator_adds_a_saml_provider_from_its_metadata(admin: Client, 
         "paste": {"metadata_text": METADATA},
     }[how]
     answer = send(admin, f"{PAGES}add/", SAML_FORM | brought)
-    assert answer.status_code == 302, errors(answer)  # type: ignore[attr-defined]
+    assert answer.status_code == 302, errors(answer)  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     row = IdentityProvider.objects.get()
     assert (row.issuer, row.sso_url, row.certificates) == (
         "urn:acme:idp",
@@ -85,7 +85,7 @@ def test_an_administrator_adds_a_saml_provider_from_its_metadata(admin: Client, 
 def test_fields_do_as_well(admin: Client) -> None:
     pem = f"-----BEGIN CERTIFICATE-----\n{CERTIFICATE}\n-----END CERTIFICATE-----"
     fields = {"issuer": "urn:acme:idp", "sso_url": "https://idp.example/sso", "certificates": f"{pem}\n{pem}\n"}
-    assert send(admin, f"{PAGES}add/", SAML_FORM | fields).status_code == 302  # type: ignore[attr-defined]
+    assert send(admin, f"{PAGES}add/", SAML_FORM | fields).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert IdentityProvider.objects.get().certificates == [CERTIFICATE]
 
 
@@ -107,8 +107,8 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>' + MET
 )
 def test_what_cannot_be_used_is_said_at_its_field(admin: Client, fields: dict[str, object], words: str) -> None:
     answer = send(admin, f"{PAGES}add/", SAML_FORM | fields)
-    assert answer.status_code == 200  # type: ignore[attr-defined]
-    assert words in answer.content.decode()  # type: ignore[attr-defined]
+    assert answer.status_code == 200  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    assert words in answer.content.decode()  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not IdentityProvider.objects.exists()
 
 
@@ -126,7 +126,7 @@ def test_metadata_of_another_kind(spoil: object, words: str) -> None:
     now = datetime.now(UTC)
     assert read_metadata(METADATA.encode(), now=now).entity_id == "urn:acme:idp"
     with pytest.raises(ProviderError, match=words):
-        read_metadata(spoil(METADATA).encode(), now=now)  # type: ignore[operator]
+        read_metadata(spoil(METADATA).encode(), now=now)  # type: ignore[operator]  # the fixture's type says less than it returns
 
 
 def test_a_short_key_is_no_key() -> None:
@@ -139,7 +139,7 @@ def test_an_oidc_issuer_may_be_pasted_as_its_discovery_address(admin: Client) ->
         "protocol": "oidc", "issuer": "https://login.acme.example/.well-known/openid-configuration", "client_id": "omni",
         "client_secret": "canary-secret",
     }  # fmt: skip
-    assert send(admin, f"{PAGES}add/", form).status_code == 302  # type: ignore[attr-defined]
+    assert send(admin, f"{PAGES}add/", form).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     row = IdentityProvider.objects.get()
     assert row.issuer == "https://login.acme.example"
     with unbound():
@@ -147,7 +147,7 @@ def test_an_oidc_issuer_may_be_pasted_as_its_discovery_address(admin: Client) ->
     assert b"/accounts/oidc/corp/callback/" in page
     assert b"canary-secret" not in page
     moved = form | {"issuer": "https://other.example", "client_secret": ""}
-    assert b"secret to be written again" in send(admin, f"{PAGES}{row.pk}/change/", moved).content  # type: ignore[attr-defined]
+    assert b"secret to be written again" in send(admin, f"{PAGES}{row.pk}/change/", moved).content  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 @pytest.fixture

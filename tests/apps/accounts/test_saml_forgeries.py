@@ -81,16 +81,16 @@ class Browser:
     def arrive(self, text: str, slug: str = "corp", relay_state: str = "") -> str:
         """Post an answer and follow it; return "in", or the code of the refusal."""
         response = self.post(text, slug, relay_state)
-        if response.status_code == 302:  # type: ignore[attr-defined]
+        if response.status_code == 302:  # type: ignore[attr-defined]  # the fixture's type says less than it returns
             with unbound():
-                response = self.client.get(response["Location"])  # type: ignore[index]
-        if response.status_code == 302:  # type: ignore[attr-defined]
-            self.landed = response["Location"]  # type: ignore[index]
+                response = self.client.get(response["Location"])  # type: ignore[index]  # the fixture's type says less than it returns
+        if response.status_code == 302:  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+            self.landed = response["Location"]  # type: ignore[index]  # the fixture's type says less than it returns
             assert self.is_in()
             return "in"
         assert not self.is_in()
-        found = re.search(rb"<code>(\w+)</code>", response.content)  # type: ignore[attr-defined]
-        return found.group(1).decode() if found else str(response.status_code)  # type: ignore[attr-defined]
+        found = re.search(rb"<code>(\w+)</code>", response.content)  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+        return found.group(1).decode() if found else str(response.status_code)  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
     def is_in(self) -> bool:
         with unbound():
@@ -145,14 +145,14 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_signed_answer_that_is_wrong_in_one_thing(browser: Browser, what: str) -> None:
-    assert refused(browser, Answer(**{"request_id": browser.start()} | WRONG[what]).posted())  # type: ignore[arg-type]
+    assert refused(browser, Answer(**{"request_id": browser.start()} | WRONG[what]).posted())  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 @pytest.mark.parametrize(
     "shift", [{"until": timedelta(seconds=-1), "since": timedelta(minutes=-2)}, {"since": timedelta(seconds=50)}]
 )
 def test_clocks_may_differ_a_little(browser: Browser, shift: dict[str, timedelta]) -> None:
-    root = Answer(browser.start(), **shift)  # type: ignore[arg-type]
+    root = Answer(browser.start(), **shift)  # type: ignore[arg-type]  # looser than the type on purpose
     assert browser.arrive(root.posted()) in ("in", "confirmation")  # the library gives a confirmation no grace
 
 

@@ -149,7 +149,7 @@ def test_an_invited_person_signs_in_and_attributes_become_typed(
     client: Client, idp: tuple[str, Path], corp: IdentityProvider, eve: User
 ) -> None:
     answer = walk(client, idp)
-    assert (answer.status_code, answer["Location"]) == (302, "/trust/")  # type: ignore[attr-defined,index]
+    assert (answer.status_code, answer["Location"]) == (302, "/trust/")  # type: ignore[attr-defined,index]  # the fixture's type says less than it returns
     assert is_in(client)
     user = User.objects.get(pk=eve.pk)
     assert (user.issuer, user.subject, user.name) == (f"saml:{corp.issuer}", "p-17", "Eve Lund")
@@ -166,10 +166,10 @@ def test_an_address_counts_as_verified_only_where_its_domain_is_listed(
     client: Client, idp: tuple[str, Path], corp: IdentityProvider, eve: User, now: datetime
 ) -> None:
     invite_user(email="max@elsewhere.example", by=SYSTEM, now=now)
-    assert walk(client, idp, "p-18").status_code == 403  # type: ignore[attr-defined]
+    assert walk(client, idp, "p-18").status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not is_in(client)
     EmailDomain.objects.create(provider=corp, domain="elsewhere.example")
-    assert walk(client, idp, "p-18").status_code == 302  # type: ignore[attr-defined]
+    assert walk(client, idp, "p-18").status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_an_address_of_another_providers_domain_binds_nobody(
@@ -179,9 +179,9 @@ def test_an_address_of_another_providers_domain_binds_nobody(
     save_provider(other, client_secret="secret", by=SYSTEM, now=now)
     EmailDomain.objects.update(provider=other)
     IdentityProvider.objects.filter(pk=corp.pk).update(admits_uninvited=True)
-    assert walk(client, idp).status_code == 403  # type: ignore[attr-defined]
+    assert walk(client, idp).status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     EmailDomain.objects.update(provider=corp)
-    assert walk(client, idp).status_code == 302  # type: ignore[attr-defined]
+    assert walk(client, idp).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_a_provider_that_is_switched_off_is_over_at_the_next_click(
@@ -206,22 +206,22 @@ def test_a_provider_that_is_switched_off_is_over_at_the_next_click(
 def test_a_provider_starts_a_sign_in_where_it_may(
     client: Client, idp: tuple[str, Path], corp: IdentityProvider, eve: User
 ) -> None:
-    assert walk(client, idp, is_unasked=True).status_code == 400  # type: ignore[attr-defined]
+    assert walk(client, idp, is_unasked=True).status_code == 400  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert AuditEvent.objects.filter(verb="accounts.sign_in_refused").count() == 1
     IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
     answer = walk(client, idp, is_unasked=True)
-    assert (answer.status_code, answer["Location"]) == (302, "/trust/")  # type: ignore[attr-defined,index]
+    assert (answer.status_code, answer["Location"]) == (302, "/trust/")  # type: ignore[attr-defined,index]  # the fixture's type says less than it returns
 
 
 def test_a_method_is_demanded_where_it_is_set(
     client: Client, idp: tuple[str, Path], corp: IdentityProvider, eve: User
 ) -> None:
     IdentityProvider.objects.filter(pk=corp.pk).update(required_amr="https://refeds.org/profile/mfa")
-    assert walk(client, idp).status_code == 403  # type: ignore[attr-defined]
+    assert walk(client, idp).status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     IdentityProvider.objects.filter(pk=corp.pk).update(
         required_amr="urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
     )
-    assert walk(client, idp).status_code == 302  # type: ignore[attr-defined]
+    assert walk(client, idp).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_one_protocols_people_are_not_anothers(
@@ -229,7 +229,7 @@ def test_one_protocols_people_are_not_anothers(
 ) -> None:
     """A person of an OpenID Connect provider whose issuer and subject read the same is somebody else."""
     User.objects.create(email="boss@acme.example", issuer=corp.issuer, subject="p-17")
-    assert walk(client, idp).status_code == 403  # type: ignore[attr-defined]
+    assert walk(client, idp).status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not is_in(client)
 
 

@@ -133,7 +133,7 @@ def test_an_invited_person_signs_in(walk: Walk, issuer: str, provider: IdentityP
     assert asked["nonce"]
     assert asked["state"]
     response = walk.finish(walk.authorize(location))
-    assert (response.status_code, response["Location"]) == (302, "/trust/")  # type: ignore[attr-defined,index]
+    assert (response.status_code, response["Location"]) == (302, "/trust/")  # type: ignore[attr-defined,index]  # the fixture's type says less than it returns
     assert is_in(walk)
     user = User.objects.get(pk=invited.pk)
     assert (user.issuer, user.subject) == (issuer, "eve")
@@ -183,16 +183,16 @@ def test_nobody_enters_uninvited_unverified_or_disabled(
     walk: Walk, issuer: str, provider: IdentityProvider, invited: User
 ) -> None:
     claims(issuer, email_verified=False)
-    assert walk.whole().status_code == 403  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     claims(issuer, email="somebody@else.example")
-    assert walk.whole().status_code == 403  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not is_in(walk)
     claims(issuer)
-    assert walk.whole().status_code == 302  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert is_in(walk)
     User.objects.filter(pk=invited.pk).update(is_active=False)
     assert not is_in(walk)
-    assert walk.whole().status_code == 403  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert AuditEvent.objects.filter(verb="accounts.sign_in_refused").count() == 3
 
 
@@ -203,7 +203,7 @@ def test_an_address_decides_nothing_after_the_first_sign_in(
     walk.whole()
     requests.put(f"{issuer}/users/mallory", json={"email": "eve@acme.example", "email_verified": True}, timeout=5)
     other = Walk(Client())
-    assert other.finish(other.authorize(other.start(), "mallory")).status_code == 403  # type: ignore[attr-defined]
+    assert other.finish(other.authorize(other.start(), "mallory")).status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not is_in(other)
 
 
@@ -213,12 +213,12 @@ def test_state_belongs_to_the_browser_that_asked(
     claims(issuer)
     callback = walk.authorize(walk.start())
     thief = Walk(Client())
-    assert thief.finish(callback).status_code == 400  # type: ignore[attr-defined]
+    assert thief.finish(callback).status_code == 400  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not is_in(thief)
-    assert walk.finish(callback).status_code == 302  # type: ignore[attr-defined]
+    assert walk.finish(callback).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert (
         walk.finish(callback).status_code != 302 or not AuditEvent.objects.filter(verb="accounts.signed_in").count() > 1
-    )  # type: ignore[attr-defined]
+    )  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_an_id_token_of_another_sign_in_is_refused(
@@ -228,9 +228,9 @@ def test_an_id_token_of_another_sign_in_is_refused(
     first, second = walk.start(), walk.start()
     nonce = parse_qs(urlsplit(first).query)["nonce"][0]
     swapped = second.replace(parse_qs(urlsplit(second).query)["nonce"][0], nonce)
-    assert walk.finish(walk.authorize(swapped)).status_code == 400  # type: ignore[attr-defined]
+    assert walk.finish(walk.authorize(swapped)).status_code == 400  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert not is_in(walk)
-    assert walk.whole().status_code == 302  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_a_second_factor_is_demanded_where_it_is_set(
@@ -238,9 +238,9 @@ def test_a_second_factor_is_demanded_where_it_is_set(
 ) -> None:
     IdentityProvider.objects.update(required_amr="mfa")
     claims(issuer, amr=["pwd"])
-    assert walk.whole().status_code == 403  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     claims(issuer, amr=["pwd", "mfa"])
-    assert walk.whole().status_code == 302  # type: ignore[attr-defined]
+    assert walk.whole().status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
 
 
 def test_another_issuer_in_the_discovery_document_is_refused(
@@ -293,7 +293,7 @@ def test_nobody_is_sent_elsewhere_after_signing_in(
     claims(issuer)
     with unbound():
         location = walk.client.post("/accounts/oidc/main/login/", {"next": target}, HTTP_HOST=HOST)["Location"]
-    assert walk.finish(walk.authorize(location))["Location"] == "/"  # type: ignore[index]
+    assert walk.finish(walk.authorize(location))["Location"] == "/"  # type: ignore[index]  # the fixture's type says less than it returns
 
 
 def test_only_the_bound_tenants_providers_exist(

@@ -102,7 +102,7 @@ def test_a_token_that_reads_runs_nothing(ann: User, now: datetime) -> None:
     body = json.dumps({"dataset": "Nothing", "fields": ["a.b"]})
     assert (status(reading), status(querying)) == (200, 200)
     asked = {"path": "/api/v1/query", "method": "post", "data": body, "content_type": "application/json"}
-    assert status(reading, **asked) == 403  # type: ignore[arg-type]
+    assert status(reading, **asked) == 403  # type: ignore[arg-type]  # looser than the type on purpose
     assert status(querying, **asked) == 404  # type: ignore[arg-type]  # it may ask; there is no such data set
     assert AuditEvent.objects.filter(verb="queries.query_denied", facts__code="scope").count() == 1
 

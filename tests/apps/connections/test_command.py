@@ -26,10 +26,10 @@ def add(acme: TenantRef, target: Target, monkeypatch: pytest.MonkeyPatch) -> "ty
         )  # fmt: skip
         return output.getvalue()
 
-    return run  # type: ignore[return-value]
+    return run  # type: ignore[return-value]  # a fixture that returns a function
 
 
-def test_it_stores_a_tested_connection(add, target: Target) -> None:  # type: ignore[no-untyped-def]
+def test_it_stores_a_tested_connection(add, target: Target) -> None:  # type: ignore[no-untyped-def]  # a fixture that returns a function
     assert add("--option", "connect_timeout=3") == "mill: 1 tables\n"
     found = Connection.objects.get(name="mill")
     assert (found.health, found.options, found.username) == ("ok", {"connect_timeout": "3"}, target.username)
@@ -50,7 +50,7 @@ def test_it_stores_a_tested_connection(add, target: Target) -> None:  # type: ig
         ({"host": ""}, "PostgreSQL needs it."),
     ],
 )
-def test_a_refusal_is_one_line_and_stores_nothing(add, arguments: dict[str, str], line: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_refusal_is_one_line_and_stores_nothing(add, arguments: dict[str, str], line: str) -> None:  # type: ignore[no-untyped-def]  # a fixture that returns a function
     with pytest.raises(CommandError) as caught:
         add(**arguments)
     assert str(caught.value) == line
@@ -58,14 +58,14 @@ def test_a_refusal_is_one_line_and_stores_nothing(add, arguments: dict[str, str]
 
 
 @pytest.mark.parametrize("option", ["password=hunter2-canary", "sslmode=hunter2-canary", "hunter2-canary"])
-def test_a_refused_option_is_not_echoed(add, option: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_refused_option_is_not_echoed(add, option: str) -> None:  # type: ignore[no-untyped-def]  # a fixture that returns a function
     with pytest.raises(CommandError) as caught:
         add("--option", option)
     assert "hunter2" not in str(caught.value)
     assert not Connection.objects.exists()
 
 
-def test_a_name_that_is_taken_is_said_so(add) -> None:  # type: ignore[no-untyped-def]
+def test_a_name_that_is_taken_is_said_so(add) -> None:  # type: ignore[no-untyped-def]  # a fixture that returns a function
     add()
     with pytest.raises(CommandError, match="already"):
         add()

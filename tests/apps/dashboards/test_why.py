@@ -127,7 +127,7 @@ def test_a_support_session_is_told_that_the_approval_decides(
 
     scope = SupportScope(uuid4(), uuid4(), frozenset([sales.pk]), sees_values=False, staff_label="Sam")
     sam = Actor("support", sales.tenant_id, None, "Sam", support=scope)
-    why = why_tile(sam, dashboard.tiles.get(title="Orders"), read_choices([], {}), now=now)  # type: ignore[arg-type]
+    why = why_tile(sam, dashboard.tiles.get(title="Orders"), read_choices([], {}), now=now)  # type: ignore[arg-type]  # looser than the type on purpose
     assert why.found
     assert not why.found.is_complete
     assert why.found.rows == ()

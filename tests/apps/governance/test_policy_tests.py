@@ -179,7 +179,7 @@ def test_invented_people_get_exactly_what_real_ones_get(
 def governed_like(actor: object, dataset: Dataset) -> object:
     from apps.governance.selectors import governed_version
 
-    return governed_version(actor, dataset).scope  # type: ignore[arg-type]
+    return governed_version(actor, dataset).scope  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 TWO_VIEWS = {
@@ -242,7 +242,7 @@ def test_a_row_that_exists_although_it_may_not_is_found(sales: Dataset, reader: 
     def reads_too_much(*args: object, **kwargs: object) -> list[tuple[str]]:
         return [("EU",), ("eu",)]
 
-    rows.register_row_reader(reads_too_much)  # type: ignore[arg-type]
+    rows.register_row_reader(reads_too_much)  # type: ignore[arg-type]  # looser than the type on purpose
     (found,) = outcomes(connection, f"{PEOPLE}  - {{{right}}}\n", odd)
     assert said((found,)) == ["rows_only_where orders.region: rows that exist where orders.region is EU, eu"]
 

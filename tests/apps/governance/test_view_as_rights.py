@@ -84,7 +84,7 @@ def test_the_actor_says_who_is_there_and_whose_rights_count(
     assert str(eve.pk) in actor.on_behalf_of
     assert may_know_all(actor)
     with pytest.raises(AttributeError):
-        actor.user_id = eve.pk  # type: ignore[misc]
+        actor.user_id = eve.pk  # type: ignore[misc]  # wrong on purpose
 
 
 def test_equal_rights_equal_fingerprint(view: ViewSession, eve: User, sales: Dataset, now: datetime) -> None:

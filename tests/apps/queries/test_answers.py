@@ -66,7 +66,7 @@ def test_without_permission_a_data_set_is_like_one_that_does_not_exist(
 def test_a_forbidden_field_is_unknown_in_every_clause(ask: Ask, eve: User, question: dict[str, object]) -> None:
     finance = UserGroup.objects.create(name="Finance")
     with pytest.raises(UnknownFieldError) as forbidden:
-        ask(eve, **question)  # type: ignore[arg-type]
+        ask(eve, **question)  # type: ignore[arg-type]  # looser than the type on purpose
     text = str(question).replace("margin_share", "margin").replace("orders.margin", "orders.nothing")
     with pytest.raises(UnknownFieldError) as missing:
         ask(eve, **eval(text))
@@ -74,7 +74,7 @@ def test_a_forbidden_field_is_unknown_in_every_clause(ask: Ask, eve: User, quest
         "nothing", "x"
     )
     GroupMembership.objects.create(user=eve, group=finance)
-    assert ask(eve, **question).row_count == 1  # type: ignore[arg-type]
+    assert ask(eve, **question).row_count == 1  # type: ignore[arg-type]  # looser than the type on purpose
 
 
 def test_a_masked_field_groups_and_filters_by_its_mask(ask: Ask, max_: User, source: Path) -> None:

@@ -147,7 +147,7 @@ def test_an_answer_that_was_on_its_way_when_its_policy_was_reset_is_not_kept(
 
     def write_after_a_reset(*args: object, **kwargs: object) -> int:
         keeping.reset_policy(DataModel.objects.get(), "brief", by=SYSTEM, now=datetime.now(UTC))
-        return original(*args, **kwargs)  # type: ignore[arg-type]
+        return original(*args, **kwargs)  # type: ignore[arg-type]  # looser than the type on purpose
 
     monkeypatch.setattr(running.store, "write", write_after_a_reset)
     assert ask(eve, "orders.revenue").rows == [(60.0,)]

@@ -46,7 +46,7 @@ def ensure(name: str, size: Size) -> dict[str, Any]:
         try:
             with psycopg.connect(admin_url(database), autocommit=True) as connection:
                 load(connection, size, lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True))
-        except BaseException:
+        except BaseException:  # half a database is of no use, however its loading ended
             with psycopg.connect(ADMIN_URL, autocommit=True) as connection:
                 connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
             raise

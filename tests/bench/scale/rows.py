@@ -184,12 +184,12 @@ def _insert(
         if field.primary_key and field.name not in values and isinstance(field, models.AutoField):
             continue
         columns.append(sql.Identifier(field.column))
-        expressions.append(sql.SQL(values[field.name]) if field.name in values else _default(field))  # type: ignore[arg-type]
+        expressions.append(sql.SQL(values[field.name]) if field.name in values else _default(field))  # type: ignore[arg-type]  # looser than the type on purpose
     statement = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
         sql.Identifier(model._meta.db_table),
         sql.SQL(", ").join(columns),
         sql.SQL(", ").join(expressions),
-        sql.SQL(source),  # type: ignore[arg-type]
+        sql.SQL(source),  # type: ignore[arg-type]  # looser than the type on purpose
     )
     connection.execute(statement)
 

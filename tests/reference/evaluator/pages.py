@@ -45,7 +45,7 @@ def in_order(rows: Rows, columns: Sequence[str], sorts: Sequence[tuple[str, bool
     for name, is_descending in reversed(keys):
         place = columns.index(name)
         known = [row for row in rows if row[place] is not None]
-        known.sort(key=lambda row, place=place, name=name: comparable(name, row[place]), reverse=is_descending)  # type: ignore[misc]
+        known.sort(key=lambda row, place=place, name=name: comparable(name, row[place]), reverse=is_descending)  # type: ignore[misc]  # looser than the type on purpose
         rows = known + [row for row in rows if row[place] is None]
     return rows
 

@@ -245,7 +245,7 @@ def of_details(name: str, group: list[Joined], world: World) -> Any:
 def across(field: str, group: list[Joined]) -> Any:
     """Return a sum over pairs of rows of two views, each pair once; or of one's rows that the other chooses."""
     if field == "far_few":
-        return len({row["v0"]["id"] for row in group if row.get("v0") and not (raw("v1.n", row) or 0) > 1})  # type: ignore[index]  # there
+        return len({row["v0"]["id"] for row in group if row.get("v0") and not (raw("v1.n", row) or 0) > 1})  # type: ignore[index]  # the row is there
     pairs = {
         (row["v0"]["id"], row["v1"]["id"]): (row["v0"], row["v1"]) for row in group if row.get("v0") and row.get("v1")
     }  # type: ignore[index]  # both there

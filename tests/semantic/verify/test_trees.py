@@ -23,7 +23,7 @@ MISSING = "A filter of the data set is missing."
 def expected(dialect: str = "duckdb", **attributes: tuple[object, ...]) -> Expected:
     of = model(dialect)
     scope = AccessScope("Sales", frozenset(), attributes=attributes)  # type: ignore[arg-type]  # test values
-    return Expected(of, dialect, lambda text: Dialect.get_or_raise(dialect).parse(text)[0], scope)  # type: ignore[arg-type,return-value]
+    return Expected(of, dialect, lambda text: Dialect.get_or_raise(dialect).parse(text)[0], scope)  # type: ignore[arg-type,return-value]  # looser than the type on purpose
 
 
 def guarded(condition: str, dialect: str = "duckdb") -> Statement:
@@ -109,7 +109,7 @@ def test_every_kind_of_mask_is_expected_as_it_is_written(dialect, name):
     [(Mask("truncate_date", "day"), "cuts a date to no known period"), (Mask("truncate_date"), "cuts a date to no known"),
      (Mask("bucket", 0), "no known kind"), (Mask("bucket", -5), "no known kind"), (Mask("bucket", "5"), "no known kind"),
      (Mask("bucket"), "no known kind"), (Mask("keep_last", -1), "no known kind"), (Mask("keep_last", 1.5), "no known kind"),
-     (Mask("keep_last", "2"), "no known kind"), (Mask("other"), "no known kind")],  # type: ignore[arg-type]
+     (Mask("keep_last", "2"), "no known kind"), (Mask("other"), "no known kind")],  # type: ignore[arg-type]  # looser than the type on purpose
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -148,7 +148,7 @@ def test_attributes_are_written_as_often_as_there_are_values():
         ("COALESCE(${customers.region}, ${omni_attributes.r}) = 'EU'", {"r": ("EU", "NO")}),
     ):
         with pytest.raises(UnprovenSqlError, match=NO_ATTRIBUTE):
-            written(text, **attributes)  # type: ignore[arg-type]  # tuples
+            written(text, **attributes)  # type: ignore[arg-type]  # tuples of plain values
 
 
 def test_a_rule_rests_on_plain_dimensions():

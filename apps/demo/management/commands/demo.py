@@ -63,7 +63,7 @@ class Command(BaseCommand):
         for name in ("OMNI_DATABASE_URL", "OMNI_DATABASE_OWNER_URL", "OMNI_DATABASE_ADMIN_URL", "OMNI_REDIS_URL"):
             os.environ.pop(name, None)
         given = sys.orig_argv[1 : sys.orig_argv.index(sys.argv[0]) + 1]  # the interpreter's own options, and manage.py
-        os.execv(sys.executable, [sys.executable, *given, "demo", "--port", str(port)])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, *given, "demo", "--port", str(port)])  # noqa: S606  # ourselves, with arguments of our own
 
     def start(self, group: children.Processes, port: int) -> None:
         children.require_port(port, "web")
