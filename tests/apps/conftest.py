@@ -137,6 +137,12 @@ def confirmed(client: Client, path: str, data: Mapping[str, Any] | None = None, 
     return answer
 
 
+def press(client: Client, path: str, sent: Mapping[str, Any]) -> str:
+    """Press a button; return what the next page says."""
+    with unbound():
+        return client.post(path, sent, follow=True).content.decode()
+
+
 @pytest.fixture
 def signed_in() -> SignedIn:
     """A browser of somebody who has signed in at the bound tenant, freshly unless said otherwise."""

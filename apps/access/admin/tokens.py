@@ -51,10 +51,15 @@ def tell_revoked(page: Any, request: HttpRequest, chosen: Sequence[ApiToken]) ->
 
 def tell_ended(page: Any, request: HttpRequest, chosen: Sequence[UserSession]) -> Effect:
     """Say what ending sessions does."""
+    own = request.session.row_id  # type: ignore[attr-defined]  # of our own kind of session
+
+    def named(session: UserSession) -> str:
+        whose = f"{session.user}, {browser_words(session.browser)} at {session.address}"
+        return f"{whose}: your own, in this browser" if session.pk == own else whose
+
     return Effect.on(
         chosen, "These browsers are signed out at their next click; whoever used them may sign in again.",
-        named=lambda session: f"{session.user}, {browser_words(session.browser)} at {session.address}",
-        stays=lambda session: stays_above(session.user, request),
+        named=named, stays=lambda session: stays_above(session.user, request),
     )  # fmt: skip
 
 

@@ -10,10 +10,9 @@ from django.test import Client
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.audit.types import SYSTEM
 from apps.retention.rotating import finish_tenant_key
-from apps.tenants.binding import unbound
 from apps.tenants.models import Tenant
 from apps.vault.models import TenantKey
-from tests.apps.conftest import SignedIn, asked
+from tests.apps.conftest import SignedIn, asked, press
 
 GROUPS, SETTINGS = "/admin/accounts/usergroup/", "/admin/tenants/signinsettings/"
 CHANGED = "What this does has changed since the page was made. Nothing was done; look at it again here."
@@ -29,12 +28,6 @@ def finance(ann: User) -> UserGroup:
 @pytest.fixture
 def admin(signed_in: SignedIn, ada: User) -> Client:
     return signed_in(ada)
-
-
-def press(client: Client, path: str, sent: dict[str, Any]) -> str:
-    """Press the button; return what the next page says."""
-    with unbound():
-        return client.post(path, sent, follow=True).content.decode()
 
 
 def joined(group: UserGroup, person: User) -> None:
