@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from celery.schedules import crontab
+from django.templatetags.static import static
 
 from omni.settings import env
 
@@ -222,6 +223,8 @@ UNFOLD: dict[str, Any] = {
     "COLORS": {"primary": BLUE},
     "SITE_SYMBOL": "shield_person",
     "ENVIRONMENT": "apps.access.sites.environment",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/mark.svg")}],
+    "SCRIPTS": [lambda request: static("js/administration.js")],
 }
 
 LOGGING = {

@@ -80,7 +80,7 @@ def sign_in(demo: Path, browser: Browser) -> Iterator[SignIn]:
             "console",
             lambda message: (
                 violations.append(message.text)
-                if re.search("Content Security Policy|Refused to", message.text) and "/admin/" not in page.url
+                if re.search("Content Security Policy|Refused to|Alpine (CSP|Expression)", message.text)
                 else None
             ),
         )
