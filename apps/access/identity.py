@@ -75,6 +75,19 @@ def identity_of_token(digest: bytes, *, now: datetime) -> TokenFound | None:
     return TokenFound(row[0], row[1], row[2], _identity(row[3:])) if row is not None else None
 
 
+def identity_of_token_row(token_id: UUID, person_id: UUID, *, now: datetime) -> TokenFound | None:
+    """Return the bound tenant's token by its id, if it is this person's and still valid, with the person's rights."""
+    params = {"token": token_id, "person": person_id, "tenant": bound_tenant_id(), "now": now}
+    row = _row(statements.TOKEN_OF, params)
+    return TokenFound(row[0], row[1], row[2], _identity(row[3:])) if row is not None else None
+
+
+def identity_of_person(person_id: UUID) -> Identity | None:
+    """Return the bound tenant's person, if still active, with what the person holds."""
+    row = _row(statements.ACTIVE, {"person": person_id, "tenant": bound_tenant_id()})
+    return _identity(row) if row is not None else None
+
+
 def rights_of(user: User) -> Rights:
     """Read what a person of the bound tenant holds."""
     return rights_of_people([user.pk]).get(user.pk, NOTHING)

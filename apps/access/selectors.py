@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from apps.access.deciding import AccessDecision, decide, has_permission, permitted
-from apps.access.identity import Identity, Rights, identity_of_token, rights_of
+from apps.access.identity import (
+    Identity,
+    Rights,
+    TokenFound,
+    identity_of_person,
+    identity_of_token,
+    identity_of_token_row,
+    rights_of,
+)
 from apps.access.models import ViewSession
 from apps.access.roles import ALL, NONE, OF_RECOVERY, Capability
 from apps.access.types import Actor, AttributeValue, Viewing
@@ -104,8 +112,7 @@ def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False) ->
         return None
     if found.last_used_at is None or found.last_used_at < now - USED_EVERY:
         ApiToken.objects.filter(pk=found.id).update(last_used_at=now)
-    scope = _scope(found.scope, found.identity.person)
-    return actor_of_identity(found.identity, is_platform=is_platform, token_id=found.id, token_scope=scope)
+    return _actor_of_token(found, is_platform=is_platform)
 
 
 def _scope(scope: str, holder: User) -> str:
@@ -183,12 +190,15 @@ def actor_from_reference(
     if view_session_id is not None:
         view = usable_view(view_session_id, viewer_id=user_id, now=now)
         return actor_for_view(view) if view is not None else None
-    user = User.objects.filter(pk=user_id, is_active=True).first() if user_id else None
-    if user is None:
+    if user_id is None or kind not in ("person", "token"):
         return None
     if kind == "token":
-        if token_id is None:
-            return None
-        token = ApiToken.objects.filter(pk=token_id, user=user, revoked_at=None, expires_at__gt=now).first()
-        return actor_for_user(user, token_id=token_id, token_scope=token.scope) if token else None
-    return actor_for_user(user) if kind == "person" else None
+        token = identity_of_token_row(token_id, user_id, now=now) if token_id is not None else None
+        return _actor_of_token(token, is_platform=False) if token is not None else None
+    person = identity_of_person(user_id)
+    return actor_of_identity(person) if person is not None else None
+
+
+def _actor_of_token(found: TokenFound, *, is_platform: bool) -> Actor:
+    scope = _scope(found.scope, found.identity.person)
+    return actor_of_identity(found.identity, is_platform=is_platform, token_id=found.id, token_scope=scope)

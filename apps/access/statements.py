@@ -72,6 +72,19 @@ SELECT t.id, t.last_used_at, t.scope, {PERSON}, {RIGHTS}
 """
 """a token that is valid, its active person, and what the person holds"""
 
+TOKEN_OF = f"""
+SELECT t.id, t.last_used_at, t.scope, {PERSON}, {RIGHTS}
+  FROM accounts_apitoken t JOIN accounts_user u ON u.id = t.user_id AND u.tenant_id = t.tenant_id AND u.is_active
+ WHERE t.id = %(token)s AND t.user_id = %(person)s AND t.tenant_id = %(tenant)s
+   AND t.revoked_at IS NULL AND t.expires_at > %(now)s
+"""
+"""as :data:`TOKEN`, for a task: by the token's id and whose it was"""
+
+ACTIVE = f"""
+SELECT {PERSON}, {RIGHTS} FROM accounts_user u WHERE u.id = %(person)s AND u.tenant_id = %(tenant)s AND u.is_active
+"""
+"""a person who is still active, and what the person holds"""
+
 PEOPLE = f"""
 SELECT u.id, {RIGHTS} FROM accounts_user u WHERE u.tenant_id = %(tenant)s AND u.id = ANY(%(people)s::uuid[])
 """

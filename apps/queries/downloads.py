@@ -97,7 +97,7 @@ def begin(actor: Actor, question: dict[str, Any], *, now: datetime) -> UUID:
             raise QueryFailedError("forbidden")
         record("queries.download_asked", plan.governed.dataset, by=actor, now=now, facts=_facts(plan))
         if chunks.is_at_hand(plan, now=now):
-            done = {"state": QueryRun.State.DONE, "started_at": now, "finished_at": now}
+            done: dict[str, Any] = {"state": QueryRun.State.DONE, "started_at": now, "finished_at": now}
             return new_run(actor, plan, question, now=now, is_download=True, **done).pk
     return queue(actor, plan, question, now=now, priority=Priority.BACKGROUND, is_download=True).pk
 

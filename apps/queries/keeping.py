@@ -13,8 +13,10 @@ from apps.datamodels.selectors import current_version, semantic_model
 from apps.governance.types import Governed
 from apps.queries.errors import UnknownCachePolicyError
 from apps.queries.models import CachedResult, Download, DownloadChunk, KeepingLimit, PolicyReset
+from apps.queries.statements import KEEPING, row_of
 from apps.semantic.model.types import CachePolicy, SemanticModel
-from apps.vault.services import destroy_all_timed_keys
+from apps.tenants.binding import bound_tenant_id
+from apps.vault.services import destroy_all_timed_keys, hold_key
 
 DEFAULT = ""
 """the name under which answers are kept that no policy of the model speaks of"""
@@ -38,9 +40,27 @@ class Keeping:
 
 def keeping_of(found: Governed) -> Keeping:
     """Return what holds for answers from a data set: the shorter of its policy's time and the tenant's maximum."""
-    policy = policy_of(found.model, found.dataset.name)
-    name, wanted_s = (DEFAULT, settings.OMNI_CACHE_DEFAULT_AGE_S) if policy is None else (policy.name, policy.max_age_s)
+    name, wanted_s = _wanted(found)
     return Keeping(name, min(wanted_s, longest_kept_s()))
+
+
+def keeping_since(found: Governed, asked_at: datetime) -> Keeping:
+    """As :func:`keeping_of`, for an answer whose source began then: not kept when its policy was reset since.
+
+    One statement; inside of :func:`~apps.vault.services.key_at_hand` it has read the tenant's key as well.
+    """
+    name, wanted_s = _wanted(found)
+    params = {"tenant": bound_tenant_id(), "data_model": found.version.data_model_id, "policy": name}
+    longest_s, reset_at, key = row_of(KEEPING, params) or (None, None, None)
+    hold_key(key)
+    if reset_at is not None and reset_at >= asked_at:
+        return Keeping(name, 0)
+    return Keeping(name, min(wanted_s, settings.OMNI_CACHE_MAX_AGE_S if longest_s is None else longest_s))
+
+
+def _wanted(found: Governed) -> tuple[str, int]:
+    policy = policy_of(found.model, found.dataset.name)
+    return (DEFAULT, settings.OMNI_CACHE_DEFAULT_AGE_S) if policy is None else (policy.name, policy.max_age_s)
 
 
 def policy_of(model: SemanticModel, name: str) -> CachePolicy | None:

@@ -10,7 +10,6 @@ import psycopg
 import redis
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from apps.access.selectors import actor_from_reference
@@ -22,10 +21,12 @@ from apps.queries.errors import TEXTS, SupersededError
 from apps.queries.line import Lease
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
+from apps.queries.statements import CLAIM, RUN_FIELDS, row_of
 from apps.queries.watching import Watch, watched
 from apps.semantic.errors import SemanticError
+from apps.tenants.binding import bound_tenant_id
 from apps.vault.errors import VaultError
-from apps.vault.services import key_at_hand, open_sealed
+from apps.vault.services import hold_key, key_at_hand, open_sealed
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.types import Limits
 
@@ -40,41 +41,65 @@ def execute(run_id: UUID, *, now: datetime, lease: Lease | None = None) -> None:
 
     A run that is dropped because our own database is gone is looked after later: it is begun once more, then fails.
     """
-    run = QueryRun.objects.filter(pk=run_id, state=QueryRun.State.QUEUED, expires_at__gt=now).first()
-    if run is None:
-        return
     if lease is None:  # it did not come through the line
         lease = line.hold(run_id)
         try:
-            _execute_and_tell(run, lease, now)
+            _execute_and_tell(run_id, lease, now)
         finally:
             line.leave(lease)
     else:
-        _execute_and_tell(run, lease, now)
+        _execute_and_tell(run_id, lease, now)
 
 
-def _execute_and_tell(run: QueryRun, lease: Lease, now: datetime) -> None:
+def _execute_and_tell(run_id: UUID, lease: Lease, now: datetime) -> None:
+    run = None
     try:
-        _execute(run, lease, now)
+        run, plan = _begun(run_id, now)
+        if run is not None and plan is not None:
+            _answer(run, plan, lease)
     except SupersededError:
-        logger.warning("run %s is no longer this worker's", run.pk)
+        logger.warning("run %s is no longer this worker's", run_id)
         return
     except (OperationalError, InterfaceError) as error:
         connection.close()
         if not isinstance(error.__cause__, NO_SPACE):
-            logger.exception("run %s was dropped", run.pk)
+            logger.exception("run %s was dropped", run_id)
             _drop(lease)
             return
-        logger.error("run %s: the database has no room for its answer", run.pk)
-        _end(run, QueryRun.State.FAILED, "no_space")
-    flights.land(run.cache_key, run.pk)
+        logger.error("run %s: the database has no room for its answer", run_id)
+        run = run or _waiting(run_id)
+        if run is not None:
+            _end(run, QueryRun.State.FAILED, "no_space")
+    if run is not None:
+        flights.land(run.cache_key, run.pk)
 
 
-def _execute(run: QueryRun, lease: Lease, now: datetime) -> None:
+def _begun(run_id: UUID, now: datetime) -> tuple[QueryRun | None, QueryPlan | None]:
+    """Begin a run; one that cannot be planned has failed. None: there is no such run that waits; no plan: it has ended."""
     try:
-        plan = _begin(run, now)
-        if plan is not None:
-            (_stream if run.is_download else _ask)(run, plan, lease)
+        return _begin(run_id, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except (SemanticError, VaultError):
+        logger.exception("run %s was refused", run_id)
+        code = "changed"
+    except Exception:  # the person who waits is told, whatever it was; the log has the rest
+        logger.exception("run %s failed", run_id)
+        code = "query_failed"
+    run = _waiting(run_id)
+    if run is not None:
+        _end(run, QueryRun.State.FAILED, code)
+    return run, None
+
+
+def _waiting(run_id: UUID) -> QueryRun | None:
+    return QueryRun.objects.filter(pk=run_id, state=QueryRun.State.QUEUED).first()
+
+
+def _answer(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
+    """Ask the source and keep what it says; when it cannot answer, the run has failed."""
+    try:
+        (_stream if run.is_download else _ask)(run, plan, lease)
     except (SupersededError, OperationalError, InterfaceError):
         raise
     except WarehouseError as error:
@@ -96,19 +121,14 @@ def _drop(lease: Lease) -> None:
 
 @key_at_hand()
 @transaction.atomic
-def _begin(run: QueryRun, now: datetime) -> QueryPlan | None:
-    """Claim the run, once and for all other workers, and plan it with the rights of now.
-
-    Raises:
-        SupersededError: another worker has claimed it.
-    """
-    claim = {"state": QueryRun.State.RUNNING, "attempts": F("attempts") + 1, "started_at": now}
-    if not _update(run, **claim):
-        raise SupersededError
-    plan = _plan(run, now)
-    if plan is not None:
-        run.state, run.attempts = QueryRun.State.RUNNING, run.attempts + 1
-    return plan
+def _begin(run_id: UUID, now: datetime) -> tuple[QueryRun | None, QueryPlan | None]:
+    """Claim a run, once and for all other workers, and plan it with the rights of now."""
+    row = row_of(CLAIM, {"tenant": bound_tenant_id(), "run": run_id, "now": now})
+    if row is None:
+        return None, None
+    run = QueryRun.from_db(connection.alias, RUN_FIELDS, row[: len(RUN_FIELDS)])
+    hold_key(row[len(RUN_FIELDS)])
+    return run, _plan(run, now)
 
 
 def _plan(run: QueryRun, now: datetime) -> QueryPlan | None:
@@ -160,9 +180,8 @@ def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
         source.close()
     now = timezone.now()
     with key_at_hand(), transaction.atomic():
-        rows = store.write(plan, result, asked_at=asked_at, now=now)
-        if not _update(run, state=QueryRun.State.DONE, row_count=rows, finished_at=now):
-            raise SupersededError  # nothing of it is kept
+        if not store.write(plan, result, run=run, asked_at=asked_at, now=now):
+            raise SupersededError
 
 
 def _stream(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:

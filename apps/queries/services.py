@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,9 +23,11 @@ from apps.queries.lining import lead_or_follow, line_up, pending, withdraw
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
+from apps.queries.statements import FOLLOWED, QUEUE, RUN_FIELDS, WRITE, row_of, values_of
 from apps.queries.types import Answer, CacheInfo, Pending
 from apps.semantic.query.types import SemanticQuery
-from apps.vault.services import key_at_hand, seal
+from apps.tenants.binding import bound_tenant_id
+from apps.vault.services import hold_key, key_at_hand, seal
 
 REFRESH_PAUSE = timedelta(seconds=5)
 RETRIED = ("forbidden", "cancelled", "changed", "lost")
@@ -106,35 +109,30 @@ def _outcome(
     remaining_s: float,
 ) -> Answer | Pending:
     """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
-    with transaction.atomic():
-        leader = _with_source().filter(pk=run.leader_id or run.pk).first()
-        own = leader if run.leader_id is None else QueryRun.objects.filter(pk=run.pk).first()
-        if own is None or own.state == QueryRun.State.CANCELLED:
+    with key_at_hand(), transaction.atomic():
+        row = row_of(FOLLOWED, {"tenant": bound_tenant_id(), "run": run.pk})
+        if row is None or row[0] == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
-        if leader is not None and leader.state == QueryRun.State.DONE:
-            found = store.read(plan, now=timezone.now(), waited=True)
+        _, leader_id, state, code, key = row
+        hold_key(key)
+        if state == QueryRun.State.DONE:
+            found = store.read_noted(plan, by=actor, now=timezone.now(), is_fresh=True)
             if found is not None:
-                return _fresh(actor, plan, found, own, now)
-    if leader is not None and leader.state not in ENDED:
+                return _fresh(run, leader_id, found)
+    if state is not None and state not in ENDED:
+        leader = _with_source().get(pk=leader_id or run.pk)
         return pending(run, leader)
-    code = leader.error_code if leader is not None and leader.state != QueryRun.State.DONE else "lost"
-    if run.leader_id is not None and code in RETRIED:
-        flights.free(plan.cache_key, run.leader_id)
+    code = code if state is not None and state != QueryRun.State.DONE else "lost"
+    if leader_id is not None and code in RETRIED:
+        flights.free(plan.cache_key, leader_id)
         return _through_worker(actor, plan, query, now, remaining_s, Priority(run.priority))
     raise QueryFailedError(code)
 
 
-def _fresh(actor: Actor, plan: QueryPlan, found: Answer, own: QueryRun, now: datetime) -> Answer:
-    if own.leader_id is not None:  # of one that leads, its worker has said so
-        QueryRun.objects.filter(pk=own.pk).update(state=QueryRun.State.DONE, row_count=found.row_count)
-    fresh = Answer(
-        columns=found.columns, table=found.table, is_truncated=found.is_truncated,
-        policy_fingerprint=found.policy_fingerprint, query_id=own.pk,
-        cache=CacheInfo(is_hit=False, age_s=found.cache.age_s, expires_at=found.cache.expires_at),
-        limits=found.limits, compiled=found.compiled,
-    )  # fmt: skip
-    _record_answer(actor, plan, fresh, now)
-    return fresh
+def _fresh(run: QueryRun, leader_id: UUID | None, found: Answer) -> Answer:
+    if leader_id is not None:  # of one that leads, its worker has said so
+        QueryRun.objects.filter(pk=run.pk).update(state=QueryRun.State.DONE, row_count=found.row_count)
+    return replace(found, query_id=run.pk, cache=replace(found.cache, is_hit=False))
 
 
 def queue(
@@ -156,7 +154,7 @@ def queue(
     run_id = uuid4()
     leader = lead_or_follow(plan.cache_key, run_id)
     run = new_run(
-        actor, plan, query, now=now, id=run_id, priority=priority, is_download=is_download,
+        actor, plan, query, now=now, waits_for_disk=False, id=run_id, priority=priority, is_download=is_download,
         leader_id=None if leader == run_id else leader,
     )  # fmt: skip
     line_up(run, plan.connection, now=now)
@@ -164,14 +162,17 @@ def queue(
 
 
 @transaction.atomic
-def new_run(actor: Actor, plan: QueryPlan, query: dict[str, Any], *, now: datetime, **fields: Any) -> QueryRun:
+def new_run(
+    actor: Actor, plan: QueryPlan, query: dict[str, Any], *, now: datetime, waits_for_disk: bool = True, **fields: Any
+) -> QueryRun:
     """Write a run of the actor's down, its question sealed."""
     run_id = fields.setdefault("id", uuid4())
     question = json.dumps(query, default=str).encode()
     lifetime_s = settings.OMNI_RUN_LIFETIME_S
     if fields.get("is_download"):
         lifetime_s += settings.OMNI_DOWNLOAD_TIMEOUT_S
-    return QueryRun.objects.create(
+    run = QueryRun(
+        tenant_id=bound_tenant_id(),
         dataset=plan.governed.dataset,
         model_version=plan.governed.version,
         user_id=actor.user_id,
@@ -186,6 +187,8 @@ def new_run(actor: Actor, plan: QueryPlan, query: dict[str, Any], *, now: dateti
         expires_at=now + timedelta(seconds=lifetime_s),
         **fields,
     )
+    row_of(WRITE if waits_for_disk else QUEUE, values_of(run, RUN_FIELDS))
+    return run
 
 
 def progress(actor: Actor, run_id: UUID, *, now: datetime) -> Pending | None:

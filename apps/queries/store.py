@@ -1,21 +1,19 @@
 """Cached results: sealed under the timed key of their slot, checked again when they are opened."""
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
 from apps.audit.notes import INSERT, REST, UNHURRIED, note
 from apps.audit.types import AuditActor
-from apps.queries.keeping import keeping_of, was_reset
-from apps.queries.models import CachedResult
+from apps.queries.keeping import keeping_since
+from apps.queries.models import CachedResult, QueryRun
 from apps.queries.planning import QueryPlan
+from apps.queries.statements import KEEP, KEPT_FIELDS, row_of, values_of
 from apps.queries.types import Answer, CacheInfo, arrow_bytes, arrow_table
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.errors import ExpiredKeyError, SealError
-from apps.vault.services import open_timed_under, seal_timed, timed_key_for
+from apps.vault.services import open_timed_under, seal_until
 from apps.warehouses.types import ArrowResult
 
 logger = logging.getLogger(__name__)
@@ -26,18 +24,22 @@ def read(plan: QueryPlan, *, now: datetime, waited: bool = False) -> Answer | No
 
     An answer that is not kept opens only for those who ``waited`` for its run.
     """
-    row = _row(KEPT, _params(plan, now=now, waited=waited))
+    row = row_of(KEPT, _params(plan, now=now, waited=waited))
     return _opened(plan, row, now=now) if row is not None else None
 
 
-def read_noted(plan: QueryPlan, *, by: AuditActor, now: datetime) -> Answer | None:
-    """As :func:`read`, with the event that the actor got the answer written in the same statement."""
+def read_noted(plan: QueryPlan, *, by: AuditActor, now: datetime, is_fresh: bool = False) -> Answer | None:
+    """As :func:`read`, with the event that the actor got the answer written in the same statement.
+
+    One that is fresh comes from the run that was waited for.
+    """
     found = plan.governed
     facts = {
-        "data_set_id": str(found.dataset.pk), "fingerprint": found.scope.fingerprint, "is_hit": True, "decision": "allowed"
+        "data_set_id": str(found.dataset.pk), "fingerprint": found.scope.fingerprint, "is_hit": not is_fresh,
+        "decision": "allowed",
     }  # fmt: skip
     event = note("queries.query_answered", found.dataset, by=by, now=now, facts=facts)
-    row = _row(KEPT_AND_NOTED, _params(plan, now=now, waited=False) | event)
+    row = row_of(KEPT_AND_NOTED, _params(plan, now=now, waited=is_fresh) | event)
     return _opened(plan, row, now=now) if row is not None else None
 
 
@@ -62,13 +64,6 @@ def _params(plan: QueryPlan, *, now: datetime, waited: bool) -> dict[str, Any]:
         "tenant": bound_tenant_id(), "key": plan.cache_key, "now": now, "fingerprint": found.scope.fingerprint,
         "dataset": found.dataset.pk, "waited": waited,
     }  # fmt: skip
-
-
-def _row(statement: str, params: dict[str, Any]) -> tuple[Any, ...] | None:
-    with connection.prepared_cursor(is_binary=True) as cursor:  # type: ignore[attr-defined]  # our own backend's
-        cursor.execute(statement, params)
-        found: tuple[Any, ...] | None = cursor.fetchone()
-    return found
 
 
 def _opened(plan: QueryPlan, row: tuple[Any, ...], *, now: datetime) -> Answer | None:
@@ -100,36 +95,32 @@ def forget(plan: QueryPlan, *, before: datetime) -> bool:
     return removed > 0
 
 
-def write(plan: QueryPlan, result: ArrowResult, *, asked_at: datetime, now: datetime) -> int:
-    """Keep a result as long as policy allows; return its rows. It is one row longer than allowed when there are more.
+def write(plan: QueryPlan, result: ArrowResult, *, run: QueryRun, asked_at: datetime, now: datetime) -> bool:
+    """End a run and keep its result as long as policy allows; say whether the run was still this worker's.
 
-    ``asked_at`` is when the source began: a policy that was reset since then gets nothing older than its reset.
+    The result is one row longer than allowed when there are more. ``asked_at`` is when the source began: a policy that
+    was reset since then gets nothing older than its reset.
     """
     limit = plan.compiled.row_limit
     table = result.table.slice(0, limit)
-    is_truncated = result.is_truncated or result.table.num_rows > limit
-    keeping = keeping_of(plan.governed)
-    if was_reset(plan.governed, keeping.policy, since=asked_at):
-        keeping = replace(keeping, max_age_s=0)
+    keeping = keeping_since(plan.governed, asked_at)
     expires_at = keeping.expires_at(now)
-    key = timed_key_for(expires_at, now=now)
-    sealed = seal_timed(arrow_bytes(table, compression="zstd"), key=key, context=plan.context())
-    values = {
-        "dataset_id": plan.governed.dataset.pk,
-        "model_version_id": plan.governed.version.pk,
-        "data_model_id": plan.governed.version.data_model_id,
-        "cache_policy": keeping.policy,
-        "is_handover": not keeping.is_kept,
-        "policy_fingerprint": plan.governed.scope.fingerprint,
-        "timed_key_id": key.id,
-        "sealed": sealed,
-        "row_count": table.num_rows,
-        "is_truncated": is_truncated,
-        "created_at": now,
-        "expires_at": expires_at,
-    }
-    CachedResult.objects.bulk_create(
-        [CachedResult(cache_key=plan.cache_key, **values)],
-        update_conflicts=True, unique_fields=["tenant", "cache_key"], update_fields=list(values),
-    )  # fmt: skip
-    return int(table.num_rows)
+    key, sealed = seal_until(arrow_bytes(table, compression="zstd"), expires_at, context=plan.context(), now=now)
+    kept = CachedResult(
+        tenant_id=bound_tenant_id(),
+        cache_key=plan.cache_key,
+        dataset_id=plan.governed.dataset.pk,
+        model_version_id=plan.governed.version.pk,
+        data_model_id=plan.governed.version.data_model_id,
+        cache_policy=keeping.policy,
+        is_handover=not keeping.is_kept,
+        policy_fingerprint=plan.governed.scope.fingerprint,
+        timed_key_id=key.id,
+        sealed=sealed,
+        row_count=table.num_rows,
+        is_truncated=result.is_truncated or result.table.num_rows > limit,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    known = {"run": run.pk, "state": str(run.state), "attempts": run.attempts}
+    return row_of(KEEP, values_of(kept, KEPT_FIELDS) | known) is not None

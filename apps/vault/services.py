@@ -26,6 +26,7 @@ from apps.vault.timed_keys import (
     open_timed,
     open_timed_under,
     seal_timed,
+    seal_until,
     timed_key_for,
 )
 from apps.vault.worker_keys import (
@@ -66,6 +67,7 @@ __all__ = [
     "seal",
     "seal_for_worker",
     "seal_timed",
+    "seal_until",
     "sealed_columns",
     "timed_key_for",
 ]

@@ -39,18 +39,23 @@ def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
     Raises:
         ExpiredKeyError: the time is past.
     """
+    found = _key_of_slot(expires_at, now)
+    return TimedKeyRef(found.id, found.slot_end)
+
+
+def _key_of_slot(expires_at: datetime, now: datetime) -> TimedKey:
     if expires_at <= now:
         raise ExpiredKeyError("the data would have expired already")
     start, end = slot_of(expires_at, now=now)
-    found = TimedKey.objects.filter(slot_end=end).only("id", "slot_end").first()
+    found = TimedKey.objects.filter(slot_end=end).first()
     if found is None:
         row = uuid4()
         wrapped = tenant_key().cipher.encrypt(AESGCM.generate_key(256), _associated(bound_tenant_id(), row))
         TimedKey.objects.bulk_create(
             [TimedKey(id=row, slot_start=start, slot_end=end, wrapped=wrapped)], ignore_conflicts=True
         )
-        found = TimedKey.objects.only("id", "slot_end").get(slot_end=end)  # another process may have been first
-    return TimedKeyRef(found.id, found.slot_end)
+        found = TimedKey.objects.get(slot_end=end)  # another process may have been first
+    return found
 
 
 def _open_key(key_id: UUID) -> tuple[AESGCM, datetime]:
@@ -73,8 +78,23 @@ def _bound_context(context: bytes, key_id: UUID) -> bytes:
 def seal_timed(plaintext: bytes, *, key: TimedKeyRef, context: bytes) -> bytes:
     """Seal temporary data; ``context`` must be given again to open it."""
     cipher, _ = _open_key(key.id)
+    return _sealed(plaintext, cipher, key.id, context)
+
+
+def seal_until(plaintext: bytes, expires_at: datetime, *, context: bytes, now: datetime) -> tuple[TimedKeyRef, bytes]:
+    """Seal temporary data under the key for data that expires then; the key is read once.
+
+    Raises:
+        ExpiredKeyError: the time is past, or the key was destroyed.
+    """
+    found = _key_of_slot(expires_at, now)
+    sealed = _sealed(plaintext, _cipher(found.id, bytes(found.wrapped)), found.id, context)
+    return TimedKeyRef(found.id, found.slot_end), sealed
+
+
+def _sealed(plaintext: bytes, cipher: AESGCM, key_id: UUID, context: bytes) -> bytes:
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, plaintext, _bound_context(context, key.id))
+    return nonce + cipher.encrypt(nonce, plaintext, _bound_context(context, key_id))
 
 
 def open_timed(ciphertext: bytes, *, key_id: UUID, context: bytes, now: datetime) -> bytes:

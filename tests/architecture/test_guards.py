@@ -192,7 +192,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/audit/services.py": "locks the tenant's chain",
             "apps/audit/notes.py": "gives the bound tenant's notes their places; the policies hold",
             "apps/governance/reading.py": "a data set and its model, by the bound tenant, whom the statement names",
-            "apps/queries/store.py": "a kept answer, by the bound tenant, whom the statement names, with its note",
+            "apps/queries/statements.py": "runs and kept answers, by the bound tenant, whom each statement names",
             "apps/connections/checking.py": "adds a table's columns in one statement, with the tenant in every row; the policies hold",
             "apps/network/fetching.py": "no SQL: urllib3 calls so the number of its pools",
             "apps/retention/sweeping.py": "deletes what has expired, with the tenant bound; gives space back, which no tenant owns",

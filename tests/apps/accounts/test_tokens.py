@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from apps.access.selectors import actor_for_token, actor_from_reference
+from apps.access.types import Actor
 from apps.accounts.errors import SignInError
 from apps.accounts.models import ApiToken, IdentityProvider, ServiceAccount, User, UserSession
 from apps.accounts.services import (
@@ -113,6 +114,24 @@ def test_work_that_is_queued_keeps_its_tokens_scope(ann: User, now: datetime) ->
     found = actor_from_reference("token", user_id=ann.pk, token_id=token.pk, support_session_id=None, now=now)
     assert found is not None
     assert not found.may_run
+
+
+@pytest.mark.parametrize("spoiled", ["revoked", "expired", "of somebody else", "of nobody active"])
+def test_queued_work_ends_with_its_token(ann: User, bob: User, now: datetime, spoiled: str) -> None:
+    issue_token(user=ann, name="q", days=1, by=SYSTEM, now=now)
+    token = ApiToken.objects.get()
+
+    def derived(at: datetime = now, of: User = ann) -> Actor | None:
+        return actor_from_reference("token", user_id=of.pk, token_id=token.pk, support_session_id=None, now=at)
+
+    found = derived()
+    assert found is not None
+    assert (found.user_id, found.token_id, found.may_run) == (ann.pk, token.pk, True)
+    if spoiled == "revoked":
+        ApiToken.objects.update(revoked_at=now)
+    if spoiled == "of nobody active":
+        User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert derived(now + timedelta(days=2) if spoiled == "expired" else now, bob if "else" in spoiled else ann) is None
 
 
 def test_a_token_is_nothing_on_another_tenants_host(

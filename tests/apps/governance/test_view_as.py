@@ -277,7 +277,7 @@ def test_beginning_ending_and_every_question_are_recorded_under_both(as_eve: Cli
     query(as_eve)
     query(as_eve, {"dataset": "Nothing", "fields": ["a.b"]})
     post(as_eve, "/view-as/end/")
-    events = list(AuditEvent.objects.order_by("sequence").exclude(verb__startswith="accounts."))
+    events = list(AuditEvent.objects.order_by("happened_at", "sequence").exclude(verb__startswith="accounts."))
     told = [event for event in events if event.actor_id == ada.pk]
     assert [event.verb for event in told] == [
         "access.view_started", "queries.query_answered", "queries.query_denied", "access.view_ended",

@@ -178,7 +178,7 @@ def test_a_background_run_that_is_asked_anew_stays_in_the_background(
 
 def test_every_answer_is_recorded_without_its_values(ask: Ask, eve: User) -> None:
     found = ask(eve, "orders.email", "orders.revenue", filters={"orders.status": {"is": "paid"}})
-    event = AuditEvent.objects.filter(verb="queries.query_answered").latest("sequence")
+    event = AuditEvent.objects.get(verb="queries.query_answered")
     assert event.actor_id == eve.pk
     assert event.facts["fingerprint"] == found.policy_fingerprint
     assert event.facts["rows"] == found.row_count

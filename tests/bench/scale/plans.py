@@ -28,6 +28,8 @@ def hot_statements(person: User, obj: models.Model, host: str) -> dict[str, tupl
         "tenant": (HOST, (host,)),
         "session": (statements.SESSION, {"digest": b"0" * 32, "tenant": tenant, "now": now}),
         "token": (statements.TOKEN, {"digest": b"0" * 32, "tenant": tenant, "now": now}),
+        "token_of": (statements.TOKEN_OF, {"token": person.pk, "person": person.pk, "tenant": tenant, "now": now}),
+        "active": (statements.ACTIVE, {"person": person.pk, "tenant": tenant}),
         "rights": (statements.PEOPLE, {"tenant": tenant, "people": [person.pk]}),
         "permission": (statements.ways_sql(counting(rule), of="one"), one),
     }
