@@ -16,6 +16,7 @@ from apps.governance.selectors import governed_by_name
 from apps.governance.types import Governed
 from apps.semantic.compile import compile_query
 from apps.semantic.compile.types import CompiledQuery
+from apps.semantic.query.defaults import with_defaults
 from apps.semantic.query.reading import parse_query
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.verify import verify
@@ -90,7 +91,8 @@ def plan_query(actor: Actor, query: SemanticQuery, *, now: datetime) -> QueryPla
 
 def plan_governed(found: Governed, query: SemanticQuery, *, now: datetime) -> QueryPlan:
     """Compile and prove a question about a data set as somebody may have it, and name the result."""
-    today = now.astimezone(ZoneInfo(query.timezone)).date()
+    query = with_defaults(query, found.model, found.scope.fields)
+    today = now.astimezone(ZoneInfo(query.zone)).date()
     compiled = _proven.get(query, found, today)
     return QueryPlan(found, compiled, cache_key(found, compiled))
 

@@ -26,6 +26,7 @@ from apps.queries.problems import STATUS, not_found, problem
 from apps.queries.types import Answer, Pending
 from apps.queries.whole import refresh_whole, whole_answer, whole_run
 from apps.semantic.errors import QueryError, UnprovenSqlError
+from apps.semantic.query.writing import defaults_of
 
 logger = logging.getLogger(__name__)
 UNPROVEN = "The statement could not be shown to stay within your rights. It was not run; the log has the reason."
@@ -89,6 +90,7 @@ def dataset(request: HttpRequest, name: str) -> HttpResponse:
         "label": found.dataset.label,
         "fields": fields,
         "limits": found.limits,
+        "defaults": defaults_of(name, found.model, found.scope.fields),
     }
     return JsonResponse(body)
 

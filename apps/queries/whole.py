@@ -15,6 +15,8 @@ from apps.queries.line import Priority
 from apps.queries.planning import as_query
 from apps.queries.running import sealed_question
 from apps.queries.types import Answer, Pending
+from apps.semantic.model.types import SemanticModel
+from apps.semantic.query.defaults import with_defaults
 from apps.semantic.query.totals import subtotals_of, total_of
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.query.writing import public_form
@@ -75,10 +77,15 @@ def _parts_of(actor: Actor, query: SemanticQuery) -> dict[str, SemanticQuery]:
     """Return the questions whose answers stand under the rows."""
     if not query.totals and not query.subtotals:
         return {}
-    with transaction.atomic():
-        model = governed_by_name(actor, query.dataset).model
+    model, query = _settled(actor, query)
     wanted = {"totals": total_of(query, model) if query.totals else None, "subtotals": subtotals_of(query, model)}
     return {name: part for name, part in wanted.items() if part is not None}
+
+
+def _settled(actor: Actor, query: SemanticQuery) -> tuple[SemanticModel, SemanticQuery]:
+    with transaction.atomic():
+        found = governed_by_name(actor, query.dataset)
+    return found.model, with_defaults(query, found.model, found.scope.fields)
 
 
 def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime, deadline: float) -> Answer | Pending:
@@ -89,4 +96,6 @@ def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime
         if isinstance(answer, Pending):
             return replace(answer, run_id=found.query_id)
         parts[name] = answer
-    return replace(found, pivots=query.pivots, limit=query.limit, **parts)  # type: ignore[arg-type]  # names of fields
+    if query.pivots and query.limit is None:
+        _, query = _settled(actor, query)
+    return replace(found, pivots=query.pivots, limit=query.row_limit, **parts)  # type: ignore[arg-type]  # names of fields

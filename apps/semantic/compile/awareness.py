@@ -56,7 +56,7 @@ def _is_covered(plan: Plan, rollup: Rollup) -> bool:
     if any(cut & facts.closure(field) for field in _rules(plan, facts)):
         return False
     in_periods = all(use.dimension.id in cut and _in_periods(use) for use in timed)
-    return in_periods and (not timed or plan.query.timezone == "UTC")
+    return in_periods and (not timed or plan.query.zone == "UTC")
 
 
 def _rules(plan: Plan, facts: Facts) -> Iterator[Dimension | Measure]:

@@ -224,7 +224,7 @@ def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlo
         filters=(*source.filters, *_bound(plan, source)),
         sorts=tuple(Sort(field, is_descending) for field, is_descending in source.sorts),
         limit=source.limit or 1,
-        timezone=plan.query.timezone,
+        timezone=plan.query.zone,
     )
     inner = prepare(asked, plan.model.of_topic(source.topic), scope, dialect=plan.dialect, today=plan.today)
     aliases = dict(source.columns)

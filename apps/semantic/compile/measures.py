@@ -235,7 +235,7 @@ class Measures:
 def subject_of(use: DimensionUse, reads: Reads, path: str, *, is_raw: bool = False) -> Subject:
     """Return what a condition on a dimension speaks of; bounds of a stored moment are turned into UTC."""
     is_stored = use.type == "timestamp" and use.timeframe in (None, "raw") and use.dimension.converts_timezone
-    zone = reads.plan.query.timezone if is_stored and reads.plan.query.timezone != "UTC" else None
+    zone = reads.plan.query.zone if is_stored and reads.plan.query.zone != "UTC" else None
     if is_raw:
         return Subject(lambda: reads.raw(use.name), use.type, path, zone)
     return Subject(lambda: reads.governed(use.name, use.dimension), use.type, path, zone)

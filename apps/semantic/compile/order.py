@@ -23,7 +23,7 @@ def order_and_limit(plan: Plan) -> Plan:
 
 def row_limit(query: SemanticQuery, scope: AccessScope) -> int:
     """Return how many rows may come; with pivots the limit is one of the cross table, whose rows gather many of these."""
-    return min(query.limit * (MAX_PIVOT_COLUMNS if query.pivots else 1), scope.max_rows)
+    return min(query.row_limit * (MAX_PIVOT_COLUMNS if query.pivots else 1), scope.max_rows)
 
 
 def _default(plan: Plan) -> tuple[int, bool]:

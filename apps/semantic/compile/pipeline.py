@@ -10,6 +10,7 @@ from apps.semantic.compile.render import render
 from apps.semantic.compile.shapes import by_shape
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.model.types import SemanticModel
+from apps.semantic.query.defaults import with_defaults
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope
 
@@ -21,7 +22,7 @@ def compile_query(
 
     Every physical table is read through its own filtered subquery, so a row policy holds whatever
     the join around it does. Values never enter the SQL text. The topic's ``always_*`` rules hold for
-    everybody; its ``default_filters`` are for the page that offers them and are not applied.
+    everybody; its ``default_filters`` for questions that want them.
 
     Args:
         query: what is asked; names are looked up here. Its totals and subtotals are questions of their own.
@@ -32,7 +33,7 @@ def compile_query(
 
     Returns:
         SQL whose result has one column per requested field, dimensions first, in request order,
-        named as requested; it asks for one row more than ``min(query.limit, scope.max_rows)``.
+        named as requested; it asks for one row more than ``min(limit, scope.max_rows)``.
 
     Raises:
         UnknownDatasetError: the data set is not in the model, or not the scope's.
@@ -43,6 +44,7 @@ def compile_query(
         MissingAttributeError: a policy or an expression needs a user attribute that is missing or not of its type.
     """
     target = traits_of(dialect or model.dialect).dialect
+    query = with_defaults(query, model, scope.fields)
     if query.dataset in model.composites:
         return compile_composite(query, model, scope, dialect=target, today=today)
     own = model.of_topic(query.dataset)

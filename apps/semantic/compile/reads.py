@@ -137,7 +137,7 @@ class Reads:
         plan, timeframe = self.plan, split_field(name)[1]
         if timeframe is None or timeframe == "raw":
             return node
-        zone = plan.query.timezone
+        zone = plan.query.zone
         if zone != "UTC" and dimension.type == "timestamp" and dimension.converts_timezone:
             node = local(node, dimension.type, cast(self.values.bind(zone), exp.DType.TEXT), dialect=plan.dialect)
         return framed(

@@ -116,21 +116,31 @@ def _filters(view: str, item: Node, context: Context) -> tuple[tuple[FieldFilter
     node = item.map().get("filters")
     if node is None or not isinstance(node.value, dict):
         return read_filters(item, "filters", context.problems, view=view), frozenset()
-    own = {name: value for name, value in node.value.items() if value.map().keys() & set(OWN_OPERATORS)}
     cancelled: set[str] = set()
     moved: list[FieldFilter] = []
-    for name, value in own.items():
+    rest: dict[str, Node] = {}
+    for name, value in node.value.items():
+        own = value.map().keys() & set(OWN_OPERATORS)
+        others = {operator: operand for operator, operand in value.map().items() if operator not in own}
+        if others or not own:
+            rest[name] = Node(others, value.file, value.line, value.column) if own else value
         field = name if "." in name else f"{view}.{name}"
-        offset = value.map().get("date_offset_from_query")
-        moved_by = offset.value if offset is not None and isinstance(offset.value, str) else ""
-        if OFFSET_TEXT.fullmatch(moved_by):
-            moved.append(FieldFilter(field, Condition("date_offset_from_query", (moved_by,))))
-        elif offset is not None:
-            context.fault(offset, f"“{moved_by}” is no length of time such as “1 year”")
-        elif flag(value, "cancel_query_filter", context.problems):
+        if "date_offset_from_query" in own:
+            moved += _moved(field, value, context)
+        elif own and flag(value, "cancel_query_filter", context.problems):
             cancelled.add(field)
-    rest = Node(
-        {name: value for name, value in node.value.items() if name not in own}, node.file, node.line, node.column
-    )
-    holder = Node({"filters": rest}, item.file, item.line, item.column)
+    holder = Node({"filters": Node(rest, node.file, node.line, node.column)}, item.file, item.line, item.column)
     return (*read_filters(holder, "filters", context.problems, view=view), *moved), frozenset(cancelled)
+
+
+def _moved(field: str, value: Node, context: Context) -> list[FieldFilter]:
+    """Return the query's own filter on a field, moved by a length of time."""
+    if flag(value, "cancel_query_filter", context.problems):
+        context.fault(value, "a filter of the query is moved or not heeded, not both")
+        return []
+    offset = value.map()["date_offset_from_query"]
+    moved_by = offset.value if isinstance(offset.value, str) else ""
+    if not OFFSET_TEXT.fullmatch(moved_by):
+        context.fault(offset, f"“{moved_by}” is no length of time such as “1 year”")
+        return []
+    return [FieldFilter(field, Condition("date_offset_from_query", (moved_by,)))]

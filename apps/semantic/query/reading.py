@@ -22,6 +22,7 @@ MAX_TEXT = 2_000
 OFFSET = re.compile(r"(\d{1,4}) (day|week|month|quarter|year)s?", re.ASCII)
 KEYS = frozenset((
     "dataset", "fields", "filters", "sorts", "limit", "timezone", "totals", "subtotals", "pivots", "top", "compare",
+    "default_filters",
 ))  # fmt: skip
 # The second form names a field of one topic of a composite, or one that its topics share.
 FIELD_ID = re.compile(
@@ -35,8 +36,7 @@ MAX_TOP = 1_000
 def parse_query(data: object) -> SemanticQuery:
     """Read a query as it arrives from outside.
 
-    Nothing is looked up here: a well-formed name may still not exist. A data set's ``default_filters``
-    are for the page that offers them and are never added here.
+    Nothing is looked up here: a well-formed name may still not exist.
 
     Raises:
         MalformedQueryError: unknown key, wrong type, unknown operator; ``path`` says where.
@@ -56,8 +56,9 @@ def parse_query(data: object) -> SemanticQuery:
         top=None if query.get("top") is None else _top(query["top"]),
         compare=None if query.get("compare") is None else _compare(query["compare"]),
         sorts=_sorts(query.get("sorts", [])),
-        limit=_limit(query.get("limit", 1000)),
-        timezone=_timezone(query.get("timezone", "UTC")),
+        limit=None if query.get("limit") is None else _limit(query["limit"]),
+        timezone=None if query.get("timezone") is None else _timezone(query["timezone"]),
+        default_filters=_flag(query.get("default_filters", False), "default_filters"),
     )
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from apps.semantic.model.types import FieldFilter
 
+DEFAULT_LIMIT = 1_000
+DEFAULT_ZONE = "UTC"
 CompareUnit = Literal["day", "week", "month", "quarter", "year"]
 
 
@@ -54,11 +56,25 @@ class SemanticQuery:
     fields: tuple[str, ...]
     filters: tuple[FieldFilter, ...] = ()
     sorts: tuple[Sort, ...] = ()
-    limit: int = 1000
-    timezone: str = "UTC"
+    limit: int | None = None
+    """None: the data set's own, see :mod:`apps.semantic.query.defaults`"""
+    timezone: str | None = None
+    """None: the model's own"""
     groups: tuple[FilterGroup, ...] = ()
     pivots: tuple[str, ...] = ()
     totals: bool = False
     subtotals: tuple[str, ...] = ()
     top: Top | None = None
     compare: Compare | None = None
+    default_filters: bool = False
+    """whether the data set's suggestions hold for fields that the question does not filter"""
+
+    @property
+    def row_limit(self) -> int:
+        """Return how many rows are wanted at most."""
+        return DEFAULT_LIMIT if self.limit is None else self.limit
+
+    @property
+    def zone(self) -> str:
+        """Return the time zone that times are read in."""
+        return self.timezone or DEFAULT_ZONE

@@ -1,9 +1,11 @@
 """``SemanticQuery`` → the public form that :func:`parse_query` reads back as the same query."""
 
+from collections.abc import Container
 from typing import Any
 
 from apps.semantic.model.filters import CASE, PAIRS, SINGLE
-from apps.semantic.model.types import Condition, FieldFilter
+from apps.semantic.model.types import Condition, FieldFilter, SemanticModel
+from apps.semantic.query.defaults import default_filters, with_defaults
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 
 
@@ -14,9 +16,12 @@ def public_form(query: SemanticQuery) -> dict[str, Any]:
         "fields": list(query.fields),
         "filters": {item.field: _condition(item.condition) for item in query.filters},
         "sorts": [{"field": sort.field, "desc": sort.is_descending} for sort in query.sorts],
-        "limit": query.limit,
-        "timezone": query.timezone,
     }
+    for name in ("limit", "timezone"):
+        if (said := getattr(query, name)) is not None:
+            found[name] = said
+    if query.default_filters:
+        found["default_filters"] = True
     found["filters"] |= {group.operator: _group(group) for group in query.groups}
     for name in ("pivots", "subtotals"):
         if values := getattr(query, name):
@@ -30,6 +35,13 @@ def public_form(query: SemanticQuery) -> dict[str, Any]:
         compare = query.compare
         found["compare"] = {"field": compare.field, "offset": f"{compare.count} {compare.unit}s"}
     return found
+
+
+def defaults_of(dataset: str, model: SemanticModel, fields: Container[str]) -> dict[str, Any]:
+    """Return what holds for a data set's questions that do not say, and the filters that it suggests, as plain values."""
+    settled = with_defaults(SemanticQuery(dataset, ()), model, fields)
+    suggested = {rule.field: _condition(rule.condition) for rule in default_filters(dataset, model, fields)}
+    return {"limit": settled.limit, "timezone": settled.timezone, "filters": suggested}
 
 
 def _condition(condition: Condition) -> dict[str, Any]:

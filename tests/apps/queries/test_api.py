@@ -222,3 +222,8 @@ def test_a_nul_in_an_address_finds_nothing(send: Send, eve: User) -> None:
     assert (found.status_code, found.json()["title"]) == (nothing.status_code, nothing.json()["title"])
     assert send(eve, "/api/v1/datasets?q=a").status_code == 200
     assert send(eve, "/api/v1/datasets?q=%00").status_code == 404
+
+
+def test_a_data_set_tells_what_holds_where_a_question_does_not_say(send: Send, eve: User) -> None:
+    told = send(eve, "/api/v1/datasets/Sales").json()["defaults"]
+    assert told == {"limit": 1000, "timezone": "UTC", "filters": {}}

@@ -109,3 +109,30 @@ def test_the_first_and_the_last_of_dates_and_texts_are_dates_and_texts(store, ex
         store.ask(ask("Sales", "orders.first_day", filters={"orders.first_day": {"greater_than": 3}}), of=extended)
     with pytest.raises(MalformedQueryError):
         store.ask(ask("Sales", "orders.largest", filters={"orders.largest": {"contains": "x"}}), of=extended)
+
+
+OWN_BESIDE = """
+  paid_anyway: {aggregate_type: sum, sql: "${amount}", filters: {status: {cancel_query_filter: true, is: paid}}}
+  paid_too: {aggregate_type: sum, sql: "${amount}", filters: {status: {cancel_query_filter: false, is: paid}}}
+  early_last_year: {aggregate_type: sum, sql: "${amount}",
+    filters: {ordered_at: {date_offset_from_query: 1 year, before: '2025-02-01'}}}
+"""
+
+
+def test_a_measures_own_condition_stands_beside_what_it_makes_of_the_querys(store):
+    of = written(store.engine.dialect, OWN_BESIDE)
+    sums = ("orders.paid_anyway", "orders.paid_too")
+    assert store.ask(ask("Sales", *sums), of=of) == [(630, 630)]
+    open_ones = {"orders.status": {"is": "open"}}
+    assert store.ask(ask("Sales", *sums, filters=open_ones), of=of) == [(630, None)]
+    within = {"orders.ordered_at": {"between_dates": ["2026-01-01", "2026-03-01"]}}
+    fields = ("orders.last_year", "orders.early_last_year")
+    assert store.ask(ask("Sales", *fields, filters=within), of=of) == [(150, 100)]
+
+
+def test_a_filter_of_the_query_is_moved_or_not_heeded():
+    both = OWN_BESIDE.replace(
+        "date_offset_from_query: 1 year", "date_offset_from_query: 1 year, cancel_query_filter: true"
+    )
+    with pytest.raises(ModelError, match="moved or not heeded, not both"):
+        written("duckdb", both)

@@ -187,7 +187,9 @@ def test_the_top_values_are_those_of_the_dimension_that_is_ranked_alone(store):
 
 
 def test_a_ranking_of_the_model_does_not_reach_the_periods_of_a_time(store):
-    view = FILES["orders.view"].replace("ordered_at: {", "ordered_at: {dynamic_top_n: {n: 1, by: revenue}, ")
+    view = FILES["orders.view"].replace(
+        "ordered_at: {timeframes", "ordered_at: {dynamic_top_n: {n: 1, by: revenue}, timeframes"
+    )
     of = model(store.engine.dialect, **{"orders.view": view})
     found = store.ask(asked("Sales", "orders.ordered_at[year]", "orders.revenue"), everything(of, "Sales"), of)
     assert [revenue for _, revenue in found] == [150, 561]

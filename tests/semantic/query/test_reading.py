@@ -47,7 +47,8 @@ def test_a_whole_query_is_read():
 
 def test_a_query_needs_no_more_than_a_data_set_and_a_field():
     query = parse_query({"dataset": "Sales", "fields": ["orders.count"]})
-    assert (query.filters, query.sorts, query.limit, query.timezone) == ((), (), 1000, "UTC")
+    assert (query.filters, query.sorts, query.limit, query.timezone) == ((), (), None, None)
+    assert (query.row_limit, query.zone, query.default_filters) == (1000, "UTC", False)
 
 
 MALFORMED = [
