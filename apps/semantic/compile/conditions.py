@@ -16,7 +16,7 @@ from apps.semantic.compile.moments import Calendar, Period, length, shifted
 from apps.semantic.compile.nodes import all_hold, any_holds, call, cast, operand
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import MalformedQueryError
-from apps.semantic.model.types import Condition, FieldType, Scalar
+from apps.semantic.model.types import FALSEY, Condition, FieldType, Scalar
 
 COMPARISONS: dict[str, type[exp.Binary]] = {
     "greater_than": exp.GT,
@@ -106,7 +106,7 @@ class Conditions:
         raise MalformedQueryError("There is no such operator.", subject.path)
 
     def _is(self, values: tuple[Scalar, ...], subject: Subject) -> exp.Expr:
-        if values == ("falsey",) and subject.type == "boolean":
+        if values == (FALSEY,) and subject.type in ("boolean", "unknown"):
             return any_holds((self._is((False,), subject), self._is((None,), subject)))
         given = [value for value in values if value is not None]
         found = [self._is_any(given, subject)] if given else []

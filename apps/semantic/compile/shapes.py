@@ -11,7 +11,7 @@ from datetime import date
 from threading import Lock
 
 from apps.semantic.compile.types import CompiledQuery
-from apps.semantic.model.types import FieldFilter, Scalar, SemanticModel
+from apps.semantic.model.types import FALSEY, FieldFilter, Scalar, SemanticModel
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope, rights_key
 
@@ -94,7 +94,8 @@ def by_shape(
 def _skeleton(item: FieldFilter, values: list[Scalar]) -> object:
     """Return a filter without the values that can be put in later, which go to the list; with all others."""
     condition = item.condition
-    if condition.operator not in DIRECT or condition.is_case_insensitive or condition.children:
+    is_direct = condition.operator in DIRECT and condition.values != (FALSEY,)
+    if not is_direct or condition.is_case_insensitive or condition.children:
         return item
     types = tuple(type(value) for value in condition.values)
     if not all(kind in MARKED for kind in types):

@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import date
 
-from apps.semantic.model.types import Condition, FieldType, Scalar
+from apps.semantic.model.types import FALSEY, Condition, FieldType, Scalar
 
 FOLDING = frozenset(("mysql", "tsql"))
 """dialects whose texts may be equal though they are written differently: case, accents, spaces at the end"""
@@ -79,8 +79,8 @@ def all_of(parts: list[Boxes], reading: Reading) -> Boxes:
 def _equal(condition: Condition, reading: Reading) -> Box:
     values = frozenset((_kind(value), value) for value in condition.values if value is not None)
     has_null = None in condition.values
-    if ("string", "falsey") in values and reading.kind == "boolean":
-        return Box(values=frozenset((("boolean", False),)))
+    if condition.values == (FALSEY,) and reading.kind in ("boolean", "unknown"):
+        return Box(values=frozenset((("boolean", False),)), has_null=True)
     if values and (condition.is_case_insensitive or reading.kind in TIMES):
         return Box(has_null=has_null)  # a text such as 2026-01 stands for a time, not for a value
     return Box(values=values, has_null=has_null)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Condition, Dimension, FieldType, Mask, Measure, Scalar, SemanticModel
+from apps.semantic.model.types import FALSEY, Condition, Dimension, FieldType, Mask, Measure, Scalar, SemanticModel
 from apps.semantic.scope import AccessScope
 
 ATTRIBUTE = "omni_attributes."
@@ -160,7 +160,7 @@ class Expected:
             value = f"LOWER({value})"
             values = tuple(item.lower() if isinstance(item, str) else item for item in values)
         if operator == "is":
-            values = (False, None) if type_ == "boolean" and values == ("falsey",) else values
+            values = (False, None) if type_ in ("boolean", "unknown") and values == (FALSEY,) else values
             given = tuple(item for item in values if item is not None)
             parts = [f"{value} IN ({', '.join(self.mark for _ in given)})"] if given else []
             parts += [f"{value} IS NULL"] if len(given) < len(values) else []

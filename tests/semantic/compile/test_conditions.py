@@ -1,10 +1,18 @@
 """Operators and their values: what they select, and what they refuse."""
 
+from datetime import date
+
+import duckdb
 import pytest
 
+from apps.semantic.compile import compile_query
 from apps.semantic.compile.moments import Calendar, length, shifted
 from apps.semantic.errors import MalformedQueryError
+from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import Condition
+from apps.semantic.query.reading import parse_query
+from apps.semantic.scope import AccessScope
+from apps.semantic.verify import verify
 from tests.semantic import shop
 from tests.semantic.shop import query
 
@@ -151,3 +159,20 @@ def test_the_end_of_a_month_stays_in_the_month():
     march_31 = Calendar(shop.TODAY).period("2026-03-31").start
     assert shifted(march_31, -1, "month").date().isoformat() == "2026-02-28"
     assert shifted(march_31, *length("6 hours")).hour == 6
+
+
+def test_falsey_of_a_column_without_a_type_is_false_or_nothing_and_no_text():
+    of = read_model(
+        {"s/a.view": "schema: s\ndimensions: {id: {primary_key: true}, is_test: {}}", "A.topic": "base_view: a"},
+        dialect="duckdb",
+    )
+    with duckdb.connect() as rows:
+        rows.execute(
+            "CREATE SCHEMA s; CREATE TABLE s.a AS FROM (VALUES (1, true), (2, false), (3, NULL)) t(id, is_test)"
+        )
+        for value in ("x", "falsey"):  # a question of the same shape before it does not make it one
+            asked = parse_query({"dataset": "A", "fields": ["a.id"], "filters": {"a.is_test": {"is": value}}})
+            scope = AccessScope("A", of.topics["A"].fields)
+            found = compile_query(asked, model=of, scope=scope, today=date(2026, 1, 1))
+            verify(found, model=of, scope=scope)
+        assert rows.execute(found.sql, list(found.parameters)).fetchall() == [(2,), (3,)]

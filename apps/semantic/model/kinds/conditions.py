@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from apps.semantic.model.types import Condition, FieldType, Scalar
+from apps.semantic.model.types import FALSEY, Condition, FieldType, Scalar
 
 NUMERIC = frozenset(("greater_than", "greater_than_or_equal_to", "less_than", "less_than_or_equal_to", "between"))
 TEXTUAL = frozenset(("contains", "starts_with", "ends_with", "sql_like"))
@@ -50,5 +50,5 @@ def _suits(value: Scalar, kind: FieldType) -> bool:
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "boolean":
-        return isinstance(value, bool) or value == "falsey"
+        return isinstance(value, bool) or value == FALSEY
     return isinstance(value, str)

@@ -21,6 +21,7 @@ from apps.semantic.model.types.topics import CompositeTopic, Relationship, Share
 from apps.semantic.model.types.values import AccessFilter, AccessGrant, Condition, FieldFilter, GrantRule, Mask, Source
 from apps.semantic.model.types.views import QuerySource, Rollup, SqlSource, View
 from apps.semantic.model.types.words import (
+    FALSEY,
     INTERVALS,
     TEMPLATED,
     TIMEFRAMES,
@@ -34,6 +35,7 @@ from apps.semantic.model.types.words import (
 )
 
 __all__ = [
+    "FALSEY",
     "INTERVALS",
     "TEMPLATED",
     "TIMEFRAMES",

@@ -7,6 +7,8 @@ FieldType = Literal["string", "number", "boolean", "date", "timestamp", "interva
 Aggregate = Literal[
     "count", "count_distinct", "sum", "average", "min", "max", "median", "percentile", "list", "expression"
 ]
+FALSEY = "falsey"
+"""beside ``is``: false or no value, of what is boolean or may be"""
 JoinType = Literal["always_left", "inner", "full", "right", "cross"]
 RelationshipType = Literal["one_to_one", "many_to_one", "one_to_many", "many_to_many", "assumed_many_to_one"]
 MaskKind = Literal["hash", "redact", "null", "keep_last", "truncate_date", "bucket"]
