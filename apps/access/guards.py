@@ -16,6 +16,8 @@ from apps.tenants.types import TenantRef
 
 API, SCIM, RECOVER, RECOVERY_HOME = "/api/", "/scim/", "/accounts/recover/", "/accounts/recovery/"
 SIGN_IN = ("/accounts/oidc/", "/accounts/saml/", RECOVER)
+BY_ADDRESS = "/accounts/sign-in/"
+"""a page to look at; a form that is sent leads to a provider"""
 IN_RECOVERY = (
     RECOVERY_HOME, "/accounts/sign-in/", "/accounts/sign-out/", "/accounts/oidc/", "/accounts/saml/", "/admin/accounts/identityprovider/",
     "/admin/accounts/user/", "/admin/accounts/usergroup/", "/admin/accounts/attributedefinition/",
@@ -71,7 +73,7 @@ def too_often(request: HttpRequest) -> HttpResponse | None:
     """Count sign-ins per address, SCIM per token, and the API per person, each within its tenant."""
     tenant, actor = _tenant(request), _actor(request)
     retry_s = 0
-    if request.path.startswith(SIGN_IN):
+    if request.path.startswith(SIGN_IN) or (request.path == BY_ADDRESS and request.method == "POST"):
         retry_s = rates.hit("sign_in", tenant.id, str(client_address(request)))
     elif request.path.startswith(SCIM):
         token = bearer(request)

@@ -29,7 +29,7 @@ LABELS = {
     Capability.MANAGE_DASHBOARDS: "edit dashboards and folders",
     Capability.MANAGE_CONNECTIONS: "write and check connections; nobody reads a credential",
     Capability.MANAGE_PEOPLE: "invite and shut out people, groups, attributes, and who holds which object",
-    Capability.MANAGE_IDENTITY: "identity providers and limits of sign-in",
+    Capability.MANAGE_IDENTITY: "limits of sign-in; identity providers are tenant administrators'",
     Capability.READ_AUDIT: "read the audit log",
     Capability.REVIEW_ACCESS: "see who can see what, export it and sign it off",
     Capability.DECIDE_SUPPORT: "approve, watch and end support visits",

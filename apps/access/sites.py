@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from unfold.sites import UnfoldAdminSite
 
 from apps.access.types import Actor
+from apps.accounts.views import sign_out
 
 View = Callable[..., HttpResponse]
 
@@ -36,7 +37,8 @@ class GovernedAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the base has 
         raise Http404
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return HttpResponseRedirect("/accounts/sign-in/")
+        """Sign out, as everywhere else."""
+        return sign_out(request)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         raise Http404

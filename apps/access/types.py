@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 from uuid import UUID
 
@@ -70,6 +71,9 @@ class Actor:
     on_behalf_of: str = ""
     support: SupportScope | None = None
     viewing: Viewing | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
     @property
     def subject_id(self) -> UUID | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
@@ -38,32 +39,16 @@ TOKEN_PREFIX = "omni_"
 SERVICE_DOMAIN = "service.invalid"
 """no mail can reach it, and no provider may verify it (RFC 2606)"""
 TABLE = "accounts_identityprovider"
-ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates")
+ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates", "name_id_format",
+                 "email_attribute", "allows_unsolicited")  # fmt: skip
 """a provider in which any of these has changed is another one"""
 MULTI_FACTOR = "mfa"
-SINGLE_FACTORS = frozenset(
-    (
-        "pwd",
-        "pin",
-        "otp",
-        "sms",
-        "tel",
-        "kba",
-        "user",
-        "swk",
-        "wia",
-        "geo",
-        "rba",
-        "mca",
-        "mac",
-        "fpt",
-        "face",
-        "iris",
-        "vbm",
-        "retina",
-    )
-)
-"""methods of RFC 8176 that are one factor each: naming one as a provider's demand does not do for staff"""
+MULTI_FACTORS = frozenset((
+    MULTI_FACTOR, "phr", "phrh", "http://schemas.openid.net/pape/policies/2007/06/multi-factor", "https://refeds.org/profile/mfa",
+    "http://schemas.microsoft.com/claims/multipleauthn", "urn:okta:loa:2fa:any", "http://idmanagement.gov/ns/assurance/aal/2",
+    "http://idmanagement.gov/ns/assurance/aal/3",
+))  # fmt: skip
+"""what says that there was more than one factor (RFC 8176, OpenID EAP, REFEDS, NIST); anything else does not do for staff"""
 
 
 @transaction.atomic
@@ -218,7 +203,8 @@ def _wanted_method(provider: IdentityProvider) -> str:
     """Return the method (``amr``) or class (``acr``) that must be confirmed; our own staff's is never just one factor."""
     if provider.tenant.kind != Tenant.Kind.PLATFORM:
         return provider.required_amr
-    return MULTI_FACTOR if provider.required_amr in SINGLE_FACTORS | {""} else provider.required_amr
+    does = provider.required_amr in MULTI_FACTORS or provider.required_amr in settings.OMNI_MULTI_FACTORS
+    return provider.required_amr if does else MULTI_FACTOR
 
 
 class PersonActor:

@@ -125,9 +125,9 @@ def confirm(request: HttpRequest) -> HttpResponse:
     target = safe_next(request, request.GET.get("next"))
     if not request.user.is_authenticated or request.session.get(RECOVERY_KEY):
         return HttpResponseRedirect(target)
-    providers = IdentityProvider.objects.filter(is_enabled=True, issuer=request.user.issuer)
+    providers = [row for row in enabled_providers() if row.identity_issuer == request.user.issuer]
     came_by = request.session.get(PROVIDER_KEY, "")
-    found = [provider for provider in providers if str(provider.pk) == came_by] or list(providers)
+    found = [provider for provider in providers if str(provider.pk) == came_by] or providers
     response = render(request, "accounts/confirm.html", {"providers": found, "next": target})
     response.csp_form_action = _origins(found)  # type: ignore[attr-defined]  # read by the header middleware
     return response

@@ -87,7 +87,7 @@ SITE = {
     f"{ADMIN}search/": Specimen(query={"s": "person.email"}, post=200),
     ADMIN: Specimen(post=200),
     f"{ADMIN}login/": Specimen(get=404, post=404),
-    f"{ADMIN}logout/": Specimen(get=302, post=302),
+    f"{ADMIN}logout/": Specimen(get=405, post=302),
     f"{ADMIN}password_change/": Specimen(get=404, post=404),
     f"{ADMIN}password_change/done/": Specimen(get=404, post=404),
     f"{ADMIN}autocomplete/": Specimen(

@@ -1,11 +1,12 @@
 """Every task, with a message that names another tenant's things, or nobody's. A new task needs a line in ``TASKS``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from uuid import uuid4
 
 import pytest
 from celery import Task
 
+from apps.connections.models import Connection
 from apps.queries.models import QueryRun
 from apps.queries.running import execute
 from apps.tenants.binding import bound, current_tenant_id, unbound
@@ -39,6 +40,24 @@ def test_every_task_has_a_specimen() -> None:
     assert ours().keys() == TASKS.keys(), "add a line to TASKS"
 
 
+@pytest.fixture
+def waiting(houses: World) -> Iterator[None]:
+    """Have there be something to do for every task: a run that is queued, a credential that was proposed."""
+    house = houses.acme
+    with bound(house.tenant.id):
+        run, link = QueryRun.objects.filter(pk=house.run.pk), Connection.objects.filter(pk=house.connection.pk)
+        kept = run.values(
+            "state", "attempts", "started_at", "finished_at", "error_code", "error_text", "row_count"
+        ).get()
+        run.update(state=QueryRun.State.QUEUED, attempts=0)
+        link.update(pending_credential=b"sealed by nobody")
+    yield
+    with bound(house.tenant.id):
+        run.update(**kept)
+        link.update(pending_credential=b"")
+
+
+@pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("name", TASKS)
 def test_another_tenants_things_are_left_alone(houses: World, ledger: Ledger, name: str) -> None:
     before = ledger.read()
@@ -48,6 +67,9 @@ def test_another_tenants_things_are_left_alone(houses: World, ledger: Ledger, na
     assert result.state in ("SUCCESS", "FAILURE")
     assert changed(before, ledger.read(), houses.acme) == set()
     assert current_tenant_id() is None
+    own = {**values(houses.acme, TASKS[name]), "tenant_id": str(houses.acme.tenant.id)}
+    ours()[name].apply(kwargs=own, throw=False)
+    assert changed(before, ledger.read(), houses.acme), "the message is worked on for the tenant that it names"
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -99,7 +99,14 @@ class UserGroupAdmin(TenantModelAdmin):
         return [name for name in self.fields if name not in hidden]
 
     def get_readonly_fields(self, request: HttpRequest, obj: UserGroup | None = None) -> Any:
-        return (*self.readonly_fields, "name") if obj is not None and _is_scim(obj) else self.readonly_fields
+        """Leave the name to SCIM where it keeps the group, and to others than members: policies read names.
+
+        Which claim makes people members is for those who decide what providers are believed.
+        """
+        actor = actor_of(request)
+        is_named = obj is not None and (_is_scim(obj) or obj.pk in actor.group_ids)
+        claimed = () if actor.is_tenant_admin or actor.kind == "recovery" else ("claim_value",)
+        return (*self.readonly_fields, *(("name",) if is_named else ()), *claimed)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Remember who has set what members have."""

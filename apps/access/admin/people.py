@@ -28,6 +28,10 @@ ADMINISTRATORS_NEED = (
 )
 
 
+OWN = ("email", "name", "timezone", "is_active", "is_tenant_admin")
+"""what nobody changes of themself: policies read it"""
+
+
 def is_changeable(user: User, actor: Actor) -> bool:
     """Leave tenant administrators to tenant administrators."""
     return actor.is_tenant_admin or not user.is_tenant_admin
@@ -172,7 +176,7 @@ class UserAdmin(TenantModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         actor = actor_of(request)
-        own = ("is_active", "is_tenant_admin") if obj is not None and obj.pk == actor.user_id else ()
+        own = OWN if obj is not None and obj.pk == actor.user_id else ()
         return (*self.readonly_fields, *own, *(() if actor.is_tenant_admin else ("is_tenant_admin",)))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

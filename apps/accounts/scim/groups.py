@@ -63,7 +63,7 @@ def _wanted(members: Iterable[Any]) -> set[UUID]:
             wanted.add(UUID(member.value or ""))
         except ValueError:
             raise InvalidValueException(detail="A member is no person of this tenant.") from None
-    found = set(User.objects.filter(pk__in=wanted, removed_at=None).values_list("pk", flat=True))
+    found = set(User.objects.filter(pk__in=wanted, removed_at=None, kind=User.Kind.PERSON).values_list("pk", flat=True))
     if found != wanted:
         raise InvalidValueException(detail="A member is no person of this tenant.")
     return wanted

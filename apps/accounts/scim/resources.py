@@ -22,7 +22,7 @@ def people() -> QuerySet[User]:
     ).select_related("group")
     values = UserAttribute.objects.filter(source=UserAttribute.Source.SCIM).select_related("definition")
     return (
-        User.objects.filter(removed_at=None)
+        User.objects.filter(removed_at=None, kind=User.Kind.PERSON)
         .select_related("scim_profile")
         .prefetch_related(
             Prefetch("memberships", queryset=memberships.order_by("group__name")),

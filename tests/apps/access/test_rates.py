@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
 from apps.accounts import rates
+from apps.accounts.entering import Way, enter
 from apps.accounts.models import IdentityProvider, User
 from apps.accounts.services import issue_token
+from apps.accounts.sessions import SessionStore
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
@@ -85,6 +88,16 @@ def test_scim_is_counted_per_token(acme: TenantRef) -> None:
     assert 429 not in first[:3]
     other = ask("scim-b", path="/scim/v2/Users", address="203.0.113.1")
     assert other.status_code != 429  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+
+
+def test_sign_ins_of_one_person_are_counted_wherever_they_come_from(acme: TenantRef, ann: User, bob: User) -> None:
+    def come(who: User) -> HttpResponse:
+        request = RequestFactory().get("/", headers={"host": "acme.localhost"})
+        request.session, request.tenant = SessionStore(None), acme  # type: ignore[assignment,attr-defined]  # of our own kind
+        return enter(request, who, "/", Way(None))
+
+    assert [come(ann).status_code for _ in range(4)] == [302, 302, 429, 429]
+    assert come(bob).status_code == 302
 
 
 def test_sign_ins_of_one_person_use_up_nobody_elses(acme: TenantRef, ann: User, bob: User) -> None:

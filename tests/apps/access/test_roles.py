@@ -22,7 +22,7 @@ __all__ = ["source"]
 
 PAGES = {
     Capability.MANAGE_PEOPLE: ("accounts/user/", "accounts/usergroup/", "accounts/attributedefinition/", "accounts/apitoken/", "accounts/usersession/"),
-    Capability.MANAGE_IDENTITY: ("accounts/identityprovider/", "tenants/signinsettings/"),
+    Capability.MANAGE_IDENTITY: ("tenants/signinsettings/",),
     Capability.MANAGE_CONNECTIONS: ("connections/connection/",),
     Capability.MANAGE_MODELS: ("datamodels/datamodel/", "datamodels/dataset/"),
     Capability.MANAGE_DASHBOARDS: ("dashboards/dashboard/", "dashboards/folder/"),

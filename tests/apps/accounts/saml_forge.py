@@ -113,7 +113,12 @@ def encoded(root: etree._Element | bytes) -> str:
 
 def request_id_of(location: str) -> str:
     """Return the id of the request that a redirect carries."""
-    packed = parse_qs(urlsplit(location).query)["SAMLRequest"][0]
-    found = re.search(rb' ID="([^"]+)"', zlib.decompress(base64.b64decode(packed), -15))
+    found = re.search(r' ID="([^"]+)"', request_of(location))
     assert found
-    return found.group(1).decode()
+    return found.group(1)
+
+
+def request_of(location: str) -> str:
+    """Return the request that a redirect carries."""
+    packed = parse_qs(urlsplit(location).query)["SAMLRequest"][0]
+    return zlib.decompress(base64.b64decode(packed), -15).decode()

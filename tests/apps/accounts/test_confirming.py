@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -198,9 +199,11 @@ def test_an_administrator_is_made_after_a_fresh_sign_in_only(signed_in: SignedIn
     ],
 )
 def test_staff_come_with_a_second_factor_always(
-    platform: TenantRef, acme: TenantRef, make_person: Callable[..., User], now: datetime,
+    platform: TenantRef, acme: TenantRef, make_person: Callable[..., User], now: datetime, settings: Any,
     required: str, methods: list[str], enters: bool,
 ) -> None:  # fmt: skip
+    settings.OMNI_MULTI_FACTORS = ["urn:two-factors"]
+
     def signs_in(tenant: TenantRef) -> bool:
         with bound(tenant.id):
             make_person("sam@omni.example", issuer="https://idp.example", subject="sam")

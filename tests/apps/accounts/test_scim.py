@@ -21,7 +21,13 @@ from apps.accounts.models import (
     UserGroup,
 )
 from apps.accounts.scim.tokens import issue_scim_token, revoke_scim_token
-from apps.accounts.services import invite_user, issue_token, save_provider, sign_in_from_claims
+from apps.accounts.services import (
+    create_service_account,
+    invite_user,
+    issue_token,
+    save_provider,
+    sign_in_from_claims,
+)
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound, unbound
@@ -359,3 +365,13 @@ def test_a_role_of_a_group_comes_and_goes_with_membership(okta: ScimClient, ann:
 
 
 # Everything or nothing, and what is malformed
+
+
+def test_a_directory_neither_finds_nor_removes_service_accounts(okta: ScimClient, ada: User, now: datetime) -> None:
+    robot = create_service_account(name="Robot", owner=ada, by=SYSTEM, now=now)
+    found = {person["id"] for person in okta.get("/Users", count=100)["Resources"]}
+    assert str(ada.pk) in found
+    assert str(robot.pk) not in found
+    assert okta.send("GET", f"/Users/{robot.pk}").status_code == 404
+    assert okta.send("DELETE", f"/Users/{robot.pk}").status_code == 404
+    assert User.objects.get(pk=robot.pk).is_active

@@ -200,6 +200,9 @@ def provider(acme: TenantRef, now: datetime) -> IdentityProvider:
         ({"issuer": "https://other.example"}, True),
         ({"client_id": "b"}, True),
         ({"required_amr": "mfa"}, True),
+        ({"name_id_format": IdentityProvider.NameId.EMAIL}, True),
+        ({"email_attribute": "mail"}, True),
+        ({"allows_unsolicited": True}, True),
         (None, True),
     ],
 )
