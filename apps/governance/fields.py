@@ -6,8 +6,11 @@ from uuid import UUID
 
 from sqlglot import exp
 
+from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.masks import standing_of
 from apps.semantic.model.grants import grant_holds
 from apps.semantic.model.types import Dimension, FilterField, GrantRule, Measure, SemanticModel, View
+from apps.semantic.scope import AccessScope
 
 Field = Dimension | Measure | FilterField
 UNCLASSIFIED = "unclassified"
@@ -155,18 +158,68 @@ def masked_fields(model: SemanticModel, topic_name: str, passed: frozenset[str])
     )
 
 
+def answered_fields(model: SemanticModel, topic_name: str, passed: frozenset[str]) -> frozenset[str]:
+    """Return those of the open fields that a question can be answered about: no mask stands in their way.
+
+    Whether one does is the compiler's decision. A query view whose own question is refused answers nothing, and neither
+    does a data set over it.
+    """
+    opened, masked = open_fields(model, topic_name, passed), masked_fields(model, topic_name, passed)
+    topic = model.topics[topic_name]
+    refused = frozenset(view for view in topic.views if not _is_asked(view, model, passed, ()))
+    if topic.base_view in refused:
+        return frozenset()
+    return frozenset(
+        name
+        for name in opened
+        if standing_of(name, model, masked) != "refused" and not refused & _views_beneath(name, model)
+    )
+
+
+def _is_asked(view: str, model: SemanticModel, passed: frozenset[str], path: tuple[str, ...]) -> bool:
+    """Say whether the question of a query view can be asked; other views ask none."""
+    source = model.views[view].query_source
+    if source is None:
+        return True
+    own = model.of_topic(source.topic)
+    if source.topic not in own.topics or view in path:
+        return False
+    masked = masked_fields(own, source.topic, passed)
+    names = [name for name, _ in source.columns] + [rule.field for rule in source.filters]
+    views = {own.topics[source.topic].base_view}.union(*(_views_beneath(name, own) for name in names))
+    return all(standing_of(name, own, masked) != "refused" for name in names) and all(
+        _is_asked(inner, own, passed, (*path, view)) for inner in views
+    )
+
+
+def _views_beneath(name: str, model: SemanticModel) -> frozenset[str]:
+    field_id = name.partition("[")[0]
+    field = model.dimension(field_id) or model.measure(field_id)
+    return frozenset((name.partition(".")[0],)) if field is None else facts_of(model).views(field)
+
+
+def shown_masked(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
+    """Return the ids of the scope's fields whose values are masked in answers: by a rule of their own, or of what they rest on.
+
+    ``model`` is as the scope's topic sees it. Those of a composite are told in its parts.
+    """
+    if not scope.masked:
+        return frozenset()
+    return frozenset(name for name in scope.fields if standing_of(name, model, scope.masked) == "masked")
+
+
 @lru_cache(maxsize=2048)
 def _remembered(
     key: tuple[UUID, UUID, str], topic: str, passed: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     model = _models[key]
-    return open_fields(model, topic, passed), masked_fields(model, topic, passed)
+    return answered_fields(model, topic, passed), masked_fields(model, topic, passed)
 
 
 def fields_for(
     tenant_id: UUID, version_id: UUID, model: SemanticModel, topic: str, passed: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return open and masked fields, worked out once per process, model version and set of grants."""
+    """Return answered and masked fields, worked out once per process, model version and set of grants."""
     key = (tenant_id, version_id, topic)
     if key not in _models:
         if len(_models) >= MAX_MODELS:

@@ -10,6 +10,7 @@ from sqlglot import exp
 from apps.access.types import Actor
 from apps.governance.deciding import row_policies
 from apps.governance.fields import fields_for, holds
+from apps.semantic.compile.masks import standing_of
 from apps.semantic.model.types import CompositeTopic, SemanticModel, Topic
 from apps.semantic.scope import AccessScope
 
@@ -69,7 +70,7 @@ class ScopeBuilder:
         open_ |= {
             SHARED + shared.name
             for shared in composite.shared_dimensions.values()
-            if all(_is_open(mapping, nested[name]) for name, mapping in shared.mappings.items())
+            if all(_is_open(mapping, nested[name], self.model) for name, mapping in shared.mappings.items())
         }
         keys = {scope.mask_key for scope in nested.values()} - {""}
         return AccessScope(
@@ -88,8 +89,9 @@ class ScopeBuilder:
         return {name: value.values for name, value in held.items() if value is not None and value.values}
 
 
-def _is_open(mapping: str, scope: AccessScope) -> bool:
-    return mapping.partition("[")[0] in scope.fields
+def _is_open(mapping: str, scope: AccessScope, model: SemanticModel) -> bool:
+    is_answered = standing_of(mapping, model.of_topic(scope.topic), scope.masked) != "refused"
+    return is_answered and mapping.partition("[")[0] in scope.fields
 
 
 def _inner_topics(topic: Topic, model: SemanticModel) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Two states of somebody's rights → what changes for them. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from apps.governance.blast_radius.rights import Closed
 from apps.governance.blast_radius.types import Change, DatasetRights, FieldRight
@@ -22,7 +22,7 @@ def changes(dataset: str, old: DatasetRights | Closed, new: DatasetRights | Clos
         if not isinstance(old, Closed):
             yield Change("dataset_lost", dataset, why=new.why)
     elif isinstance(old, Closed):
-        masked = sum(right.mask is not None for right in new.fields.values())
+        masked = sum(bool(right.masks) and not right.is_counted for right in new.fields.values())
         texts = tuple(f"{field} is {_listed(values)}" for (_, field), values in sorted(new.rows.items()))
         fields = f"{len(new.fields)} fields" + (f", {masked} of them masked" if masked else "")
         yield Change("dataset_gained", dataset, values=texts, why=fields)
@@ -39,9 +39,9 @@ def _fields(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Ch
         if after is None:
             yield Change("field_lost", dataset, name)
         elif before is None:
-            is_masked = after.mask is not None
+            is_masked = bool(after.masks) and not after.is_counted
             yield (
-                Change("field_gained_masked", dataset, name, (mask_name(after.mask),))
+                Change("field_gained_masked", dataset, name, _names(after.masks))
                 if is_masked
                 else Change("field_gained", dataset, name)
             )
@@ -50,15 +50,37 @@ def _fields(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Ch
 
 
 def _field(dataset: str, name: str, before: FieldRight, after: FieldRight) -> Iterator[Change]:
-    if before.mask is not None and after.mask is None:
-        yield Change("field_unmasked", dataset, name)
-    elif before.mask is None and after.mask is not None:
-        yield Change("field_masked", dataset, name, (mask_name(after.mask),))
-    elif before.mask != after.mask and after.mask is not None:
-        kind = "field_masked" if after.mask.kind in HIDING else "mask_changed"
-        yield Change(kind, dataset, name, (mask_name(after.mask),))  # type: ignore[arg-type]  # one of two kinds
-    if before.definition != after.definition and not (after.mask is not None and after.mask.kind in HIDING):
+    is_count = before.is_counted or after.is_counted
+    known, masks = (_coarse(before.masks), _coarse(after.masks)) if is_count else (before.masks, after.masks)
+    if known and not masks:
+        yield Change("count_unmasked" if is_count else "field_unmasked", dataset, name)
+    elif masks and (not known or _is_no_weaker(known, masks, name)) and known != masks:
+        yield Change("count_masked" if is_count else "field_masked", dataset, name, _names(masks))
+    elif known != masks:
+        yield Change("mask_changed", dataset, name, _names(masks))
+    if before.definition != after.definition and not _shows_nothing(after.masks, name):
         yield Change("field_redefined", dataset, name)
+
+
+def _coarse(masks: Mapping[str, Mask]) -> dict[str, Mask]:
+    """Return the masks that change a count: equal values have equal hashes, and others have others."""
+    return {name: mask for name, mask in masks.items() if mask.kind != "hash"}
+
+
+def _is_no_weaker(before: Mapping[str, Mask], after: Mapping[str, Mask], name: str) -> bool:
+    """Say whether a field's masks certainly show no more than they did."""
+    return _shows_nothing(after, name) or all(
+        inner in after and (after[inner] == mask or after[inner].kind in HIDING) for inner, mask in before.items()
+    )
+
+
+def _shows_nothing(masks: Mapping[str, Mask], name: str) -> bool:
+    """Say whether a field's own mask hides whatever lies beneath."""
+    return masks.keys() == {name} and masks[name].kind in HIDING
+
+
+def _names(masks: Mapping[str, Mask]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(mask_name(masks[name]) for name in sorted(masks)))
 
 
 def _beneath(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Change]:
@@ -73,10 +95,8 @@ def _beneath(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[C
             yield Change(kind, dataset, name, (mask_name(after),))  # type: ignore[arg-type]  # one of two kinds
 
 
-def mask_name(mask: Mask | None) -> str:
+def mask_name(mask: Mask) -> str:
     """Return what people call a mask."""
-    if mask is None:
-        return ""
     argument = f" {mask.argument}" if mask.argument is not None else ""
     return MASK_NAMES.get(mask.kind, mask.kind) + argument
 

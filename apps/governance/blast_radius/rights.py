@@ -1,7 +1,7 @@
 """One person's rights on one data set, in one state of a model, in a form that can be compared."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from apps.access.types import Actor
 from apps.governance.blast_radius.candidates import Candidate, scope_of
@@ -9,6 +9,7 @@ from apps.governance.blast_radius.definitions import definitions
 from apps.governance.blast_radius.types import DatasetRights, FieldRight
 from apps.governance.deciding import as_text
 from apps.governance.scopes import SHARED
+from apps.semantic.compile.masks import masks_beneath, standing_of
 from apps.semantic.errors import MissingAttributeError
 from apps.semantic.model.types import CompositeTopic, Mask, SemanticModel
 from apps.semantic.scope import AccessScope, RowPolicy
@@ -43,26 +44,41 @@ def _fields(candidate: Candidate, scope: AccessScope, dataset: str) -> Iterator[
     found = candidate.model.datasets[dataset]
     if not isinstance(found, CompositeTopic):
         for field_id in scope.fields:
-            yield field_id, _field(candidate, scope, dataset, field_id)
+            yield field_id, _field(candidate, scope, field_id)
         return
     for name in scope.fields:
         if name.startswith(SHARED):
-            # one dimension over several topics: as open as its first one
-            topic, mapped = next(iter(found.shared_dimensions[name.removeprefix(SHARED)].mappings.items()))
-            yield name, _field(candidate, scope.nested[topic], topic, mapped.partition("[")[0])
+            mappings = found.shared_dimensions[name.removeprefix(SHARED)].mappings
+            yield name, _shared(candidate, scope, name, mappings)
         else:
             topic = next(topic for topic in scope.nested if name.startswith(f"@{topic}."))
-            yield name, _field(candidate, scope.nested[topic], topic, name.removeprefix(f"@{topic}."))
+            inner = name.removeprefix(f"@{topic}.")
+            yield name, _renamed(_field(candidate, scope.nested[topic], inner), {inner: name})
 
 
-def _field(candidate: Candidate, scope: AccessScope, topic: str, field_id: str) -> FieldRight:
-    model = candidate.model.of_topic(topic)
-    return FieldRight(definitions(candidate, topic).of(field_id), _mask(model, scope, field_id))
+def _shared(candidate: Candidate, scope: AccessScope, name: str, mappings: Mapping[str, str]) -> FieldRight:
+    """Return the right on one dimension over several topics: it shows what any of them shows."""
+    parts = {
+        topic: _field(candidate, scope.nested[topic], mapping.partition("[")[0]) for topic, mapping in mappings.items()
+    }
+    masks = {f"{topic}: {inner}": mask for topic, right in parts.items() for inner, mask in right.masks.items()}
+    return FieldRight(" ".join(right.definition for right in parts.values()), masks)
 
 
-def _mask(model: SemanticModel, scope: AccessScope, field_id: str) -> Mask | None:
-    dimension = model.dimension(field_id)
-    return dimension.mask if dimension is not None and field_id in scope.masked else None
+def _renamed(right: FieldRight, names: Mapping[str, str]) -> FieldRight:
+    return replace(right, masks={names.get(inner, inner): mask for inner, mask in right.masks.items()})
+
+
+def _field(candidate: Candidate, scope: AccessScope, field_id: str) -> FieldRight:
+    """Return the right on a field of the scope's topic; what masks do to it is the compiler's word."""
+    model = candidate.model.of_topic(scope.topic)
+    masks = _masks(model, masks_beneath(field_id, model, scope.masked))
+    own = definitions(candidate, scope.topic).of(field_id)
+    return FieldRight(own, masks, is_counted=standing_of(field_id, model, scope.masked) == "counted")
+
+
+def _masks(model: SemanticModel, names: Iterable[str]) -> dict[str, Mask]:
+    return {name: dimension.mask for name in names if (dimension := model.dimension(name)) is not None}
 
 
 def _beneath(candidate: Candidate, scope: AccessScope, prefix: str = "") -> Iterator[tuple[str, Mask]]:
@@ -70,11 +86,10 @@ def _beneath(candidate: Candidate, scope: AccessScope, prefix: str = "") -> Iter
     model = candidate.model.of_topic(scope.topic)
     topic = model.topics.get(scope.topic)
     tables = {table for view in topic.views for table in model.governed_tables(view)} if topic is not None else set()
-    for field_id in scope.masked:
-        dimension = model.dimension(field_id)
-        is_inside = bool(prefix) and field_id in scope.fields
-        if dimension is not None and (is_inside or dimension.view in tables):
-            yield f"{prefix}{field_id}", dimension.mask
+    asked = {inner for name in scope.fields for inner in masks_beneath(name, model, scope.masked)} if prefix else set()
+    met = {name for name in scope.masked if name in asked or name.partition(".")[0] in tables}
+    for field_id, mask in _masks(model, met).items():
+        yield f"{prefix}{field_id}", mask
     for name, inner in scope.nested.items():
         yield from _beneath(candidate, inner, f"{prefix}{name}: ")
 

@@ -14,6 +14,8 @@ TEXTS = {
     "field_unmasked": "{gain} {subjects} in {dataset} in clear, masked until now",
     "field_masked": "{lose} {subjects} in {dataset} in clear: masked from then on ({values})",
     "mask_changed": "{see} {subjects} in {dataset} through another mask ({values})",
+    "count_unmasked": "{see} {subjects} in {dataset} counted over values in clear, masked until now",
+    "count_masked": "{see} {subjects} in {dataset} counted over masked values from then on ({values})",
     "field_redefined": "{see} {subjects} in {dataset} from another definition",
     "rows_lifted": "{gain} all rows of {dataset} as far as {subjects} goes, until now only {values} ({why})",
     "rows_added": "{gain} rows of {dataset} where {subjects} is {values} ({why})",

@@ -1,7 +1,7 @@
 """What a version would change, as immutable values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -9,19 +9,26 @@ from apps.semantic.model.types import Mask
 
 Kind = Literal[
     "dataset_gained", "dataset_lost", "field_gained", "field_gained_masked", "field_lost", "field_unmasked",
-    "field_masked", "mask_changed", "field_redefined", "rows_lifted", "rows_added", "rows_removed", "rows_limited",
-    "rows_redefined", "test_removed", "test_changed",
+    "field_masked", "mask_changed", "count_unmasked", "count_masked", "field_redefined", "rows_lifted", "rows_added",
+    "rows_removed", "rows_limited", "rows_redefined", "test_removed", "test_changed",
 ]  # fmt: skip
-NARROWING = frozenset(("dataset_lost", "field_lost", "field_masked", "rows_removed", "rows_limited"))
+NARROWING = frozenset(("dataset_lost", "field_lost", "field_masked", "count_masked", "rows_removed", "rows_limited"))
 """everything else may show more, and counts as widening"""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRight:
-    """An open field: in clear, or through ``mask``; ``definition`` is a hash of all that its values come from."""
+    """A field that can be asked for; ``definition`` is a hash of all that its values come from.
+
+    Attributes:
+        masks: by the dimension whose mask it is: what the values are made of, the field's own mask or those of what it
+            rests on; empty where it is in clear.
+        is_counted: it is a measure, which counts the masked values.
+    """
 
     definition: str
-    mask: Mask | None = None
+    masks: Mapping[str, Mask] = field(default_factory=dict)
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Masks follow references: whatever rests on a masked dimension gets the masked value or is refused."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from sqlglot import exp
 
@@ -9,9 +9,11 @@ from apps.semantic.compile.facts import Facts, facts_of
 from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, MeasureUse, Plan, single_filters
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, Measure
+from apps.semantic.model.types import Dimension, Measure, SemanticModel
 
 MIN_KEY_LENGTH = 16
+Standing = Literal["clear", "masked", "counted", "refused"]
+"""what masks do to a field: nothing; its values are masked; masked values are counted by it; it cannot be asked for"""
 
 
 def apply_masks(plan: Plan) -> Plan:
@@ -42,6 +44,43 @@ def apply_masks(plan: Plan) -> Plan:
     )
 
 
+def standing_of(name: str, model: SemanticModel, masked: frozenset[str]) -> Standing:
+    """Return what becomes of a field, in any clause, for somebody for whom these dimensions are masked.
+
+    This is the word of :func:`apply_masks`, before there is a question.
+
+    Args:
+        name: id of a field of the model, with or without a timeframe.
+        model: as the topic of the question sees it.
+        masked: ids of dimensions.
+    """
+    facts = facts_of(model)
+    field_id, timeframe = split_field(facts.original(name))
+    dimension, measure = model.dimension(field_id), model.measure(field_id)
+    if dimension is not None:
+        return _of_dimension(dimension, timeframe, facts, masked)
+    return "clear" if measure is None else _of_measure(measure, facts, masked)
+
+
+def masks_beneath(name: str, model: SemanticModel, masked: frozenset[str]) -> frozenset[str]:
+    """Return the masked dimensions whose masks a field is made of: itself, or the first ones on every way down."""
+    facts = facts_of(model)
+    field_id = split_field(facts.original(name))[0]
+    field = model.dimension(field_id) or model.measure(field_id)
+    if field is None or not masked & facts.closure(field):
+        return frozenset()
+    met, seen, waiting = set[str](), {field.id}, [field]
+    while waiting:
+        found = waiting.pop()
+        if found.id in masked:
+            met.add(found.id)
+            continue
+        inner = [facts.field(reference) for reference in facts.named(found)]
+        waiting += [item for item in inner if item.id not in seen]
+        seen.update(item.id for item in inner)
+    return frozenset(met)
+
+
 def _mark_filter(item: DimensionFilter | Combined, facts: Facts, plan: Plan) -> Any:
     if isinstance(item, Combined):
         return replace(item, children=tuple(_mark_filter(child, facts, plan) for child in item.children))  # type: ignore[arg-type]  # rows only
@@ -49,63 +88,74 @@ def _mark_filter(item: DimensionFilter | Combined, facts: Facts, plan: Plan) -> 
 
 
 def _mark(use: DimensionUse, path: str, facts: Facts, plan: Plan) -> DimensionUse:
-    masked = plan.scope.masked & facts.closure(use.dimension)
-    if not masked:
-        return use
-    if use.timeframe not in (None, "raw") or not _can_stand_masked(use.dimension, facts, plan):
+    found = _of_dimension(use.dimension, use.timeframe, facts, plan.scope.masked)
+    if found == "refused":
         raise unknown_field(use.name, path)
-    return replace(use, is_masked=True)
+    return replace(use, is_masked=True) if found == "masked" else use
 
 
-def _can_stand_masked(dimension: Dimension, facts: Facts, plan: Plan) -> bool:
+def _of_dimension(dimension: Dimension, timeframe: str | None, facts: Facts, masked: frozenset[str]) -> Standing:
+    if not masked & facts.closure(dimension):
+        return "clear"
+    is_whole = timeframe in (None, "raw")
+    return "masked" if is_whole and _can_stand_masked(dimension, facts, masked) else "refused"
+
+
+def _can_stand_masked(dimension: Dimension, facts: Facts, masked: frozenset[str]) -> bool:
     """Say whether a dimension makes sense over masked values: itself masked, or text all the way down to the mask."""
     if dimension.level_of_detail is not None or dimension.duration is not None:
         return False
-    if dimension.id in plan.scope.masked:
+    if dimension.id in masked:
         return facts.views(dimension) == frozenset((dimension.view,))
     if isinstance(dimension.sql, exp.Placeholder):
-        return _reference_can_stand(dimension.sql.name, facts, plan)
+        return _reference_can_stand(dimension.sql.name, facts, masked)
     return all(
-        _is_text(name, facts, plan) and _reference_can_stand(name, facts, plan) for name in facts.named(dimension)
+        _is_text(name, facts, masked) and _reference_can_stand(name, facts, masked) for name in facts.named(dimension)
     )
 
 
-def _reference_can_stand(name: str, facts: Facts, plan: Plan) -> bool:
+def _reference_can_stand(name: str, facts: Facts, masked: frozenset[str]) -> bool:
     field = facts.field(name)
-    if not plan.scope.masked & facts.closure(field):
+    if not masked & facts.closure(field):
         return True
     is_whole = split_field(name)[1] in (None, "raw")
-    return is_whole and isinstance(field, Dimension) and _can_stand_masked(field, facts, plan)
+    return is_whole and isinstance(field, Dimension) and _can_stand_masked(field, facts, masked)
 
 
-def _is_text(name: str, facts: Facts, plan: Plan) -> bool:
+def _is_text(name: str, facts: Facts, masked: frozenset[str]) -> bool:
     field = facts.field(name)
-    return not plan.scope.masked & facts.closure(field) or field.type in ("string", "unknown")
+    return not masked & facts.closure(field) or field.type in ("string", "unknown")
 
 
 def _check_measure(use: MeasureUse, path: str, facts: Facts, plan: Plan) -> None:
-    if not _measure_can_stand(use.measure, facts, plan):
+    if _of_measure(use.measure, facts, plan.scope.masked) == "refused":
         raise unknown_field(use.name, path)
 
 
-def _measure_can_stand(measure: Measure, facts: Facts, plan: Plan) -> bool:
-    if not plan.scope.masked & facts.closure(measure):
+def _of_measure(measure: Measure, facts: Facts, masked: frozenset[str]) -> Standing:
+    if not masked & facts.closure(measure):
+        return "clear"
+    return "counted" if _measure_can_stand(measure, facts, masked) else "refused"
+
+
+def _measure_can_stand(measure: Measure, facts: Facts, masked: frozenset[str]) -> bool:
+    if not masked & facts.closure(measure):
         return True
     if measure.level_of_detail is not None or measure.distinct_on:
         return False
-    if any(plan.scope.masked & facts.closure(facts.field(item.field)) for item in measure.filters):
+    if any(masked & facts.closure(facts.field(item.field)) for item in measure.filters):
         return False
     fields = [(name, facts.field(name)) for name in facts.named(measure)]
     if measure.aggregate == "expression":
         return all(
-            _measure_can_stand(field, facts, plan)
+            _measure_can_stand(field, facts, masked)
             if isinstance(field, Measure)
-            else not plan.scope.masked & facts.closure(field)
+            else not masked & facts.closure(field)
             for _, field in fields
         )
     is_counted = measure.aggregate in ("count", "count_distinct")
     return is_counted and all(
-        _reference_can_stand(name, facts, plan)
-        and (_is_text(name, facts, plan) or isinstance(measure.sql, exp.Placeholder))
+        _reference_can_stand(name, facts, masked)
+        and (_is_text(name, facts, masked) or isinstance(measure.sql, exp.Placeholder))
         for name, _ in fields
     )
