@@ -10,6 +10,7 @@ from apps.governance.deciding import decide
 from apps.governance.fields import holds
 from apps.governance.selectors import governed, visible_datasets
 from apps.governance.types import FieldInfo, Governed
+from apps.semantic.compile.masks import masks_beneath, standing_of
 from apps.semantic.errors import QueryError
 from apps.semantic.model.decorations import colours_of, links_of
 from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel, View
@@ -72,9 +73,12 @@ def _of_view(view: View, model: SemanticModel, scope: AccessScope) -> Iterator[F
 
 
 def _dimension(item: Dimension, model: SemanticModel, scope: AccessScope) -> FieldInfo:
+    frames = item.timeframes
+    if scope.masked:
+        frames = tuple(name for name in frames if standing_of(f"{item.id}[{name}]", model, scope.masked) != "refused")
     return FieldInfo(
-        item.id, item.label, item.type, "dimension", item.format, item.timeframes, item.description,
-        is_masked=item.id in scope.masked, is_hidden=item.is_hidden, group_label=item.group_label,
+        item.id, item.label, item.type, "dimension", item.format, frames, item.description,
+        is_masked=standing_of(item.id, model, scope.masked) == "masked", is_hidden=item.is_hidden, group_label=item.group_label,
         classification=item.classification, tags=item.tags, **_decoration(item, model, scope),
     )  # fmt: skip
 
@@ -96,23 +100,10 @@ def _decoration(item: Dimension | Measure, model: SemanticModel, scope: AccessSc
         "synonyms": _texts(given.get("synonyms")),
         "ai_context": given["ai_context"] if isinstance(given.get("ai_context"), str) else "",
         "links": tuple(links),
-        "colours": colours_of(item) if not _shows_masked(item, model, scope) else None,
+        # colours by value would name what lies beneath a mask
+        "colours": colours_of(item) if not masks_beneath(item.id, model, scope.masked) else None,
         "drill_fields": tuple(name for name in drills if name.partition("[")[0] in usable),
     }
-
-
-def _shows_masked(item: Dimension | Measure, model: SemanticModel, scope: AccessScope) -> bool:
-    """Say whether a field's values are masked, or made of masked ones: colours by value would name what lies beneath."""
-    seen, waiting = set[str](), [item.id]
-    while waiting and scope.masked:
-        name = waiting.pop()
-        found = model.dimension(name) or model.measure(name)
-        if name in scope.masked:
-            return True
-        if found is not None and name not in seen:
-            seen.add(name)
-            waiting += found.references
-    return False
 
 
 def _texts(value: object) -> tuple[str, ...]:

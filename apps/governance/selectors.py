@@ -18,6 +18,7 @@ from apps.access.types import Actor
 from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.rules import QUERY
 from apps.governance.deciding import Decision, decide, decide_in
+from apps.governance.fields import shown_masked
 from apps.governance.reading import read_permitted
 from apps.governance.scopes import ScopeBuilder
 from apps.governance.types import Governed
@@ -202,7 +203,7 @@ def _scope_limits(model: SemanticModel, scope: AccessScope) -> Iterator[str]:
         is_named = dimension is not None and name in scope.fields
         where = f"where {_label(dimension)} is {shown}" if dimension and is_named else f"for your {attribute}: {shown}"
         yield f"Only rows {where}"
-    masked = [dimension for name in sorted(scope.masked & scope.fields) if (dimension := model.dimension(name))]
+    masked = [item for name in sorted(shown_masked(model, scope)) if (item := model.dimension(name))]
     if masked:
         yield "Masked: " + ", ".join(dict.fromkeys(_label(dimension) for dimension in masked))
     for name, inner in scope.nested.items():

@@ -96,7 +96,7 @@ def _explanation(
         fields=asked,
         withheld=_withheld(fields, asked) if fields and attributes.is_complete else (),
         rows=_rows(actor, decision, attributes, fields),
-        masked=tuple(sorted(fields.masked & fields.open)) if fields else (),
+        masked=tuple(name for name in sorted(fields.open) if fields.is_masked(name)) if fields else (),
     )
     try:
         found = governed(actor, dataset)
@@ -127,8 +127,9 @@ def _fields(actor: Actor, decision: Decision, attributes: Attributes) -> Fields 
 def _withheld(fields: Fields, asked: tuple[FieldExplained, ...]) -> tuple[FieldExplained, ...]:
     """Explain the closed and masked fields of the data set that the question does not name."""
     named = {field.name.partition("[")[0] for field in asked}
-    others = sorted((fields.topic.fields - fields.open) | (fields.masked & fields.open))
-    return tuple(fields.explained(name) for name in others if name not in named)
+    others = [name for name in sorted(fields.topic.fields) if name not in named]
+    explained = (fields.explained(name) for name in others if name not in fields.open or fields.is_masked(name))
+    return tuple(explained)
 
 
 def _rows(actor: Actor, decision: Decision, attributes: Attributes, fields: Fields | None) -> tuple[RowsExplained, ...]:

@@ -8,17 +8,22 @@ from apps.governance.explain.attributes import Attributes
 from apps.governance.explain.rules import grant_rule
 from apps.governance.explain.types import Because, FieldExplained
 from apps.governance.fields import field_verdict, rules_of
+from apps.semantic.compile.masks import Standing, masks_beneath, standing_of
 from apps.semantic.model.types import Dimension, FieldFilter, Measure, SemanticModel, Topic
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 
 UNAVAILABLE = "There is no such field here, or it is not for you."
 """the one text for missing and for closed"""
 WHY_MASKED = "Its values are replaced; your account does not have what shows them."
+COUNTED = "Shown; it counts masked values."
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """A data set's fields as its model gives them to one person."""
+    """A data set's fields as its model gives them to one person.
+
+    ``open`` are those that can be asked for; ``masked`` the dimensions whose own rule masks them.
+    """
 
     model: SemanticModel
     topic: Topic
@@ -38,16 +43,25 @@ class Fields:
     def field(self, field_id: str) -> Dimension | Measure | None:
         return self.model.dimension(field_id) or self.model.measure(field_id)
 
+    def standing(self, asked: str) -> Standing:
+        """Return what an answer does with a field that grants open: the word of what compiles answers."""
+        return standing_of(asked, self.model, self.masked)
+
+    def is_masked(self, name: str) -> bool:
+        return bool(self.masked) and self.standing(name) == "masked"
+
     def explained(self, asked: str) -> FieldExplained:
         """Explain one field, under the name that it was asked by."""
         name = asked.partition("[")[0]
-        if name not in self.open:
+        standing = self.standing(asked) if name in self.open else "refused"
+        if standing == "refused":
             return self._unavailable(asked, name)
         field = self.field(name)
         label = (field.label or field.name) if field else name
-        if name not in self.masked:
-            return FieldExplained(asked, label, "open", "Shown.", self._open_because(name))
-        because = tuple(self._mask_because(name)) if self.is_complete else ()
+        because = (*self._open_because(name), *(self._masks_because(name) if self.is_complete else ()))
+        if standing != "masked":
+            text = "Shown." if standing == "clear" else COUNTED
+            return FieldExplained(asked, label, "open", text, because)
         text = "Masked: its values are replaced." if self.is_complete else WHY_MASKED
         return FieldExplained(asked, label, "masked", text, because)
 
@@ -58,10 +72,10 @@ class Fields:
         field = self.field(name)
         if field is None:
             return FieldExplained(asked, asked, "unavailable", "The model has no such field.")
-        because = tuple(self._closed_because(name))
+        because = tuple(self._closed_because(asked, name))
         return FieldExplained(asked, field.label or field.name, "unavailable", "Closed.", because)
 
-    def _closed_because(self, name: str) -> Iterator[Because]:
+    def _closed_because(self, asked: str, name: str) -> Iterator[Because]:
         verdict = field_verdict(self.model, name, self.passed)
         if name not in self.topic.fields:
             text = f"The data set {self.topic.name} does not offer it"
@@ -71,7 +85,13 @@ class Fields:
         if verdict.rule is not None:
             yield from grant_rule(verdict.rule, self.grants, self.attributes, what=verdict.owner)
         elif not verdict.is_open:
-            yield Because("model", f"{verdict.via[-1]} does not exist, or refers to itself", holds=False)
+            text = verdict.owner or f"{verdict.via[-1]} does not exist, or refers to itself"
+            yield Because("model", text, holds=False)
+        elif self.standing(asked) == "refused":
+            yield Because("mask", "It cannot be worked out of masked values", holds=False)
+            yield from self._masks_because(name)
+        elif name in self.topic.fields:
+            yield Because("model", "A query view that it rests on cannot be worked out of masked values", holds=False)
 
     def _open_because(self, name: str) -> tuple[Because, ...]:
         field = self.field(name)
@@ -82,14 +102,16 @@ class Fields:
             found += grant_rule(rule, self.grants, self.attributes, what=owner)
         return tuple(found)
 
-    def _mask_because(self, name: str) -> Iterator[Because]:
-        dimension = self.model.dimension(name)
-        if dimension is not None and dimension.mask_unless_access_grants is not None:
-            rule = dimension.mask_unless_access_grants
-            what = f"Showing {name} unmasked"
+    def _masks_because(self, name: str) -> Iterator[Because]:
+        """Tell the rule of each mask that the field is made of, its own or that of what it rests on."""
+        for inner in sorted(masks_beneath(name, self.model, self.masked)):
+            dimension = self.model.dimension(inner)
+            if dimension is None or dimension.mask_unless_access_grants is None:
+                continue
+            if inner != name:
+                yield Because("mask", f"It rests on {inner}, which is masked", holds=False)
+            rule, what = dimension.mask_unless_access_grants, f"Showing {inner} unmasked"
             yield from grant_rule(rule, self.grants, self.attributes, what=what, kind="mask")
-        elif dimension is not None:
-            yield Because("mask", "It rests on a masked field", holds=False)
 
 
 def asked_fields(query: SemanticQuery) -> tuple[str, ...]:

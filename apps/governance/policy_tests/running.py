@@ -9,12 +9,15 @@ from apps.access.types import Actor, AttributeValue
 from apps.connections.models import Connection
 from apps.governance.blast_radius.candidates import Candidate, scope_of
 from apps.governance.deciding import as_text
+from apps.governance.fields import shown_masked
 from apps.governance.policy_tests.governing import governing, has_row_policy
 from apps.governance.policy_tests.rows import RowReader, RowsUnavailableError
 from apps.governance.policy_tests.types import Expected, Failure, Names, Outcome, PolicyTest, RowsOnlyWhere, TestPerson
+from apps.governance.scopes import SHARED
 from apps.semantic.compile import CompiledQuery, compile_query
+from apps.semantic.compile.masks import standing_of
 from apps.semantic.errors import MissingAttributeError, QueryError, SemanticError, UnknownFieldError
-from apps.semantic.model.types import Source
+from apps.semantic.model.types import SemanticModel, Source
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify import verify
@@ -92,7 +95,7 @@ class Runner:
             return
         asked = _asked(test.query, scope)
         yield from _names("fields", expected.fields, asked)
-        yield from _names("masked", expected.masked, _masked(scope) & asked)
+        yield from _names("masked", expected.masked, _masked(self.candidate.model, scope) & asked)
         for rule in expected.rows:
             yield from self._rows(rule, test, scope, compiled)
         if expected.unfiltered is not None and has_row_policy(scope):
@@ -192,10 +195,21 @@ def _asked(query: SemanticQuery | None, scope: AccessScope) -> frozenset[str]:
     return frozenset(name.partition("[")[0] for name in query.fields) & scope.fields
 
 
-def _masked(scope: AccessScope) -> frozenset[str]:
-    """Return the masked fields, those of a composite's topics under the names that it gives them."""
-    nested = {f"@{name}.{field}" for name, inner in scope.nested.items() for field in inner.masked}
-    return scope.masked | nested
+def _masked(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
+    """Return the fields whose values are masked, those of a composite under the names that it gives them."""
+    composite = model.composites.get(scope.topic)
+    if composite is None:
+        return shown_masked(model.of_topic(scope.topic), scope)
+    found = {
+        f"@{name}.{field}"
+        for name, inner in scope.nested.items()
+        for field in shown_masked(model.of_topic(name), inner)
+    }
+    for shared in composite.shared_dimensions.values():
+        for name, mapping in shared.mappings.items():
+            if standing_of(mapping, model.of_topic(name), scope.nested[name].masked) == "masked":
+                found.add(SHARED + shared.name)
+    return frozenset(found)
 
 
 def _names(what: str, names: Names | None, actual: frozenset[str]) -> Iterator[Failure]:

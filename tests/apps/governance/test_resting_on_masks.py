@@ -1,0 +1,222 @@
+"""Fields that rest on a masked one: explanation, listing, policy tests and the answer itself say the same."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.access.selectors import actor_for_user
+from apps.accounts.models import GroupMembership, User, UserGroup
+from apps.audit.types import SYSTEM
+from apps.datamodels.models import Dataset
+from apps.datamodels.services import import_files
+from apps.governance.explain import explain, explain_as_administrator
+from apps.governance.explain.types import FieldExplained
+from apps.governance.policy_tests.checking import run_policy_tests
+from apps.governance.selectors import governed
+from apps.queries.planning import as_query
+from apps.semantic.errors import UnknownFieldError
+from apps.tenants.binding import unbound
+from tests.apps.queries.conftest import MODEL, Ask, analysts, ask, eve, join, sales, source
+
+__all__ = ["analysts", "ask", "eve", "sales", "source"]
+VIEW = """schema: main
+table_name: orders
+access_filters:
+  - {field: region, user_attribute: region, values_for_unfiltered: [ALL]}
+dimensions:
+  region: {}
+  status: {}
+  email: {mask_unless_access_grants: [finance]}
+  loud: {sql: 'UPPER(${email})', required_access_grants: [analyst]}
+  louder: {sql: '${loud}'}
+  placed: {sql: placed, timeframes: [raw, date, month], mask_unless_access_grants: [finance], mask: {truncate_date: year}}
+  late: {sql: "${placed} > DATE '2024-03-01'"}
+  fresh: {sql: status, classification: unclassified}
+measures:
+  count: {aggregate_type: count}
+  last: {aggregate_type: max, sql: '${email}'}
+  people: {aggregate_type: count_distinct, sql: '${email}'}
+  wanted: {aggregate_type: count, filters: {loud: {contains: '@'}}}
+  wanted_share: {sql: '${wanted} / NULLIF(${count}, 0)'}
+"""
+GRANTS = MODEL["model.yaml"] + "  analyst: {user_attribute: omni_user_groups, allowed_values: [Analysts]}\n"
+FILES = MODEL | {"orders.view.yaml": VIEW, "model.yaml": GRANTS}
+STATES = {
+    "orders.status": "open",
+    "orders.email": "masked",
+    "orders.loud": "masked",
+    "orders.louder": "masked",
+    "orders.placed": "masked",
+    "orders.placed[raw]": "masked",
+    "orders.placed[month]": "unavailable",
+    "orders.late": "unavailable",
+    "orders.fresh": "unavailable",
+    "orders.people": "open",
+    "orders.last": "unavailable",
+    "orders.wanted": "unavailable",
+    "orders.wanted_share": "unavailable",
+    "orders.nothing": "unavailable",
+}
+IN_CLEAR = dict.fromkeys(STATES, "open") | {"orders.fresh": "unavailable", "orders.nothing": "unavailable"}
+
+
+@pytest.fixture
+def published(sales: Dataset, now: datetime) -> Dataset:
+    """Sales over a view whose fields rest on masked ones."""
+    connection = sales.data_model.connection
+    import_files(connection=connection, name="orders", files=FILES, publish=True, by=SYSTEM, now=now)
+    return sales
+
+
+@pytest.fixture
+def fay(analysts: UserGroup, make_person: Callable[..., User]) -> User:
+    """May query Sales, and is in Finance: no mask is there for her."""
+    fay = join(make_person("fay@acme.example"), analysts, "EU")
+    GroupMembership.objects.create(user=fay, group=UserGroup.objects.create(name="Finance"))
+    return fay
+
+
+def told(who: User, name: str) -> FieldExplained:
+    [found] = explain(actor_for_user(who), as_query({"dataset": "Sales", "fields": [name]})).fields
+    return found
+
+
+def told_in_full(who: User, name: str) -> FieldExplained:
+    query = as_query({"dataset": "Sales", "fields": [name]})
+    [found] = explain_as_administrator(actor_for_user(who), query).fields
+    return found
+
+
+def places(found: FieldExplained) -> list[str]:
+    """Say which rules are named that did not let through."""
+    return [because.place for because in found.because if because.kind == "mask" and because.place]
+
+
+def listed(who: User) -> dict[str, dict[str, Any]]:
+    client = Client(HTTP_HOST="acme.localhost")
+    client.force_login(who, backend="apps.accounts.backends.IdentityBackend")
+    with unbound():
+        return {item["name"]: item for item in client.get("/api/v1/datasets/Sales").json()["fields"]}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_explanation_the_listing_and_the_answer_agree(
+    published: Dataset, eve: User, fay: User, ask: Ask, name: str
+) -> None:
+    for person, states in ((eve, STATES), (fay, IN_CLEAR)):
+        state = states[name]
+        assert (told(person, name).state, told_in_full(person, name).state) == (state, state)
+        fields, plain = listed(person), name.partition("[")[0]
+        if state == "unavailable":
+            with pytest.raises(UnknownFieldError):
+                ask(person, name)
+            assert plain not in fields or name.partition("[")[2].rstrip("]") not in fields[plain]["timeframes"]
+            assert not explain(actor_for_user(person), as_query({"dataset": "Sales", "fields": [name]})).is_allowed
+        else:
+            assert ask(person, name).columns[0].is_masked == (state == "masked")
+            assert fields[plain]["is_masked"] == (state == "masked")
+
+
+@pytest.mark.parametrize("clause", ["filters", "sorts", "top"])
+def test_a_field_that_masks_refuse_is_refused_in_every_clause(
+    published: Dataset, eve: User, fay: User, ask: Ask, clause: str
+) -> None:
+    rest: dict[str, Any] = {
+        "filters": {"filters": {"orders.wanted": {"greater_than": 0}}},
+        "sorts": {"sorts": [{"field": "orders.wanted"}]},
+        "top": {"top": {"field": "orders.status", "by": "orders.wanted", "n": 1}},
+    }[clause]
+    question = as_query({"dataset": "Sales", "fields": ["orders.status", "orders.count"]} | rest)
+    assert not explain(actor_for_user(eve), question).is_allowed
+    with pytest.raises(UnknownFieldError):
+        ask(eve, "orders.status", "orders.count", **rest)
+    assert explain(actor_for_user(fay), question).is_allowed
+
+
+def test_an_administrator_reads_the_rule_of_the_mask_beneath(published: Dataset, eve: User, fay: User) -> None:
+    loud = told_in_full(eve, "orders.loud")
+    texts = [because.text for because in loud.because]
+    assert "It rests on orders.email, which is masked" in texts
+    assert "Showing orders.email unmasked asks for finance" in texts
+    assert places(loud) == ["orders.view.yaml:8"]
+    assert "Field orders.loud asks for analyst" in texts[0]
+    assert places(told_in_full(eve, "orders.email")) == ["orders.view.yaml:8"]
+    assert not any("rests on" in because.text for because in told_in_full(eve, "orders.email").because)
+    assert places(told_in_full(eve, "orders.louder")) == ["orders.view.yaml:8"]
+    assert places(told_in_full(fay, "orders.loud")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("orders.last", 8), ("orders.wanted_share", 8), ("orders.placed[month]", 11), ("orders.late", 11)],
+)
+def test_an_administrator_reads_which_mask_refuses_a_field(
+    published: Dataset, eve: User, name: str, place: int
+) -> None:
+    found = told_in_full(eve, name)
+    assert found.because[0].text == "It cannot be worked out of masked values"
+    assert places(found) == [f"orders.view.yaml:{place}"]
+    assert told_in_full(eve, "orders.fresh").because[0].text == "Field orders.fresh, not classified yet"
+
+
+def test_a_count_over_masked_values_says_so(published: Dataset, eve: User, fay: User) -> None:
+    assert (told(eve, "orders.people").text, told(fay, "orders.people").text) == (
+        "Shown; it counts masked values.", "Shown.",
+    )  # fmt: skip
+    assert places(told_in_full(eve, "orders.people")) == ["orders.view.yaml:8"]
+
+
+def test_whoever_is_no_administrator_reads_a_refusal_by_masks_like_a_missing_field(
+    published: Dataset, eve: User
+) -> None:
+    last, nothing = told(eve, "orders.last"), told(eve, "orders.nothing")
+    assert repr(last).replace("orders.last", "X") == repr(nothing).replace("orders.nothing", "X")
+    assert ".yaml" not in repr(told(eve, "orders.loud"))
+
+
+def test_what_is_masked_is_listed_among_limits_and_withheld_fields(published: Dataset, eve: User, fay: User) -> None:
+    query = as_query({"dataset": "Sales", "fields": ["orders.count"]})
+    found = explain_as_administrator(actor_for_user(eve), query)
+    assert found.masked == ("orders.email", "orders.loud", "orders.louder", "orders.placed")
+    withheld = {field.name: field.state for field in found.withheld}
+    assert withheld == {
+        name: state
+        for name, state in STATES.items()
+        if state != "open" and "[" not in name and name != "orders.nothing"
+    }
+    assert "Masked: Email, Loud, Louder, Placed" in governed(actor_for_user(eve), published).limits
+    assert explain_as_administrator(actor_for_user(fay), query).masked == ()
+
+
+TESTS = """
+people:
+  anna: {attributes: {region: [EU]}, groups: [Analysts]}
+  boss: {attributes: {region: [EU]}, groups: [Analysts, Finance]}
+tests:
+  - {name: it, person: PERSON, dataset: Sales, expect: EXPECT}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expectation", "of_anna", "of_boss"),
+    [
+        ("{masked: {includes: [orders.loud, orders.louder]}}", True, False),
+        ("{masked: [orders.email, orders.loud, orders.louder, orders.placed]}", True, False),
+        ("{masked: []}", False, True),
+        ("{fields: {includes: [orders.last]}}", False, True),
+        ("{fields: {excludes: [orders.last, orders.wanted, orders.wanted_share, orders.late]}}", True, False),
+        ("{fields: {includes: [orders.loud, orders.people]}}", True, True),
+    ],
+)
+def test_policy_tests_say_what_the_answer_does(
+    published: Dataset, expectation: str, *, of_anna: bool, of_boss: bool
+) -> None:
+    for person, wanted in (("anna", of_anna), ("boss", of_boss)):
+        content = TESTS.replace("PERSON", person).replace("EXPECT", expectation)
+        [found] = run_policy_tests(
+            FILES | {"a.access_test.yaml": content}, published.data_model.connection, now=datetime.now(UTC)
+        )
+        assert found.has_passed == wanted, found.failures
