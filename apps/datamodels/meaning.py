@@ -40,7 +40,7 @@ def compare_meaning(before: SemanticModel | None, after: SemanticModel) -> tuple
     return tuple(sorted(_without_parts(changes), key=lambda change: (ORDER.index(change.what), change.name)))
 
 
-ORDER = ("data set", "row policy", "access grant", "view", "field", "join", "model")
+ORDER = ("data set", "row policy", "access grant", "access by classification", "view", "field", "join", "model")
 
 
 def _without_parts(changes: list[MeaningChange]) -> Iterator[MeaningChange]:
@@ -63,6 +63,7 @@ def _things(model: SemanticModel) -> Things:
     """Return everything that has a name, by kind and name."""
     found: dict[tuple[str, str], Any] = {("model", "settings"): _settings(model)}
     found |= {("access grant", grant.name): grant for grant in model.access_grants.values()}
+    found |= {("access by classification", label.name): label for label in model.classification_access.values()}
     for view in model.views.values():
         found["view", view.name] = view
         found |= {("field", item.id): item for item in view.fields}

@@ -141,7 +141,9 @@ def unclassified_fields(version: ModelVersion) -> tuple[UnclassifiedField, ...]:
         if view.alias_of is not None:
             continue
         for item in view.fields:
-            if item.classification == "unclassified" and not is_other_name(item):
+            # what stands in no file of its own cannot be given a label there
+            is_written = not is_other_name(item) and item.source != view.source
+            if item.classification == "unclassified" and is_written:
                 kind = "measure" if isinstance(item, Measure) else item.type
                 found.append(
                     UnclassifiedField(

@@ -1,5 +1,6 @@
 """Which fields someone's grants open: closed over references to any depth. Pure, so that it can be remembered."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
@@ -84,12 +85,25 @@ def _own_verdict(field: Field, model: SemanticModel, passed: frozenset[str]) -> 
 
 
 def rules_of(field: Field, model: SemanticModel) -> tuple[tuple[GrantRule, str], ...]:
-    """Return the rules on the field itself and on its view, each with whose it is."""
+    """Return the rules on the field itself, its view and its classification, each with whose it is."""
     rules = (
         (model.views[field.view].required_access_grants, f"View {field.view}"),
         (field.required_access_grants, f"Field {field.id}"),
+        *_label_rules(field, model),
     )
     return tuple((rule, owner) for rule, owner in rules if rule is not None)
+
+
+def _label_rules(field: Field, model: SemanticModel) -> Iterator[tuple[GrantRule | None, str]]:
+    label = None if isinstance(field, FilterField) else model.classification_access.get(field.classification)
+    if label is None:
+        return
+    yield label.required_access_grants, f"Classification {label.name} of {field.id}"
+    if isinstance(field, Measure) and field.is_closed_by_label:
+        yield (
+            label.mask_unless_access_grants,
+            f"Classification {label.name} of {field.id}, a measure, which has no mask,",
+        )
 
 
 def _inner_verdict(

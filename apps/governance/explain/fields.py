@@ -9,7 +9,7 @@ from apps.governance.explain.rules import grant_rule
 from apps.governance.explain.types import Because, FieldExplained
 from apps.governance.fields import field_verdict, rules_of
 from apps.semantic.compile.masks import Standing, masks_beneath, standing_of
-from apps.semantic.model.types import Dimension, FieldFilter, Measure, SemanticModel, Topic
+from apps.semantic.model.types import Dimension, FieldFilter, GrantRule, Measure, SemanticModel, Topic
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 
 UNAVAILABLE = "There is no such field here, or it is not for you."
@@ -110,8 +110,17 @@ class Fields:
                 continue
             if inner != name:
                 yield Because("mask", f"It rests on {inner}, which is masked", holds=False)
-            rule, what = dimension.mask_unless_access_grants, f"Showing {inner} unmasked"
+            yield from self._mask_rules(dimension, dimension.mask_unless_access_grants)
+
+    def _mask_rules(self, dimension: Dimension, rule: GrantRule) -> Iterator[Because]:
+        what = f"Showing {dimension.id} unmasked"
+        label = self.model.classification_access.get(dimension.classification)
+        by_label = label.mask_unless_access_grants if label is not None else None
+        if rule != by_label:
             yield from grant_rule(rule, self.grants, self.attributes, what=what, kind="mask")
+        if by_label is not None:
+            what = f"{what}, classified {dimension.classification},"
+            yield from grant_rule(by_label, self.grants, self.attributes, what=what, kind="mask")
 
 
 def asked_fields(query: SemanticQuery) -> tuple[str, ...]:

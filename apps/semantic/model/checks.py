@@ -97,6 +97,10 @@ def _fields(model: SemanticModel) -> Iterator[Dimension | Measure]:
 
 
 def _rules(model: SemanticModel) -> Iterator[GrantRule]:
+    for label in model.classification_access.values():
+        yield from (
+            rule for rule in (label.required_access_grants, label.mask_unless_access_grants) if rule is not None
+        )
     filters = [item for view in model.views.values() for item in view.filters.values()]
     holders = [*model.views.values(), *model.topics.values(), *model.composites.values(), *filters, *_fields(model)]
     for holder in holders:

@@ -8,6 +8,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.expressions import ExpressionError, ParsedExpression, parse_expression
 from apps.semantic.model.parameters import add
+from apps.semantic.model.types import LabelAccess
 from apps.semantic.model.yaml_nodes import Node
 
 
@@ -20,6 +21,8 @@ class Context:
     constants: dict[str, exp.Expression] = field(default_factory=dict)
     fiscal_month_offset: int | None = None
     default_timeframes: tuple[str, ...] = ()
+    labels: Mapping[str, LabelAccess] = field(default_factory=dict)
+    """``classification_access``"""
     extended: dict[tuple[int, str], Node] = field(default_factory=dict)
     """by identity of the files and name: what ``extends`` has come to, worked out once"""
     dynamic_schemas: Mapping[str, tuple[str, str]] = field(default_factory=dict)

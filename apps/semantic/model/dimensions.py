@@ -6,7 +6,8 @@ from typing import get_args
 from apps.semantic.model.context import Context
 from apps.semantic.model.expressions import ParsedExpression, inferred_type
 from apps.semantic.model.lowering import lower_bins, lower_groups
-from apps.semantic.model.parameters import add, check_parameters, choice, decoration, flag, text, texts
+from apps.semantic.model.masks import read_mask
+from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
@@ -18,7 +19,6 @@ from apps.semantic.model.types import (
     Duration,
     FieldType,
     LevelOfDetail,
-    Mask,
     TopN,
 )
 from apps.semantic.model.yaml_nodes import Node
@@ -28,8 +28,6 @@ FISCAL = ("fiscal_quarter", "fiscal_year")
 USUAL = ("raw", "date", "week", "month", "quarter", "year")
 STRATEGIES = ("fixed", "include", "exclude")
 LOD_AGGREGATES = ("count", "count_distinct", "sum", "average", "min", "max", "median")
-MASK_ARGUMENTS = {"keep_last": int, "truncate_date": str, "bucket": (int, float)}
-MASK_FRAMES = ("week", "month", "quarter", "year")
 
 
 def readable(name: str) -> str:
@@ -82,7 +80,7 @@ def _with_rules(found: Dimension, view: str, item: Node, duration: Duration | No
     label: Classification = choice(item, "classification", CLASSIFICATIONS, problems)  # type: ignore[assignment]  # it is one of the words handed in
     found = replace(
         found,
-        mask=_mask(item, context),
+        mask=read_mask(item, context),
         classification=label,
         order_by_field=qualified(order_by, view) if order_by else None,
         duration=duration,
@@ -188,29 +186,3 @@ def read_level_of_detail(view: str, item: Node, context: Context) -> LevelOfDeta
     grain = tuple(qualified(name, view) for name in texts(node, chosen[0], context.problems))
     strategy = "fixed" if chosen[0] == "fixed" else "include" if chosen[0] == "include" else "exclude"
     return LevelOfDetail(aggregate, strategy, grain, flag(node, "cancel_query_filters", context.problems))  # type: ignore[arg-type]  # looked up by a word that was checked
-
-
-def _mask(item: Node, context: Context) -> Mask:
-    node = item.map().get("mask")
-    if node is None:
-        return Mask()
-    if "mask_unless_access_grants" not in item.map():
-        add(context.problems, node, "“mask” does nothing without mask_unless_access_grants", is_warning=True)
-    if isinstance(node.value, str) and node.value in ("hash", "redact", "null"):
-        return Mask(node.value)  # type: ignore[arg-type]  # one of the words
-    if node.value is None:
-        return Mask("null")
-    if isinstance(node.value, dict) and len(node.value) == 1:
-        ((kind, argument),) = node.value.items()
-        if kind in MASK_ARGUMENTS and _suits(kind, argument.value):
-            return Mask(kind, argument.value)  # type: ignore[arg-type]  # one of the words
-    context.fault(node, "a mask is hash, redact, null, {keep_last: 4}, {truncate_date: month} or {bucket: 10}")
-    return Mask()
-
-
-def _suits(kind: str, value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, MASK_ARGUMENTS[kind]):  # type: ignore[arg-type]  # looked up by a word that was checked
-        return False
-    if kind == "truncate_date":
-        return value in MASK_FRAMES
-    return isinstance(value, int | float) and 0 < value < 1e9

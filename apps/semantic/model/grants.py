@@ -29,6 +29,13 @@ def grant_holds(rule: GrantRule, passed: frozenset[str]) -> bool:
     return all(any(passed.issuperset(names) for names in alternatives) for alternatives in rule.all_of)
 
 
+def joined_rule(rules: list[GrantRule]) -> GrantRule:
+    """Return a rule that holds where all of some rules do; it stands where the first one does."""
+    parts = dict.fromkeys(part for rule in rules for part in rule.all_of)
+    is_one = all(rule.all_of == rules[0].all_of for rule in rules)
+    return rules[0] if is_one else GrantRule(tuple(parts), rules[0].source, is_joined=True)
+
+
 def grant_names(rule: GrantRule) -> frozenset[str]:
     """Return every grant that the rule speaks of."""
     return frozenset(name for alternatives in rule.all_of for names in alternatives for name in names)

@@ -10,7 +10,8 @@ from sqlglot import exp
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.former import is_other_name
-from apps.semantic.model.types import Dimension, GrantRule, Measure, View
+from apps.semantic.model.grants import joined_rule
+from apps.semantic.model.types import Dimension, Measure, View
 from apps.semantic.model.yaml_nodes import Node
 
 Field = Dimension | Measure
@@ -87,14 +88,8 @@ def _with_masks(view: View, masked: Mapping[str, list[Dimension]]) -> View:
             bare = [other for other in masked.get(item.sql.name.lower(), ()) if isinstance(other.sql, exp.Column)]
             if bare:
                 rules = [other.mask_unless_access_grants for other in bare if other.mask_unless_access_grants]
-                changed[name] = replace(item, mask=bare[0].mask, mask_unless_access_grants=_all_of(rules))
+                changed[name] = replace(item, mask=bare[0].mask, mask_unless_access_grants=joined_rule(rules))
     return replace(view, dimensions={**view.dimensions, **changed}) if changed else view
-
-
-def _all_of(rules: list[GrantRule]) -> GrantRule:
-    """Return a rule that holds where all of them do."""
-    parts = dict.fromkeys(part for rule in rules for part in rule.all_of)
-    return GrantRule(tuple(parts), rules[0].source)
 
 
 def _with_references(view: View, masked: Mapping[str, list[Dimension]], context: Context) -> View:

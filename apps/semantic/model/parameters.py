@@ -1,6 +1,7 @@
 """Names of the format's parameters: those that are read, and those that only decorate and are kept.
 
-Reference: parts 4.3 to 4.11 of the format. ``mask``, ``classification`` and ``reads_in_clear`` are additions of ours.
+Reference: parts 4.3 to 4.11 of the format. ``mask``, ``classification``,
+``classification_access`` and ``reads_in_clear`` are additions of ours.
 """
 
 from typing import Any
@@ -15,6 +16,7 @@ READ: dict[str, frozenset[str]] = {
         "default_row_limit", "constants", "cache_policies", "default_cache_policy", "fiscal_month_offset",
         "query_timezone", "default_timeframes", "dynamic_schemas", "sets", "ignored_views", "included_views",
         "ignored_schemas", "included_schemas", "topics", "default_topic_hidden_unless_access_grants",
+        "classification_access",
     )),
     "view": frozenset((
         "schema", "catalog", "table_name", "label", "description", "dimensions", "measures", "filters",

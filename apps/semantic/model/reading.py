@@ -8,6 +8,7 @@ from itertools import islice
 
 from apps.semantic.errors import ModelError, Problem
 from apps.semantic.model.checks import check_model
+from apps.semantic.model.classification import read_classification_access
 from apps.semantic.model.composites import read_composite
 from apps.semantic.model.context import Context
 from apps.semantic.model.contradictions import check_contradictions
@@ -102,6 +103,7 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     week_start, zone = read_calendar(header, context)
     context.dynamic_schemas = read_schemas(header, context)
     context.default_timeframes = read_timeframes(header, "default_timeframes", context)
+    context.labels = read_classification_access(header, context)
     views = _views(folder, context)
     relationships = [item for node in folder.relationships for item in read_relationships(node, views, context)]
     views, relationships = settled(views, relationships, context)
@@ -120,6 +122,7 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         query_timezone=zone,
         cache_policies=policies,
         default_cache_policy=text(header, "default_cache_policy", []) or None,
+        classification_access=context.labels,
         decoration=header.plain() if isinstance(header.value, dict) else {},  # type: ignore[arg-type]  # a map
     )  # fmt: skip
     return replace(model, topic_models={name: as_topic_sees(model, own) for name, own in own_views.items()})

@@ -38,7 +38,7 @@ MEETS = {
 def check_security(model: SemanticModel) -> Iterator[Problem]:
     """Yield problems and warnings about rules of access, whatever attributes there are."""
     for rule in _rules(model):
-        if len(rule.all_of) > 1:
+        if len(rule.all_of) > 1 and not rule.is_joined:
             yield _at(rule.source, "all of these must hold; write “a|b” where one is enough", is_warning=True)
     for policy in _policies(model):
         yield from _pointless(policy, model)
@@ -101,6 +101,10 @@ def _policies(model: SemanticModel) -> Iterator[AccessFilter]:
 
 
 def _rules(model: SemanticModel) -> Iterator[GrantRule]:
+    for label in model.classification_access.values():
+        yield from (
+            rule for rule in (label.required_access_grants, label.mask_unless_access_grants) if rule is not None
+        )
     holders: list[View | Topic | CompositeTopic] = [*model.views.values(), *model.topics.values()]
     for holder in (*holders, *model.composites.values()):
         if holder.required_access_grants is not None:

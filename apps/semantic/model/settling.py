@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from apps.semantic.model.classification import labelled_dimension
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
 from apps.semantic.model.expressions import inferred_type
@@ -88,6 +89,7 @@ def _with_implied(views: dict[str, View], relationships: list[Relationship], con
                 field, view_name, readable(field), column.tree, "unknown", view.source, is_hidden=True,
                 decoration=IMPLIED,
             )  # fmt: skip
+            dimension = labelled_dimension(dimension, view.classification, context)
             found[view_name] = replace(view, dimensions={**view.dimensions, field: dimension})
     return found
 

@@ -7,15 +7,16 @@ from dataclasses import replace
 from sqlglot import exp
 
 from apps.semantic.errors import MalformedQueryError
+from apps.semantic.model.classification import labelled
 from apps.semantic.model.context import Context
-from apps.semantic.model.dimensions import read_dimension, readable
+from apps.semantic.model.dimensions import CLASSIFICATIONS, read_dimension, readable
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.measures import read_measure
 from apps.semantic.model.other_names import with_other_names
 from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_policies, read_rule
 from apps.semantic.model.sources import read_query_source, read_rollup, read_sql_source
-from apps.semantic.model.types import Dimension, FieldType, FilterField, Measure, View
+from apps.semantic.model.types import Classification, Dimension, FieldType, FilterField, Measure, View
 from apps.semantic.model.yaml_nodes import Node
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -54,6 +55,7 @@ def read_view(name: str, node: Node, context: Context) -> View:
             if field in taken and (section == "filters" or field in measures):
                 context.fault(item, f"“{field}” is the name of two fields")
     schema, attribute = _schema(node, context)
+    label: Classification = choice(node, "classification", CLASSIFICATIONS, problems)  # type: ignore[assignment]  # it is one of the words handed in
     found = View(
         name=name,
         schema=schema,
@@ -72,10 +74,11 @@ def read_view(name: str, node: Node, context: Context) -> View:
         primary_key=_primary_key(name, node, dimensions, context),
         schema_attribute=attribute,
         is_hidden=flag(node, "hidden", problems),
+        classification=label,
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "view"),
     )
-    return with_other_names(_with_source(found, node, context), node, context)
+    return with_other_names(labelled(_with_source(found, node, context), node, context), node, context)
 
 
 def _with_source(view: View, node: Node, context: Context) -> View:

@@ -18,11 +18,21 @@ Constants are gone: the reader has put their trees in. Trees are shared: copy be
 from apps.semantic.model.types.fields import Dimension, Duration, FilterField, LevelOfDetail, Measure, TopN
 from apps.semantic.model.types.models import CachePolicy, SemanticModel
 from apps.semantic.model.types.topics import CompositeTopic, Relationship, SharedDimension, Topic, TopicJoin
-from apps.semantic.model.types.values import AccessFilter, AccessGrant, Condition, FieldFilter, GrantRule, Mask, Source
+from apps.semantic.model.types.values import (
+    AccessFilter,
+    AccessGrant,
+    Condition,
+    FieldFilter,
+    GrantRule,
+    LabelAccess,
+    Mask,
+    Source,
+)
 from apps.semantic.model.types.views import QuerySource, Rollup, SqlSource, View
 from apps.semantic.model.types.words import (
     FALSEY,
     INTERVALS,
+    LABELS,
     TEMPLATED,
     TIMEFRAMES,
     Aggregate,
@@ -37,6 +47,7 @@ from apps.semantic.model.types.words import (
 __all__ = [
     "FALSEY",
     "INTERVALS",
+    "LABELS",
     "TEMPLATED",
     "TIMEFRAMES",
     "AccessFilter",
@@ -53,6 +64,7 @@ __all__ = [
     "FilterField",
     "GrantRule",
     "JoinType",
+    "LabelAccess",
     "LevelOfDetail",
     "Mask",
     "MaskKind",

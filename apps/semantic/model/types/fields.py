@@ -64,7 +64,7 @@ class Dimension:
     reads_in_clear: bool = False
     """shows masked columns on purpose"""
     classification: Classification = ""
-    """"unclassified" fields are offered to nobody"""
+    """the field's own, else its view's; "unclassified" fields are offered to nobody"""
     converts_timezone: bool = True
     order_by_field: str | None = None
     duration: Duration | None = None
@@ -137,6 +137,9 @@ class Measure:
     """``sql`` is aggregated by it first, the outcome by ``aggregate``"""
     reads_in_clear: bool = False
     classification: Classification = ""
+    """as on a dimension"""
+    is_closed_by_label: bool = False
+    """its classification masks, and a measure has no mask: closed to whom that mask is for"""
     tags: tuple[str, ...] = ()
     is_ignored: bool = False
     decoration: Mapping[str, Any] = field(default_factory=dict)

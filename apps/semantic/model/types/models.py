@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.semantic.model.types.fields import Dimension, FilterField, Measure
 from apps.semantic.model.types.topics import CompositeTopic, Topic
-from apps.semantic.model.types.values import AccessGrant, Source
+from apps.semantic.model.types.values import AccessGrant, LabelAccess, Source
 from apps.semantic.model.types.views import View
 
 
@@ -38,6 +38,8 @@ class SemanticModel:
     query_timezone: str | None = None
     cache_policies: Mapping[str, CachePolicy] = field(default_factory=dict)
     default_cache_policy: str | None = None
+    classification_access: Mapping[str, LabelAccess] = field(default_factory=dict)
+    """by classification: rules for every field that bears it"""
     decoration: Mapping[str, Any] = field(default_factory=dict)
 
     def of_topic(self, name: str) -> "SemanticModel":

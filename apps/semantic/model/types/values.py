@@ -48,6 +48,8 @@ class GrantRule:
 
     all_of: tuple[tuple[tuple[str, ...], ...], ...]
     source: Source
+    is_joined: bool = dataclass_field(default=False, compare=False)
+    """made of several rules of the files, all of which must hold"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,14 @@ class Mask:
 
 HASHED = Mask()
 """what a mask is where the files do not say"""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAccess:
+    """``classification_access``: what holds for every field of one classification, beside the field's own rules."""
+
+    name: str
+    source: Source
+    required_access_grants: GrantRule | None = None
+    mask_unless_access_grants: GrantRule | None = None
+    mask: Mask = HASHED

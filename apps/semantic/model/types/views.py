@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apps.semantic.model.types.fields import Dimension, FilterField, Measure
 from apps.semantic.model.types.values import AccessFilter, FieldFilter, GrantRule, Source
+from apps.semantic.model.types.words import Classification
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class View:
     schema_attribute: str | None = None
     """``dynamic_schemas``: the user attribute that names the schema"""
     is_hidden: bool = False
+    classification: Classification = ""
+    """of its fields, where they have none of their own"""
     tags: tuple[str, ...] = ()
     decoration: Mapping[str, Any] = field(default_factory=dict)
 

@@ -13,6 +13,8 @@ JoinType = Literal["always_left", "inner", "full", "right", "cross"]
 RelationshipType = Literal["one_to_one", "many_to_one", "one_to_many", "many_to_many", "assumed_many_to_one"]
 MaskKind = Literal["hash", "redact", "null", "keep_last", "truncate_date", "bucket"]
 Classification = Literal["", "public", "internal", "confidential", "personal", "unclassified"]
+LABELS: tuple[str, ...] = ("public", "internal", "confidential", "personal")
+"""classifications that somebody has given"""
 Scalar = str | int | float | bool | None
 
 TEMPLATED = "omni_templated_filter"
