@@ -16,8 +16,9 @@ from apps.semantic.scope import AccessScope
 Field = Dimension | Measure | FilterField
 UNCLASSIFIED = "unclassified"
 MAX_MODELS = 256
-# One topic may see the model with views of its own.
-_models: dict[tuple[UUID, UUID, str], SemanticModel] = {}
+Key = tuple[UUID, UUID, str, str]
+"""tenant, version, topic, and the topic that was asked: one with views of its own sees what lies beneath with them"""
+_models: dict[Key, SemanticModel] = {}
 
 
 def holds(rule: GrantRule | None, passed: frozenset[str]) -> bool:
@@ -223,9 +224,7 @@ def shown_masked(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
 
 
 @lru_cache(maxsize=2048)
-def _remembered(
-    key: tuple[UUID, UUID, str], topic: str, passed: frozenset[str]
-) -> tuple[frozenset[str], frozenset[str]]:
+def _remembered(key: Key, topic: str, passed: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
     model = _models[key]
     return answered_fields(model, topic, passed), masked_fields(model, topic, passed)
 
@@ -234,7 +233,7 @@ def fields_for(
     tenant_id: UUID, version_id: UUID, model: SemanticModel, topic: str, passed: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Return answered and masked fields, worked out once per process, model version and set of grants."""
-    key = (tenant_id, version_id, topic)
+    key = (tenant_id, version_id, topic, model.seen_by)
     if key not in _models:
         if len(_models) >= MAX_MODELS:
             _models.clear()

@@ -84,7 +84,7 @@ class ScopeBuilder:
     def _attributes(self, topic: Topic, model: SemanticModel) -> Mapping[str, tuple[str | int | float | bool, ...]]:
         if self.actor.kind == "support":
             return {}
-        named = attributes_named(TopicKey(self.version_id, topic.name, model))
+        named = attributes_named(TopicKey(self.version_id, topic.name, model.seen_by, model))
         held = {name: self.actor.attributes.get(name) for name in sorted(named)}
         return {name: value.values for name, value in held.items() if value is not None and value.values}
 
@@ -101,10 +101,11 @@ def _inner_topics(topic: Topic, model: SemanticModel) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TopicKey:
-    """A topic of a model; the model itself does not take part in comparisons."""
+    """A topic of a model, as the topic that was asked sees it; the model itself does not take part in comparisons."""
 
     version_id: UUID
     topic: str
+    seen_by: str
     model: SemanticModel = field(compare=False, hash=False)
 
 

@@ -63,8 +63,9 @@ def scope_of(actor: Actor, candidate: Candidate, dataset: str) -> AccessScope | 
     """
     if dataset not in candidate.model.datasets:
         return None
-    passed = passed_grants(actor, candidate.model.of_topic(dataset))
-    builder = ScopeBuilder(actor, candidate.model, passed, bound_tenant_id(), candidate.key, MAX_ROWS, lambda: NO_KEY)
+    model = candidate.model.of_topic(dataset)
+    passed = passed_grants(actor, model)
+    builder = ScopeBuilder(actor, model, passed, bound_tenant_id(), candidate.key, MAX_ROWS, lambda: NO_KEY)
     return builder.of(dataset)
 
 
@@ -77,5 +78,6 @@ def attributes_of(candidate: Candidate) -> frozenset[str]:
         found |= {view.schema_attribute for view in part.views.values() if view.schema_attribute}
     for name, topic in model.topics.items():
         found |= {rule.user_attribute for rule in topic.access_filters}
-        found |= attributes_named(TopicKey(candidate.key, name, model.of_topic(name)))
+        own = model.of_topic(name)
+        found |= attributes_named(TopicKey(candidate.key, name, own.seen_by, own))
     return frozenset(found)

@@ -35,7 +35,7 @@ def rights_on(actor: Actor, candidate: Candidate, dataset: str) -> DatasetRights
     return DatasetRights(
         fields=dict(_fields(candidate, scope, dataset)),
         rows=_rows(scope),
-        beneath=dict(_beneath(candidate, scope)),
+        beneath=dict(_beneath(candidate.model.of_topic(dataset), scope)),
         joined=dict(_joined(candidate, dataset)),
     )
 
@@ -81,9 +81,11 @@ def _masks(model: SemanticModel, names: Iterable[str]) -> dict[str, Mask]:
     return {name: dimension.mask for name in names if (dimension := model.dimension(name)) is not None}
 
 
-def _beneath(candidate: Candidate, scope: AccessScope, prefix: str = "") -> Iterator[tuple[str, Mask]]:
-    """Yield the masks of the tables of SQL views, and of what query views and composites ask for inside."""
-    model = candidate.model.of_topic(scope.topic)
+def _beneath(model: SemanticModel, scope: AccessScope, prefix: str = "") -> Iterator[tuple[str, Mask]]:
+    """Yield the masks of the tables of SQL views, and of what query views and composites ask for inside.
+
+    ``model`` is as the scope's topic is seen from the data set that is asked.
+    """
     topic = model.topics.get(scope.topic)
     tables = {table for view in topic.views for table in model.governed_tables(view)} if topic is not None else set()
     asked = {inner for name in scope.fields for inner in masks_beneath(name, model, scope.masked)} if prefix else set()
@@ -91,7 +93,7 @@ def _beneath(candidate: Candidate, scope: AccessScope, prefix: str = "") -> Iter
     for field_id, mask in _masks(model, met).items():
         yield f"{prefix}{field_id}", mask
     for name, inner in scope.nested.items():
-        yield from _beneath(candidate, inner, f"{prefix}{name}: ")
+        yield from _beneath(model.of_topic(name), inner, f"{prefix}{name}: ")
 
 
 def _rows(scope: AccessScope, prefix: str = "") -> dict[tuple[str, str], frozenset[str]]:

@@ -125,7 +125,7 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         classification_access=context.labels,
         decoration=header.plain() if isinstance(header.value, dict) else {},  # type: ignore[arg-type]  # a map
     )  # fmt: skip
-    return replace(model, topic_models={name: as_topic_sees(model, own) for name, own in own_views.items()})
+    return replace(model, topic_models={name: as_topic_sees(model, name, own) for name, own in own_views.items()})
 
 
 def _stem(path: str) -> str:

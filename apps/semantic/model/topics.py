@@ -265,6 +265,6 @@ def _relationship(relationships: list[Relationship], parent: str, child: str) ->
     return found
 
 
-def as_topic_sees(model: SemanticModel, views: Mapping[str, View]) -> SemanticModel:
+def as_topic_sees(model: SemanticModel, name: str, views: Mapping[str, View]) -> SemanticModel:
     """Return the model with a topic's own views in it."""
-    return replace(model, views={**model.views, **views}, topic_models={})
+    return replace(model, views={**model.views, **views}, topic_models={}, seen_by=name)

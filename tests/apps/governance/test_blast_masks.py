@@ -15,6 +15,7 @@ from apps.datamodels.services import import_files
 from apps.governance.blast_radius.approving import switch_on
 from apps.governance.blast_radius.candidates import candidate_of
 from apps.governance.blast_radius.radius import blast_radius
+from apps.governance.selectors import governed
 from tests.apps.governance.test_blast_radius import met, told
 from tests.apps.queries.conftest import MODEL, Ask, analysts, ask, eve, join, max_, sales, source
 
@@ -180,3 +181,28 @@ def test_unmasking_through_a_reference_waits_for_another_administrator(
     with pytest.raises(PublishRefusedError, match=r"`orders\.loud` in Sales through another mask"):
         publish(published, with_mask(KEEPS), now)
     publish(published, with_mask(NOTHING), now)
+
+
+def test_masks_of_a_topics_own_views_are_told_beneath_its_query_views(sales: Dataset, ann: User, now: datetime) -> None:
+    """The topic that is asked sees what lies beneath with its own views: so do questions, and so does this."""
+    people = "schema: main\ntable_name: orders\ndimensions: {email: {}, status: {}}\n"
+    own = "base_view: names\nviews: {people: {dimensions: {email: {mask_unless_access_grants: [finance], mask: {keep_last: 4}}}}}\n"
+    files = {
+        "model.yaml": MODEL["model.yaml"],
+        "people.view.yaml": people,
+        "names.query.view.yaml": "query: {topic: People, fields: {people.email: who, people.status: state}}\n",
+        "People.topic.yaml": "base_view: people\n",
+        "Names.topic.yaml": own,
+    }
+    publish(sales, files, now)
+    group = UserGroup.objects.create(name="Derivers")
+    grant_permission(group=group, permission="query_dataset", obj=Dataset.objects.get(name="Names"), by=SYSTEM, now=now)
+    join(ann, group)
+    assert governed(actor_for_user(ann), Dataset.objects.get(name="Names")).scope.nested["People"].masked
+    weaker = files | {"Names.topic.yaml": own.replace("keep_last: 4", "keep_last: 30")}
+    assert after(sales, weaker) == [
+        "+ 1 person sees `People: people.email` in Names through another mask (last letters 30)"
+    ]
+    assert after(sales, files | {"Names.topic.yaml": "base_view: names\n"}) == [
+        "+ 1 person gains `People: people.email` in Names in clear, masked until now"
+    ]

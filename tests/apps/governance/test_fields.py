@@ -11,9 +11,10 @@ from apps.governance.fields import field_verdict, masked_fields, open_fields
 from apps.governance.scopes import MAX_DEPTH, SHARED, ScopeBuilder
 from apps.semantic.errors import MissingAttributeError
 from apps.semantic.model.grants import grant_holds
+from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import SemanticModel, View
 from apps.semantic.scope import AccessScope
-from tests.apps.governance.test_scopes import BOSS, MODEL, STAFF
+from tests.apps.governance.test_scopes import BOSS, FILES, MODEL, STAFF
 
 NONE: frozenset[str] = frozenset()
 ALL = frozenset(("boss",))
@@ -186,3 +187,29 @@ def test_the_attribute_that_names_a_schema_is_part_of_the_rights() -> None:
         found = scope(of, name, {**STAFF, "place": ("eu",), "home": ("EU",)})
         assert found is not None
         assert found.attributes == {"place": ("eu",), "home": ("EU",)}
+
+
+def test_what_is_remembered_of_a_topic_is_of_the_views_that_the_question_sees() -> None:
+    """A topic with views of its own sees the topics beneath its query views with them, whoever asked what before."""
+    files = FILES | {
+        "names.query.view": "query: {topic: Plain2, fields: {people.name: name, people.mail: mail}}\n",
+        "people.view": "schema: s\ndimensions: {name: {}, mail: {}, here: {sql: '${name} = {{omni_attributes.home}}'}}\n",
+        "Plain2.topic": "base_view: people\n",
+        "Strict.topic": "base_view: names\nviews: {people: {dimensions: {name: {mask_unless_access_grants: [boss]},"
+        " mail: {required_access_grants: [boss]}, here: {sql: '${name} = {{omni_attributes.region}}'}}}}\n",
+    }
+    model, tenant, version = read_model(files, dialect="duckdb"), uuid4(), uuid4()
+    held = {name: AttributeValue(("EU",), "string", "claim") for name in ("home", "region")}
+    actor = Actor(kind="person", tenant_id=tenant, user_id=uuid4(), label="somebody", attributes=held)
+
+    def of(name: str) -> AccessScope:
+        builder = ScopeBuilder(actor, model.of_topic(name), NONE, tenant, version, 1000, lambda: "k" * 32)
+        found = builder.of(name)
+        assert found is not None
+        return found
+
+    for _ in range(2):
+        plain, strict = of("Plain2"), of("Strict").nested["Plain2"]
+        assert (plain.masked, strict.masked) == (NONE, {"people.name"})
+        assert plain.fields - strict.fields == {"people.mail"}
+        assert (set(plain.attributes), set(strict.attributes)) == ({"home"}, {"region"})

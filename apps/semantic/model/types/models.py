@@ -33,6 +33,8 @@ class SemanticModel:
     composites: Mapping[str, CompositeTopic] = field(default_factory=dict)
     topic_models: Mapping[str, "SemanticModel"] = field(default_factory=dict)
     """for topics with views of their own: the model as that topic sees it"""
+    seen_by: str = ""
+    """the topic with whose own views this is the model; empty where it is the model of all others"""
     fiscal_month_offset: int = 0
     """months by which the fiscal year starts after January, -11 … 11"""
     query_timezone: str | None = None
