@@ -6,7 +6,7 @@ from typing import get_args
 from apps.semantic.model.context import Context
 from apps.semantic.model.expressions import ParsedExpression, inferred_type
 from apps.semantic.model.lowering import lower_bins, lower_groups
-from apps.semantic.model.parameters import add, check_parameters, choice, decoration, flag, text, texts
+from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
@@ -195,7 +195,7 @@ def _mask(item: Node, context: Context) -> Mask:
     if node is None:
         return Mask()
     if "mask_unless_access_grants" not in item.map():
-        add(context.problems, node, "“mask” does nothing without mask_unless_access_grants", is_warning=True)
+        context.fault(node, "“mask” masks nothing without mask_unless_access_grants: say whose grants lift it")
     if isinstance(node.value, str) and node.value in ("hash", "redact", "null"):
         return Mask(node.value)  # type: ignore[arg-type]  # one of the words
     if node.value is None:

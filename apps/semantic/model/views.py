@@ -8,14 +8,14 @@ from sqlglot import exp
 
 from apps.semantic.errors import MalformedQueryError
 from apps.semantic.model.context import Context
-from apps.semantic.model.dimensions import read_dimension, readable
+from apps.semantic.model.dimensions import CLASSIFICATIONS, read_dimension, readable
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.measures import read_measure
 from apps.semantic.model.other_names import with_other_names
 from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_policies, read_rule
 from apps.semantic.model.sources import read_query_source, read_rollup, read_sql_source
-from apps.semantic.model.types import Dimension, FieldType, FilterField, Measure, View
+from apps.semantic.model.types import Classification, Dimension, FieldType, FilterField, Measure, View
 from apps.semantic.model.yaml_nodes import Node
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -75,7 +75,19 @@ def read_view(name: str, node: Node, context: Context) -> View:
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "view"),
     )
-    return with_other_names(_with_source(found, node, context), node, context)
+    return with_other_names(_classified(_with_source(found, node, context), node, context), node, context)
+
+
+def _classified(view: View, node: Node, context: Context) -> View:
+    """Give the view's ``classification`` to the fields that have none of their own."""
+    label: Classification = choice(node, "classification", CLASSIFICATIONS, context.problems)  # type: ignore[assignment]  # it is one of the words handed in
+    if not label:
+        return view
+    dimensions = {
+        key: replace(item, classification=item.classification or label) for key, item in view.dimensions.items()
+    }
+    measures = {key: replace(item, classification=item.classification or label) for key, item in view.measures.items()}
+    return replace(view, dimensions=dimensions, measures=measures)
 
 
 def _with_source(view: View, node: Node, context: Context) -> View:
