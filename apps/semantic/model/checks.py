@@ -30,32 +30,31 @@ OF_ROWS = "“{}” is worked out of the rows of a question, so it cannot choose
 
 def check_model(model: SemanticModel) -> Iterator[Problem]:
     """Yield what does not fit together."""
-    known = all_fields(dict(model.views))
-    for field in _fields(model):
-        yield from _field(field, model, known)
-    for own in model.topic_models.values():
-        changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
-        inner = all_fields(dict(own.views))
-        for view in changed:
-            fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
-            for field in fields:
-                yield from _field(field, own, inner)
-    for rule in _rules(model):
+    known = {id(part): all_fields(dict(part.views)) for part in (model, *model.topic_models.values())}
+    for part, view in model.seen_views():
+        for field in view.fields:
+            yield from _field(field, part, known[id(part)])
+    for rule in rules_of(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             yield _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
     yield from _hiding(model)
     yield from _templates(model)
-    for view in model.views.values():
+    for part, view in model.seen_views():
         for policy in view.access_filters:
-            yield from _policy(policy, model, (view.name,), known)
+            yield from _policy(policy, part, (view.name,), known[id(part)])
     for topic in model.topics.values():
         own = model.of_topic(topic.name)
-        yield from _topic(topic, own, all_fields(dict(own.views)) if own is not model else known)
-    for view in model.views.values():
-        yield from _sources(view, model, known)
+        yield from _topic(topic, own, known[id(own)])
+    for part in (model, *model.topic_models.values()):
+        for relationship in part.relationships:
+            yield from _join(relationship, part)
+    for part, view in model.seen_views():
+        yield from _sources(view, part, known[id(part)])
     for composite in model.composites.values():
         yield from _composite(composite, model)
     yield from _cycles(model)
+    for own in model.topic_models.values():
+        yield from _cycles(own, model)
     yield from source_cycles(model)
 
 
@@ -77,9 +76,11 @@ def _hiding(model: SemanticModel) -> Iterator[Problem]:
 
 def _templates(model: SemanticModel) -> Iterator[Problem]:
     """Yield a warning for each templated filter, or value of a filter, that nothing can ever be chosen for."""
-    offered = {f"{view.name}.{name}" for view in model.views.values() for name in (*view.dimensions, *view.filters)}
-    trees: list[tuple[exp.Expr, Source]] = [(item.sql, item.source) for item in _fields(model) if item.sql is not None]
-    trees += [(view.sql_source.tree, view.source) for view in model.views.values() if view.sql_source is not None]
+    seen = [view for _, view in model.seen_views()]
+    offered = {f"{view.name}.{name}" for view in seen for name in (*view.dimensions, *view.filters)}
+    fields = [item for view in seen for item in view.fields]
+    trees: list[tuple[exp.Expr, Source]] = [(item.sql, item.source) for item in fields if item.sql is not None]
+    trees += [(view.sql_source.tree, view.source) for view in seen if view.sql_source is not None]
     for tree, source in trees:
         for name in sorted({node.name for node in tree.find_all(exp.Placeholder) if node.name.startswith("filters.")}):
             field = ".".join(name.split(".")[1:3])
@@ -90,16 +91,12 @@ def _templates(model: SemanticModel) -> Iterator[Problem]:
                 )
 
 
-def _fields(model: SemanticModel) -> Iterator[Dimension | Measure]:
-    for view in model.views.values():
-        yield from view.dimensions.values()
-        yield from view.measures.values()
-
-
-def _rules(model: SemanticModel) -> Iterator[GrantRule]:
-    filters = [item for view in model.views.values() for item in view.filters.values()]
-    holders = [*model.views.values(), *model.topics.values(), *model.composites.values(), *filters, *_fields(model)]
-    for holder in holders:
+def rules_of(model: SemanticModel) -> Iterator[GrantRule]:
+    """Yield every rule that asks for grants: of views, those of topics among them, their fields, topics and composites."""
+    seen = [view for _, view in model.seen_views()]
+    filters = [item for view in seen for item in view.filters.values()]
+    fields = [item for view in seen for item in view.fields]
+    for holder in (*seen, *model.topics.values(), *model.composites.values(), *filters, *fields):
         if holder.required_access_grants is not None:
             yield holder.required_access_grants
         if isinstance(holder, Dimension) and holder.mask_unless_access_grants is not None:
@@ -273,26 +270,28 @@ def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
 
 
 def source_cycles(model: SemanticModel) -> list[Problem]:
-    """Return a problem for each query view that rests on itself."""
+    """Return a problem for each query view that rests on itself; what a topic's view reads is as that topic sees it."""
     found = []
-    for name, view in model.views.items():
-        seen, waiting = set(), [name]
+    for part, view in model.seen_views():
+        seen, waiting = set[int](), [(part, view)]
         while waiting:
-            source = model.views[waiting.pop()].query_source
-            topic = model.topics.get(source.topic) if source is not None else None
-            for inner in topic.views if topic is not None else ():
-                if inner == name:
-                    found.append(_at(view.source, f"the query view “{name}” rests on itself"))
-                    waiting = []
-                    break
-                if inner not in seen and inner in model.views:
-                    seen.add(inner)
-                    waiting.append(inner)
+            owner, inner = waiting.pop()
+            topic = model.topics.get(inner.query_source.topic) if inner.query_source is not None else None
+            below = model.of_topic(topic.name) if topic is not None else owner
+            views = [below.views[name] for name in topic.views if name in below.views] if topic is not None else []
+            if any(item is view for item in views):
+                found.append(_at(view.source, f"the query view “{view.name}” rests on itself"))
+                break
+            waiting += [(below, item) for item in views if id(item) not in seen]
+            seen |= {id(item) for item in views}
     return found
 
 
-def _cycles(model: SemanticModel) -> list[Problem]:
-    """Return a problem for each field that rests on itself."""
+def _cycles(model: SemanticModel, below: SemanticModel | None = None) -> list[Problem]:
+    """Return a problem for each field that rests on itself; those that are not as in the model below are tried first.
+
+    So the place that is told is one where something was written for this model.
+    """
     done: set[str] = set()
     found: dict[str, Problem] = {}
 
@@ -312,7 +311,11 @@ def _cycles(model: SemanticModel) -> list[Problem]:
         if "" not in found:
             done.add(name)
 
-    for field in _fields(model):
+    fields = [item for view in model.views.values() for item in view.fields]
+    if below is not None:
+        inherited = {item.source for view in below.views.values() for item in view.fields}
+        fields.sort(key=lambda item: item.source in inherited)
+    for field in fields:
         if "" not in found:
             visit(field.id, ())
     return list(found.values())

@@ -37,15 +37,15 @@ def check_contradictions(model: SemanticModel) -> Iterator[Problem]:
     """Yield a problem for each rule of a data set that no row can meet, a warning for other filters that let nothing through."""
     for topic in model.topics.values():
         yield from _topic(topic, model.of_topic(topic.name))
-    for view in model.views.values():
+    for part, view in model.seen_views():
         if view.alias_of is not None:
             continue
         for measure in view.measures.values():
             text = f"“{measure.id}” counts nothing: its filters on"
-            yield from _conflicts(_given(measure.filters, measure.source), model, text, is_warning=True)
+            yield from _conflicts(_given(measure.filters, measure.source), part, text, is_warning=True)
         if view.query_source is not None:
             text = "this query view has no rows: its filters on"
-            yield from _conflicts(_given(view.query_source.filters, view.source), model, text, is_warning=True)
+            yield from _conflicts(_given(view.query_source.filters, view.source), part, text, is_warning=True)
 
 
 def _topic(topic: Topic, model: SemanticModel) -> Iterator[Problem]:

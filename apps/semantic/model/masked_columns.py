@@ -64,11 +64,12 @@ def _tables(views: Mapping[str, View]) -> list[_Table]:
 def _note_masks(view: View, masked: dict[str, list[Dimension]]) -> None:
     for item in view.dimensions.values():
         if item.mask_unless_access_grants is not None and not is_other_name(item):
-            for column in _columns(_trees(item)):
+            for column in _columns(trees_of(item)):
                 masked.setdefault(column, []).append(item)
 
 
-def _trees(item: Field) -> list[exp.Expression]:
+def trees_of(item: Field) -> list[exp.Expression]:
+    """Return all expressions of a field: what it shows or aggregates, the ends of a duration, the key of a measure."""
     if isinstance(item, Measure):
         return [*([item.sql] if item.sql is not None else []), *item.distinct_on]
     ends = [item.duration.start, item.duration.end] if item.duration is not None else []
@@ -106,7 +107,7 @@ def _with_references(view: View, masked: Mapping[str, list[Dimension]], context:
     }
     dimensions, measures = dict(view.dimensions), dict(view.measures)
     for item in view.fields:
-        met = {column: masked[column] for column in _columns(_trees(item)) if column in masked}
+        met = {column: masked[column] for column in _columns(trees_of(item)) if column in masked}
         is_masked = isinstance(item, Dimension) and item.mask_unless_access_grants is not None
         if not met or is_masked:
             continue
@@ -139,7 +140,7 @@ def _referring(tree: exp.Expression, stands: Mapping[str, str]) -> exp.Expressio
 
 
 def _named(item: Field, stands: Mapping[str, str]) -> frozenset[str]:
-    return item.references | {stands[column] for column in _columns(_trees(item)) if column in stands}
+    return item.references | {stands[column] for column in _columns(trees_of(item)) if column in stands}
 
 
 def _referring_dimension(item: Dimension, stands: Mapping[str, str]) -> Dimension:

@@ -110,8 +110,9 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         read_rule(header, name, problems, may_be_empty=True)
     number(header, "default_row_limit", problems)
     read_policies(header, "default_topic_access_filters", problems)
-    topics, own_views = _topics(folder, views, relationships, context)
-    topics |= implicit_topics(views, relationships, topics, context)
+    topics, own = _topics(folder, views, relationships, context)
+    querying = [*views.values(), *(view for parts, _ in own.values() for view in parts.values())]
+    topics = implicit_topics(querying, views, relationships, context) | topics
     policies = read_cache_policies(header, context)
     model = SemanticModel(
         context.dialect, views, topics, grants, week_start,
@@ -121,8 +122,9 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         cache_policies=policies,
         default_cache_policy=text(header, "default_cache_policy", []) or None,
         decoration=header.plain() if isinstance(header.value, dict) else {},  # type: ignore[arg-type]  # a map
+        relationships=tuple(relationships),
     )  # fmt: skip
-    return replace(model, topic_models={name: as_topic_sees(model, own) for name, own in own_views.items()})
+    return replace(model, topic_models={name: as_topic_sees(model, *parts) for name, parts in own.items()})
 
 
 def _stem(path: str) -> str:
@@ -197,10 +199,10 @@ def _views(folder: _Folder, context: Context) -> dict[str, View]:
 
 def _topics(
     folder: _Folder, views: dict[str, View], relationships: list[Relationship], context: Context
-) -> tuple[dict[str, Topic], dict[str, dict[str, View]]]:
-    """Return the topics, and the views of those that have views of their own."""
+) -> tuple[dict[str, Topic], dict[str, tuple[dict[str, View], list[Relationship]]]]:
+    """Return the topics, and the views and relationships of those that have any of their own."""
     topics: dict[str, Topic] = {}
-    own_views: dict[str, dict[str, View]] = {}
+    own_parts: dict[str, tuple[dict[str, View], list[Relationship]]] = {}
     for name in folder.topics:
         node = extended(name, folder.topics, context)
         if flag(node, "template", context.problems):
@@ -221,9 +223,9 @@ def _topics(
         )
         if topic is not None:
             topics[name] = topic
-            if own:
-                own_views[name] = own
-    return topics, own_views
+            if own or local:
+                own_parts[name] = own, local
+    return topics, own_parts
 
 
 def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]:

@@ -1,6 +1,6 @@
 """Topic files: a base view, its joins, its rules, and the fields that it offers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -230,11 +230,14 @@ def _tags(name: str, joined: Mapping[str, View]) -> tuple[str, ...]:
 
 
 def implicit_topics(
-    views: dict[str, View], relationships: list[Relationship], topics: Mapping[str, Topic], context: Context
+    querying: Iterable[View], views: dict[str, View], relationships: list[Relationship], context: Context
 ) -> dict[str, Topic]:
-    """Return the topics of query views that name only a base view: that view, and those that their fields need."""
+    """Return the topics of query views that name only a base view: that view, and those that their fields need.
+
+    They read the views of all, also where the query view stands in a topic.
+    """
     found: dict[str, Topic] = {}
-    for view in views.values():
+    for view in querying:
         source = view.query_source
         if source is None or not source.topic.startswith(IMPLICIT):
             continue
@@ -255,7 +258,7 @@ def implicit_topics(
         joins = tuple(TopicJoin(child, parent, _relationship(relationships, parent, child)) for parent, child in paths)
         fields = frozenset(all_fields({name: views[name] for name in (base, *(join.view for join in joins))}))
         found[source.topic] = Topic(source.topic, base, view.source, joins=joins, fields=fields, is_hidden=True)
-    return {name: topic for name, topic in found.items() if name not in topics}
+    return found
 
 
 def _relationship(relationships: list[Relationship], parent: str, child: str) -> Relationship:
@@ -265,6 +268,6 @@ def _relationship(relationships: list[Relationship], parent: str, child: str) ->
     return found
 
 
-def as_topic_sees(model: SemanticModel, views: Mapping[str, View]) -> SemanticModel:
-    """Return the model with a topic's own views in it."""
-    return replace(model, views={**model.views, **views}, topic_models={})
+def as_topic_sees(model: SemanticModel, views: Mapping[str, View], relationships: list[Relationship]) -> SemanticModel:
+    """Return the model with a topic's own views in it, and of relationships the topic's own."""
+    return replace(model, views={**model.views, **views}, relationships=tuple(relationships), topic_models={})

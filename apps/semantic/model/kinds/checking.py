@@ -28,10 +28,11 @@ def check_kinds(model: SemanticModel, columns: Columns | None = None) -> Iterato
         model: as read.
         columns: types of the source's columns by view and column in lower case, where a catalogue tells them.
     """
-    yield from _of_views(model.views.values(), Kinds(model, columns or {}))
-    for own in model.topic_models.values():
-        changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
-        yield from _of_views(changed, Kinds(own, columns or {}))
+    parts: dict[int, tuple[SemanticModel, list[View]]] = {}
+    for part, view in model.seen_views():
+        parts.setdefault(id(part), (part, []))[1].append(view)
+    for part, views in parts.values():
+        yield from _of_views(views, Kinds(part, columns or {}))
     for topic in model.topics.values():
         yield from _of_topic(topic, Kinds(model.of_topic(topic.name), columns or {}))
 
