@@ -14,6 +14,7 @@ from apps.semantic.model.contradictions import check_contradictions
 from apps.semantic.model.dimensions import read_timeframes
 from apps.semantic.model.extending import extended, laid_over
 from apps.semantic.model.kinds import check_kinds
+from apps.semantic.model.open_tables import check_open_tables
 from apps.semantic.model.parameters import (
     MAX_PROBLEMS,
     TooManyProblemsError,
@@ -79,6 +80,7 @@ def read_model(
             model = _model(_folder(files, context), context)
             problems += islice(check_model(model), MAX_PROBLEMS)
         problems += islice(check_security(model), MAX_PROBLEMS)
+        problems += islice(check_open_tables(model), MAX_PROBLEMS)
         problems += islice(check_kinds(model), MAX_PROBLEMS)
         problems += islice(check_contradictions(model), MAX_PROBLEMS)
     except TooManyProblemsError:
@@ -236,7 +238,7 @@ def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]
             if name in folder.views
             else Node({}, item.file, item.line, item.column)
         )
-        found[name] = read_view(name, laid_over(below, item), context)
+        found[name] = read_view(name, laid_over(below, item, context), context)
     return found
 
 

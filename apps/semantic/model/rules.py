@@ -70,6 +70,8 @@ def read_policies(node: Node, name: str, problems: list[Problem], *, view: str =
         fault = "is empty: list its filters, or leave it out" if value.value is None else "must be a list"
         add(problems, value, f"“{name}” {fault}")
         return ()
+    if not value.value:
+        add(problems, value, f"“{name}: []” closes nothing: list its filters, or leave it out", is_warning=True)
     return tuple(found for item in value.value if (found := _policy(item, view, problems)) is not None)
 
 

@@ -88,6 +88,7 @@ def _policies(
     if "access_filters" in node.map():
         if not node.map()["access_filters"].value and defaults.map().get("default_topic_access_filters"):
             context.warn(node.map()["access_filters"], "this topic opens what default_topic_access_filters closes")
+            return ()
         return read_policies(node, "access_filters", context.problems, view=base)
     found = []
     for rule in read_policies(defaults, "default_topic_access_filters", [], view=""):
