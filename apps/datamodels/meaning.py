@@ -10,7 +10,7 @@ from apps.datamodels.types import MeaningChange
 from apps.semantic.model.types import CompositeTopic, SemanticModel, Topic, View
 
 # Where something stands, and what follows from something else, is no change of meaning.
-LEFT_OUT = frozenset({"source", "references", "name", "view"})
+LEFT_OUT = frozenset({"source", "places", "references", "name", "view"})
 PARTS = {
     View: LEFT_OUT | {"dimensions", "measures", "filters", "access_filters"},
     Topic: LEFT_OUT | {"joins", "fields", "access_filters"},
@@ -158,7 +158,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, exp.Expression):
         return value.sql()
     if is_dataclass(value) and not isinstance(value, type):
-        return (type(value), *(_plain(getattr(value, item.name)) for item in fields(value) if item.name != "source"))
+        return (
+            type(value),
+            *(_plain(getattr(value, item.name)) for item in fields(value) if item.name not in ("source", "places")),
+        )
     return _plain_many(value, _plain)
 
 

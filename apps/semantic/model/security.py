@@ -119,11 +119,11 @@ def expressions(model: SemanticModel) -> Iterator[tuple[exp.Expr, Source]]:
             yield tree, view.source
         if view.sql_source is not None:
             yield view.sql_source.tree, view.source
-        for _, tree in view.query_source.calculations if view.query_source is not None else ():
-            yield tree, view.source
+        if view.query_source is not None:
+            for name, tree in view.query_source.calculations:
+                yield tree, view.query_source.places.get(f"calculations.{name}", view.source)
     for topic in model.topics.values():
-        for tree in (*topic.always_where, *topic.always_having):
-            yield tree, topic.source
+        yield from (*topic.placed_where, *topic.placed_having)
     joined = [join.relationship for topic in model.topics.values() for join in topic.joins]
     for item in (*joined, *(item for part in (model, *model.topic_models.values()) for item in part.relationships)):
         for condition in (item.on_sql, item.where_sql):

@@ -9,7 +9,7 @@ from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
 from apps.semantic.model.expressions import ExpressionError, parse_query_text
 from apps.semantic.model.parameters import add, check_parameters, flag, number, text, texts
 from apps.semantic.model.rules import read_filters
-from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, SqlSource, View
+from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View
 from apps.semantic.model.yaml_nodes import Node
 from apps.semantic.verify.allowed import FUNCTIONS
 
@@ -105,7 +105,29 @@ def read_query_source(node: Node, view: str, context: Context) -> QuerySource | 
         calculations=_calculations(calculations, context) if calculations is not None else (),
         binds=_binds(query, base, context),
         binds_all_filters=flag(query, "bind_all_filters", context.problems),
+        places=_places(query, base),
     )
+
+
+def _places(query: Node, base: str) -> dict[str, Source]:
+    """Return where parameters, fields, calculations and sorts stand."""
+    found = {name: value.source for name, value in query.map().items()}
+    found |= _places_of(query.map().get("fields"))
+    found |= _places_of(query.map().get("calculations"), "calculations.")
+    sorts = query.map().get("sorts")
+    for item in sorts.value if sorts is not None and isinstance(sorts.value, list) else ():
+        if "field" in item.map():
+            found[f"sorts.{qualified(str(item.map()['field'].value), base)}"] = item.map()["field"].source
+    return found
+
+
+def _places_of(node: Node | None, prefix: str = "") -> dict[str, Source]:
+    """Return the places of what a map, or a list, names."""
+    if node is None:
+        return {}
+    if isinstance(node.value, list):
+        return {f"{prefix}{item.value}": item.source for item in node.value}
+    return {f"{prefix}{name}": value.source for name, value in node.map().items()}
 
 
 def _columns(fields: Node, context: Context) -> tuple[tuple[str, str], ...]:
@@ -173,4 +195,6 @@ def read_rollup(node: Node, dimensions: list[str], context: Context) -> Rollup |
     if len(fields) > len(dimensions):
         context.fault(query, "materialized_query has more fields than the view has dimensions; they go by their order")
         return None
-    return Rollup(base, tuple(zip((qualified(name, base) for name in fields), dimensions, strict=False)))
+    columns = tuple(zip((qualified(name, base) for name in fields), dimensions, strict=False))
+    places = {qualified(name, base): place for name, place in _places_of(query.map()["fields"]).items()}
+    return Rollup(base, columns, places | {"base_view": query.map()["base_view"].source})

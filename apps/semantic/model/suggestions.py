@@ -63,11 +63,11 @@ def remembered(name: str, find: Callable[[str], str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the closest known name, or nothing."""
+    """Return a sentence with the closest known name, or nothing; the name itself is never what was meant."""
     if is_spent():
         return ""
     close = closest(name, known if isinstance(known, Collection) else tuple(known), cutoff=0.7)
-    return f" Did you mean “{close}”?" if close else ""
+    return f" Did you mean “{close}”?" if close and close != name else ""
 
 
 def closest(name: str, known: Collection[str], *, cutoff: float) -> str | None:

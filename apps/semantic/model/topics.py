@@ -13,7 +13,16 @@ from apps.semantic.model.parameters import check_parameters, decoration, flag, n
 from apps.semantic.model.relationships import ambiguous, joins_to, oriented
 from apps.semantic.model.rules import read_filters, read_hiding, read_policies, read_rule
 from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.types import AccessFilter, GrantRule, Relationship, SemanticModel, Topic, TopicJoin, View
+from apps.semantic.model.types import (
+    AccessFilter,
+    GrantRule,
+    Relationship,
+    SemanticModel,
+    Source,
+    Topic,
+    TopicJoin,
+    View,
+)
 from apps.semantic.model.views import all_fields
 from apps.semantic.model.yaml_nodes import Node
 
@@ -47,6 +56,9 @@ def read_topic(
         return None
     joins = _joins(base, node, views, relationships, context)
     joined = {base: views[base]} | {join.view: views[join.view] for join in joins}
+    where, having = (_conditions(node, name, base, context) for name in ("always_where_sql", "always_having_sql"))
+    places = {"always_where_sql": where, "always_having_sql": having}
+    cache = node.map().get("cache_policy", node)
     return Topic(
         name=name,
         base_view=base,
@@ -60,15 +72,17 @@ def read_topic(
         always_where_filters=read_filters(node, "always_where_filters", problems, view=base),
         default_filters=read_filters(node, "default_filters", problems, view=base),
         default_row_limit=number(node, "default_row_limit", problems) or number(defaults, "default_row_limit", []),
-        always_where=_conditions(node, "always_where_sql", base, context),
+        always_where=tuple(tree for tree, _ in where),
         always_having_filters=read_filters(node, "always_having_filters", problems, view=base),
-        always_having=_conditions(node, "always_having_sql", base, context),
+        always_having=tuple(tree for tree, _ in having),
         cache_policy=text(node, "cache_policy", problems) or None,
         is_hidden=flag(node, "hidden", problems),
         hidden_unless_access_grants=read_hiding(node, defaults, problems),
         group_label=text(node, "group_label", problems),
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "topic"),
+        places={name: tuple(place for _, place in found) for name, found in places.items()}
+        | {"cache_policy": (cache.source,)},
     )
 
 
@@ -108,19 +122,23 @@ def _policies(
     return tuple(found)
 
 
-def _conditions(node: Node, name: str, base: str, context: Context) -> tuple[exp.Expression, ...]:
+def _conditions(node: Node, name: str, base: str, context: Context) -> list[tuple[exp.Expression, Source]]:
+    """Return a parameter's conditions, each with its place."""
     found = []
-    for sql in texts(node, name, context.problems):
-        parsed: ParsedExpression | None = context.parsed(sql, base, node, name=name)
+    written = texts(node, name, context.problems)
+    value = node.map().get(name, node)
+    items = value.value if isinstance(value.value, list) else [value]
+    for sql, at in zip(written, items, strict=False):
+        parsed: ParsedExpression | None = context.parsed(sql, base, at)
         if parsed is None:
             continue
         if any(item.name.startswith("filters.") for item in parsed.tree.find_all(exp.Placeholder)):
-            context.fault(node.map()[name], "a filter of the query cannot decide a rule for everybody")
+            context.fault(at, "a filter of the query cannot decide a rule for everybody")
         if parsed.tree.find(exp.Column) is not None:
-            context.fault(node.map()[name], "name fields as ${view.field} here")
+            context.fault(at, "name fields as ${view.field} here")
         else:
-            found.append(parsed.tree)
-    return tuple(found)
+            found.append((parsed.tree, at.source))
+    return found
 
 
 def _joins(
@@ -243,7 +261,8 @@ def implicit_topics(
         if source is None or not source.topic.startswith(IMPLICIT):
             continue
         base = source.topic.removeprefix(IMPLICIT)
-        at = Node({}, view.source.file, view.source.line, view.source.column)
+        place = source.places.get("base_view", view.source)
+        at = Node({}, place.file, place.line, place.column)
         if base not in views:
             context.fault(at, f"there is no view “{base}”.{did_you_mean(base, views)}")
             continue

@@ -122,7 +122,7 @@ ALONE = UNUSED.replace("visits.customer_id} = ", "visits.customer_id} = {{omni_a
         ({"Own.topic": "base_view: orders\nrelationships:" + ALONE.replace("\n", "\n  ") + "\n"} | VISITS, "Own.topic:8:5"),
         (
             {"f.query.view": "query:\n  base_view: orders\n  fields: {orders.id: id}\n  calculations: {a: {sql: '{{omni_attributes.%s}}'}}\n"},
-            "f.query.view:1:1",
+            "f.query.view:4:18",
         ),
     ],
 )  # fmt: skip
@@ -153,7 +153,7 @@ def test_a_query_view_that_stands_in_a_topic_is_a_query_view() -> None:
     model = read_model(SHOP | {"Own.topic": FACTS}, dialect="duckdb")
     assert model.topics["__orders"].fields >= {"orders.id", "orders.revenue"}
     assert faults(SHOP | {"Own.topic": FACTS.replace("orders.revenue: rev", "orders.revnue: rev")}) == [
-        "Own.topic:4:3: “orders.revnue” is no field of its query's topic. Did you mean “orders.revenue”?"
+        "Own.topic:4:77: “orders.revnue” is no field of its query's topic. Did you mean “orders.revenue”?"
     ]
     assert faults(SHOP | {"Own.topic": FACTS.replace("query: {base_view: orders", "query: {topic: Own")}) == [
         "Own.topic:4:3: the query view “facts” rests on itself"

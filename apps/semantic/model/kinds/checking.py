@@ -111,8 +111,8 @@ def _aggregate(item: Dimension | Measure, name: str, tree: exp.Expression, kinds
 def _of_topic(topic: Topic, kinds: Kinds) -> Iterator[Problem]:
     for rule in (*topic.always_where_filters, *topic.default_filters, *topic.always_having_filters):
         yield from _filter(rule, topic.source, kinds)
-    for tree in (*topic.always_where, *topic.always_having):
-        yield from _comparisons(tree, topic.base_view, topic.source, kinds)
+    for tree, source in (*topic.placed_where, *topic.placed_having):
+        yield from _comparisons(tree, topic.base_view, source, kinds)
     for join in topic.joins:
         for joined in (join.relationship.on_sql, join.relationship.where_sql):
             if joined is not None:
