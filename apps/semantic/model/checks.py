@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
 from apps.semantic.model.source_checks import check_sources, source_cycles
 from apps.semantic.model.suggestions import did_you_mean
@@ -37,6 +38,7 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
     for rule in rules_of(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             yield _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
+    yield from check_decorating_names(model)
     yield from _hiding(model)
     yield from _templates(model)
     for part, view in model.seen_views():
