@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.sources import IMPLICIT
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, View
+from apps.semantic.model.views import views_needed
 
 
 def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
@@ -18,7 +20,7 @@ def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator
 def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
     topic = model.topics.get(source.topic)
     places = source.places
-    if topic is None:
+    if topic is None and not source.topic.startswith(IMPLICIT):  # one over a base view has its own fault by now
         text = f"there is no topic “{source.topic}”.{did_you_mean(source.topic, model.topics)}"
         yield _at(places.get("topic", at), text)
     for written, _ in source.columns if topic is not None else ():
@@ -26,6 +28,11 @@ def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str
         if topic is not None and name not in topic.fields:
             text = f"“{name}” is no field of its query's topic.{did_you_mean(name, topic.fields)}"
             yield _at(places.get(written, at), text)
+        elif topic is not None:
+            missing = views_needed((name,), model.of_topic(topic.name).views) - set(topic.views)
+            for view in sorted(missing & model.views.keys()):
+                text = f"“{name}” rests on “{view}”, which its query's topic “{topic.name}” does not reach"
+                yield _at(places.get(written, at), text)
     for name in (name for pair in source.binds.items() for name in pair if model.measure(name) is not None):
         text = f"a query takes over conditions on dimensions; “{name}” is a measure"
         yield _at(places.get("bind", places.get("filters", at)), text)

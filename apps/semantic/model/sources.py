@@ -19,6 +19,7 @@ QUERY_NODES = frozenset((
 ))  # fmt: skip
 UNPROVEN = (exp.CurrentDate,)
 IMPLICIT = "__"
+SORT = "{field: view.field, desc: true}"
 
 
 def read_sql_source(node: Node, context: Context) -> SqlSource | None:
@@ -100,7 +101,7 @@ def read_query_source(node: Node, view: str, context: Context) -> QuerySource | 
         topic=topic or IMPLICIT + base,
         columns=columns,
         filters=read_filters(_plain_filters(query), "filters", context.problems, view=base),
-        sorts=_sorts(query, base),
+        sorts=_sorts(query, base, context),
         limit=number(query, "limit", context.problems),
         calculations=_calculations(calculations, context) if calculations is not None else (),
         binds=_binds(query, base, context),
@@ -151,15 +152,25 @@ def _plain_filters(query: Node) -> Node:
     return Node({"filters": Node(kept, node.file, node.line, node.column)}, query.file, query.line, query.column)
 
 
-def _sorts(query: Node, base: str) -> tuple[tuple[str, bool], ...]:
+def _sorts(query: Node, base: str, context: Context) -> tuple[tuple[str, bool], ...]:
+    """Return (field, is descending) in order; with a limit they decide which rows there are, so none is left out."""
     node = query.map().get("sorts")
-    items = node.value if node is not None and isinstance(node.value, list) else []
-    plain = [item.plain() for item in items]
-    return tuple(
-        (qualified(str(item["field"]), base), bool(item.get("desc")))
-        for item in plain
-        if isinstance(item, dict) and "field" in item
-    )
+    if node is None or node.value is None:
+        return ()
+    if not isinstance(node.value, list):
+        context.fault(node, f"“sorts” must be a list of {SORT}")
+        return ()
+    found = []
+    for item in node.value:
+        field = text(item, "field", context.problems)
+        unknown = item.map().keys() - {"field", "desc"}
+        for name in sorted(unknown):
+            context.fault(item.map()[name], f"“{name}” is not a parameter of a sort; write {SORT}")
+        if not field and not unknown:
+            context.fault(item, f"a sort is written as {SORT}")
+        elif field:
+            found.append((qualified(field, base), flag(item, "desc", context.problems)))
+    return tuple(found)
 
 
 def _binds(query: Node, base: str, context: Context) -> dict[str, str]:

@@ -23,7 +23,7 @@ from apps.semantic.model.types import (
     TopicJoin,
     View,
 )
-from apps.semantic.model.views import all_fields
+from apps.semantic.model.views import all_fields, views_needed
 from apps.semantic.model.yaml_nodes import Node
 
 IMPLICIT = "__"
@@ -266,9 +266,7 @@ def implicit_topics(
         if base not in views:
             context.fault(at, f"there is no view “{base}”.{did_you_mean(base, views)}")
             continue
-        wanted = {name.partition(".")[0] for name, _ in source.columns} | {
-            i.field.partition(".")[0] for i in source.filters
-        }
+        wanted = views_needed({*(name for name, _ in source.columns), *(rule.field for rule in source.filters)}, views)
         known = found.get(source.topic)
         wanted |= set(known.views) if known is not None else set()
         paths = joins_to(relationships, base, wanted & views.keys()) if wanted <= views.keys() else None

@@ -70,7 +70,7 @@ def test_an_attribute_in_a_topics_condition_is_told_at_the_condition() -> None:
 )  # fmt: skip
 def test_a_fault_of_a_query_view_stands_at_its_line_and_column(old: str, new: str, says: str) -> None:
     found = problems({"q.query.view": QUERY.replace(old, new)})
-    assert f"q.query.view:{says}" in found
+    assert found == [f"q.query.view:{says}"]
     assert "q" in read_model(SHOP | {"q.query.view": QUERY}, dialect="duckdb").views
 
 
