@@ -55,7 +55,7 @@ def laid_over(below: Node, above: Node, context: Context, *, holds_names: bool =
         if is_rule and known is not None:
             merged[name] = _both(known, value, context) if name == ADDED else _instead(name, known, value, context)
         elif not is_rule and _is_left_out(value):
-            merged.pop(name, None)
+            _take_away(name, merged.pop(name, None), value, context)
         else:
             merged[name] = (
                 laid_over(known, value, context, holds_names=name in OF_NAMES and not holds_names) if known else value
@@ -66,6 +66,14 @@ def laid_over(below: Node, above: Node, context: Context, *, holds_names: bool =
 def _is_left_out(value: Node) -> bool:
     said = value.map().get("ignore_from_extended")
     return said is not None and said.value is True
+
+
+def _take_away(name: str, known: Node | None, at: Node, context: Context) -> None:
+    """Say that a field is left out with its rules: what else reads its column is without them."""
+    lost = [rule for rule in known.map() if rule in WORDS] if known is not None else []
+    if known is not None and lost:
+        place = f"{known.file}:{known.line}"
+        context.warn(at, f"“{name}” ({place}) is left out with its {', '.join(lost)}, which close nothing here then")
 
 
 def _both(below: Node, above: Node, context: Context) -> Node:

@@ -3,7 +3,7 @@
 ``email`` may be masked and ``contact``, over the same column, not: without this, the second shows what the first hides.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -24,15 +24,16 @@ class _Table:
     masked: dict[str, list[Dimension]] = field(default_factory=dict)
 
 
-def follow_masks(views: Mapping[str, View], context: Context) -> dict[str, View]:
+def follow_masks(views: Mapping[str, View], context: Context, beneath: Collection[View] = ()) -> dict[str, View]:
     """Return the views with masks on every field that reads a masked column of its table.
 
     A dimension that is the bare column takes over mask and rule; inside an expression the column becomes a reference to the
     masked dimension, with all that follows. Where there is none to refer to, that is a fault. ``reads_in_clear: true`` on a
-    field is the way to say that it shows the column to those who may not see it, and is warned about.
+    field is the way to say that it shows the column to those who may not see it, and is warned about. What the views
+    ``beneath`` mask, which a topic's own take the place of, is masked still.
     """
     found = dict(views)
-    for table in _tables(views):
+    for table in _tables(views, beneath):
         for name in table.views if table.masked else ():
             found[name] = _with_masks(found[name], table.masked)
         for name in table.views if table.masked else ():
@@ -40,10 +41,10 @@ def follow_masks(views: Mapping[str, View], context: Context) -> dict[str, View]
     return found
 
 
-def _tables(views: Mapping[str, View]) -> list[_Table]:
+def _tables(views: Mapping[str, View], beneath: Collection[View]) -> list[_Table]:
     """Return the tables that hold masked columns; a view without a schema may be over a table of any."""
     by_name: dict[str, list[View]] = {}
-    for view in views.values():
+    for view in (*views.values(), *beneath):
         key = f" {view.alias_of or view.name}" if view.is_derived else view.table_name.lower()
         by_name.setdefault(key, []).append(view)
     found = []
@@ -55,7 +56,8 @@ def _tables(views: Mapping[str, View]) -> list[_Table]:
             table = _Table()
             for view in group:
                 if (view.schema or "").lower() in ("", schema):
-                    table.views.append(view.name)
+                    if views.get(view.name) is view:
+                        table.views.append(view.name)
                     _note_masks(view, table.masked)
             found.append(table)
     return found

@@ -215,7 +215,8 @@ def _topics(
         local = read_relationships(related, seen, context) if related is not None else []
         own |= {name: view for name, view in seen.items() if name not in views}
         if own or local:
-            seen, local = settled(seen, local, context)
+            beneath = [views[name] for name in own if name in views]
+            seen, local = settled(seen, local, context, beneath)
             own = {name: seen[name] for name in seen if views.get(name) is not seen[name]}
         # A topic's own relationship takes the place of the model's between the same views.
         taken = {(item.from_view, item.to_view) for item in local}

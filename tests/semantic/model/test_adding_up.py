@@ -111,6 +111,46 @@ def test_another_rule_that_is_replaced_is_warned_about(below: str, own: str, *, 
     assert ["takes the place of the rule at Base.topic:3" in text for text in warnings] == ([True] if is_said else [])
 
 
+MASKED = {
+    "shop/customers.view": CUSTOMERS.replace("email: {}", "email: {mask_unless_access_grants: [mail], mask: redact}")
+}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "{contact: {sql: email}}",
+        "{email: {ignore_from_extended: true}, contact: {sql: email}}",
+        "{email: {sql: other}, contact: {sql: email}}",
+    ],
+)
+def test_what_a_view_masks_is_masked_in_a_topics_view_of_it(own: str) -> None:
+    model, _ = read(MASKED | {"Own.topic": f"{OWN}dimensions: {own}\n"})
+    contact = model.of_topic("Own").dimension("customers.contact")
+    assert contact is not None
+    assert contact.mask_unless_access_grants is not None
+    assert contact.mask.kind == "redact"
+    region = model.of_topic("Own").dimension("customers.region")
+    assert region is not None
+    assert region.mask_unless_access_grants is None
+
+
+def test_a_column_that_a_view_masks_is_in_no_expression_of_a_topics_view_of_it() -> None:
+    own = "dimensions: {email: {ignore_from_extended: true}, up: {sql: UPPER(email)}}\n"
+    with pytest.raises(ModelError, match=r"Own\.topic:5:.*“customers\.up” reads a column that customers\.email masks"):
+        read(MASKED | {"Own.topic": OWN + own})
+
+
+def test_a_field_that_is_left_out_with_its_rules_is_warned_about() -> None:
+    base = {
+        "base.view": "template: true\nschema: shop\ndimensions:\n  id: {}\n  email: {mask_unless_access_grants: [mail]}\n"
+    }
+    own = "extends: [base]\ndimensions: {%s: {ignore_from_extended: true}, contact: {sql: email}}\n"
+    says = "“email” (base.view:5) is left out with its mask_unless_access_grants, which close nothing here then"
+    assert read(base | {"child.view": own % "email"})[1] == [f"child.view:2:14: warning: {says}"]
+    assert read(base | {"child.view": own % "id"})[1] == []
+
+
 @pytest.mark.parametrize(
     ("files", "place"),
     [
