@@ -24,18 +24,23 @@ def extended(name: str, nodes: Mapping[str, Node], context: Context, path: tuple
 
 def _extended(name: str, nodes: Mapping[str, Node], context: Context, path: tuple[str, ...]) -> Node:
     node = nodes[name]
+    if "extends" in node.map() and (name in path or len(path) > MAX_DEPTH):
+        context.fault(node, f"“{name}” extends itself")
+        return node
+    return over_parents(node, nodes, context, (*path, name))
+
+
+def over_parents(node: Node, nodes: Mapping[str, Node], context: Context, path: tuple[str, ...] = ()) -> Node:
+    """Return a node's content over that of the files which it says it extends."""
     parents = texts(node, "extends", context.problems)
     if not parents:
-        return node
-    if name in path or len(path) > MAX_DEPTH:
-        context.fault(node, f"“{name}” extends itself")
         return node
     below = Node({}, node.file, node.line, node.column)
     for parent in parents:
         if parent not in nodes:
             context.fault(node.map()["extends"], f"there is no “{parent}” to extend.{did_you_mean(parent, nodes)}")
         else:
-            below = laid_over(below, extended(parent, nodes, context, (*path, name)), context)
+            below = laid_over(below, extended(parent, nodes, context, path), context)
     kept = {key: value for key, value in below.map().items() if key not in ("template", "extends", "name")}
     return laid_over(Node(kept, node.file, node.line, node.column), node, context)
 

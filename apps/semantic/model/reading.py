@@ -12,7 +12,7 @@ from apps.semantic.model.composites import read_composite
 from apps.semantic.model.context import Context
 from apps.semantic.model.contradictions import check_contradictions
 from apps.semantic.model.dimensions import read_timeframes
-from apps.semantic.model.extending import extended, laid_over
+from apps.semantic.model.extending import extended, laid_over, over_parents
 from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.open_tables import check_open_tables
 from apps.semantic.model.parameters import (
@@ -239,7 +239,8 @@ def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]
             if name in folder.views
             else Node({}, item.file, item.line, item.column)
         )
-        found[name] = read_view(name, laid_over(below, item, context), context)
+        own = over_parents(item, folder.views, context)
+        found[name] = read_view(name, laid_over(below, own, context), context)
     return found
 
 

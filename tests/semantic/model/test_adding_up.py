@@ -54,6 +54,16 @@ def test_a_view_that_extends_others_has_their_row_policies(own: str, expected: l
     )
 
 
+def test_a_view_that_stands_in_a_topic_extends_others_too() -> None:
+    own = "base_view: vip\nviews:\n  vip: {extends: [customers], table_name: customers, label: Best}\n"
+    model, warnings = read({"Own.topic": own})
+    assert rules(model.of_topic("Own"), "vip") == [("region", "region")]
+    assert set(model.of_topic("Own").views["vip"].dimensions) == {"id", "region", "email"}
+    assert warnings == []
+    with pytest.raises(ModelError, match=r"Own\.topic:3:9: there is no “customer” to extend"):
+        read({"Own.topic": own.replace("[customers]", "[customer]")})
+
+
 def test_a_view_that_extends_two_has_the_policies_of_both() -> None:
     files = {"mail.view": f"schema: shop\ntable_name: mails\ndimensions: {{email: {{}}}}\n{MORE}"}
     model, _ = read(files | {"both.view": "extends: [customers, mail]\n"})
