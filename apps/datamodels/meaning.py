@@ -10,7 +10,7 @@ from apps.datamodels.types import MeaningChange
 from apps.semantic.model.types import CompositeTopic, SemanticModel, Topic, View
 
 # Where something stands, and what follows from something else, is no change of meaning.
-LEFT_OUT = frozenset({"source", "references", "name", "view"})
+LEFT_OUT = frozenset({"source", "places", "references", "name", "view"})
 PARTS = {
     View: LEFT_OUT | {"dimensions", "measures", "filters", "access_filters"},
     Topic: LEFT_OUT | {"joins", "fields", "access_filters"},
@@ -28,8 +28,9 @@ Things = Mapping[tuple[str, str], Any]
 
 def compare_meaning(before: SemanticModel | None, after: SemanticModel) -> tuple[MeaningChange, ...]:
     """Return what is added, removed and changed, data sets first; None stands for a model without anything."""
-    old = _things(before) if before is not None else {}
-    new = _things(after)
+    own = _own_views(after) | (_own_views(before) if before is not None else set())
+    old = _things(before, own) if before is not None else {}
+    new = _things(after, own)
     changes = [
         *(MeaningChange("added", *key) for key in new if key not in old),
         *(MeaningChange("removed", *key) for key in old if key not in new),
@@ -37,9 +38,12 @@ def compare_meaning(before: SemanticModel | None, after: SemanticModel) -> tuple
     for key in new:
         if key in old and (details := tuple(_details(old[key], new[key]))):
             changes.append(MeaningChange("changed", *key, details))
+    changes = [change for change in changes if not _is_inherited(change, old, new)]
     return tuple(sorted(_without_parts(changes), key=lambda change: (ORDER.index(change.what), change.name)))
 
 
+IN_TOPIC = " / "
+"""between a data set and a view of its own"""
 ORDER = ("data set", "row policy", "access grant", "access by classification", "view", "field", "join", "model")
 
 
@@ -47,7 +51,7 @@ def _without_parts(changes: list[MeaningChange]) -> Iterator[MeaningChange]:
     """Leave out the fields of a view that came or went as a whole; their number is in the view's line."""
     whole = {(change.kind, change.name) for change in changes if change.what == "view" and change.kind != "changed"}
     for change in changes:
-        if change.what == "field" and (change.kind, change.name.partition(".")[0]) in whole:
+        if change.what == "field" and (change.kind, change.name.rpartition(".")[0]) in whole:
             continue
         if change.what == "view" and change.kind != "changed":
             number = sum(
@@ -59,16 +63,27 @@ def _without_parts(changes: list[MeaningChange]) -> Iterator[MeaningChange]:
             yield change
 
 
-def _things(model: SemanticModel) -> Things:
-    """Return everything that has a name, by kind and name."""
+def _own_views(model: SemanticModel) -> set[tuple[str, str]]:
+    """Return topic and name of each view that a topic changes or adds."""
+    return {
+        (topic, name)
+        for topic, own in model.topic_models.items()
+        for name, view in own.views.items()
+        if model.views.get(name) is not view
+    }
+
+
+def _things(model: SemanticModel, own: set[tuple[str, str]]) -> Things:
+    """Return everything that has a name, by kind and name; ``own`` names the views that stand in a topic, now or then."""
     found: dict[tuple[str, str], Any] = {("model", "settings"): _settings(model)}
     found |= {("access grant", grant.name): grant for grant in model.access_grants.values()}
     found |= {("access by classification", label.name): label for label in model.classification_access.values()}
     for view in model.views.values():
-        found["view", view.name] = view
-        found |= {("field", item.id): item for item in view.fields}
-        found |= {("field", item.id): item for item in view.filters.values()}
-        _add_policies(found, f"view {view.name}", view)
+        _add_view(found, "", view)
+    for topic_name, name in sorted(own):
+        seen = model.of_topic(topic_name).views.get(name) if topic_name in model.topics else None
+        if seen is not None:
+            _add_view(found, f"{topic_name}{IN_TOPIC}", seen)
     for name, topic in model.datasets.items():
         found["data set", name] = topic
         if isinstance(topic, Topic):
@@ -77,9 +92,32 @@ def _things(model: SemanticModel) -> Things:
     return found
 
 
+def _add_view(found: dict[tuple[str, str], Any], prefix: str, view: View) -> None:
+    found["view", f"{prefix}{view.name}"] = view
+    found |= {("field", f"{prefix}{item.id}"): item for item in (*view.fields, *view.filters.values())}
+    _add_policies(found, f"view {prefix}{view.name}", view)
+
+
+def _is_inherited(change: MeaningChange, old: Things, new: Things) -> bool:
+    """Say whether something of a topic's own view was and is what it is in the view of all: that is told there."""
+    key, inherited = (change.what, change.name), (change.what, _without_topic(change.name))
+    if change.what not in ("view", "field", "row policy") or key == inherited:
+        return False
+    return all(_plain(things.get(key)) == _plain(things.get(inherited)) for things in (old, new))
+
+
+def _without_topic(name: str) -> str:
+    """Return the name of the same thing in the view of all."""
+    start = "view " if name.startswith("view ") else ""
+    return start + name.removeprefix(start).rpartition(IN_TOPIC)[2]
+
+
 def _add_policies(found: dict[tuple[str, str], Any], owner: str, holder: View | Topic) -> None:
     for policy in holder.access_filters:
-        found["row policy", f"{owner}: {policy.field} by {policy.user_attribute}"] = policy
+        key = ("row policy", f"{owner}: {policy.field} by {policy.user_attribute}")
+        while key in found:
+            key = (key[0], f"{key[1]}, again")
+        found[key] = policy
 
 
 def _settings(model: SemanticModel) -> dict[str, object]:
@@ -121,7 +159,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, exp.Expression):
         return value.sql()
     if is_dataclass(value) and not isinstance(value, type):
-        return (type(value), *(_plain(getattr(value, item.name)) for item in fields(value) if item.name != "source"))
+        return (
+            type(value),
+            *(_plain(getattr(value, item.name)) for item in fields(value) if item.name not in ("source", "places")),
+        )
     return _plain_many(value, _plain)
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
+from apps.semantic.model.source_checks import check_sources, source_cycles
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
     AccessFilter,
@@ -19,7 +21,6 @@ from apps.semantic.model.types import (
     SemanticModel,
     Source,
     Topic,
-    View,
 )
 from apps.semantic.model.views import all_fields
 
@@ -30,32 +31,32 @@ OF_ROWS = "“{}” is worked out of the rows of a question, so it cannot choose
 
 def check_model(model: SemanticModel) -> Iterator[Problem]:
     """Yield what does not fit together."""
-    known = all_fields(dict(model.views))
-    for field in _fields(model):
-        yield from _field(field, model, known)
-    for own in model.topic_models.values():
-        changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
-        inner = all_fields(dict(own.views))
-        for view in changed:
-            fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
-            for field in fields:
-                yield from _field(field, own, inner)
-    for rule in _rules(model):
+    known = {id(part): all_fields(dict(part.views)) for part in (model, *model.topic_models.values())}
+    for part, view in model.seen_views():
+        for field in view.fields:
+            yield from _field(field, part, known[id(part)])
+    for rule in rules_of(model):
         for name in sorted(grant_names(rule) - model.access_grants.keys()):
             yield _at(rule.source, f"there is no access grant “{name}”.{did_you_mean(name, model.access_grants)}")
+    yield from check_decorating_names(model)
     yield from _hiding(model)
     yield from _templates(model)
-    for view in model.views.values():
+    for part, view in model.seen_views():
         for policy in view.access_filters:
-            yield from _policy(policy, model, (view.name,), known)
+            yield from _policy(policy, part, (view.name,), known[id(part)])
     for topic in model.topics.values():
         own = model.of_topic(topic.name)
-        yield from _topic(topic, own, all_fields(dict(own.views)) if own is not model else known)
-    for view in model.views.values():
-        yield from _sources(view, model, known)
+        yield from _topic(topic, own, known[id(own)])
+    for part in (model, *model.topic_models.values()):
+        for relationship in part.relationships:
+            yield from _join(relationship, part)
+    for part, view in model.seen_views():
+        yield from check_sources(view, part, known[id(part)])
     for composite in model.composites.values():
         yield from _composite(composite, model)
     yield from _cycles(model)
+    for own in model.topic_models.values():
+        yield from _cycles(own, model)
     yield from source_cycles(model)
 
 
@@ -77,9 +78,11 @@ def _hiding(model: SemanticModel) -> Iterator[Problem]:
 
 def _templates(model: SemanticModel) -> Iterator[Problem]:
     """Yield a warning for each templated filter, or value of a filter, that nothing can ever be chosen for."""
-    offered = {f"{view.name}.{name}" for view in model.views.values() for name in (*view.dimensions, *view.filters)}
-    trees: list[tuple[exp.Expr, Source]] = [(item.sql, item.source) for item in _fields(model) if item.sql is not None]
-    trees += [(view.sql_source.tree, view.source) for view in model.views.values() if view.sql_source is not None]
+    seen = [view for _, view in model.seen_views()]
+    offered = {f"{view.name}.{name}" for view in seen for name in (*view.dimensions, *view.filters)}
+    fields = [item for view in seen for item in view.fields]
+    trees: list[tuple[exp.Expr, Source]] = [(item.sql, item.source) for item in fields if item.sql is not None]
+    trees += [(view.sql_source.tree, view.source) for view in seen if view.sql_source is not None]
     for tree, source in trees:
         for name in sorted({node.name for node in tree.find_all(exp.Placeholder) if node.name.startswith("filters.")}):
             field = ".".join(name.split(".")[1:3])
@@ -90,20 +93,16 @@ def _templates(model: SemanticModel) -> Iterator[Problem]:
                 )
 
 
-def _fields(model: SemanticModel) -> Iterator[Dimension | Measure]:
-    for view in model.views.values():
-        yield from view.dimensions.values()
-        yield from view.measures.values()
-
-
-def _rules(model: SemanticModel) -> Iterator[GrantRule]:
+def rules_of(model: SemanticModel) -> Iterator[GrantRule]:
+    """Yield every rule that asks for grants: of labels, of views, those of topics among them, their fields, topics and composites."""
     for label in model.classification_access.values():
         yield from (
             rule for rule in (label.required_access_grants, label.mask_unless_access_grants) if rule is not None
         )
-    filters = [item for view in model.views.values() for item in view.filters.values()]
-    holders = [*model.views.values(), *model.topics.values(), *model.composites.values(), *filters, *_fields(model)]
-    for holder in holders:
+    seen = [view for _, view in model.seen_views()]
+    filters = [item for view in seen for item in view.filters.values()]
+    fields = [item for view in seen for item in view.fields]
+    for holder in (*seen, *model.topics.values(), *model.composites.values(), *filters, *fields):
         if holder.required_access_grants is not None:
             yield holder.required_access_grants
         if isinstance(holder, Dimension) and holder.mask_unless_access_grants is not None:
@@ -140,26 +139,41 @@ def _is_ranking(field: Dimension, reference: str) -> bool:
 
 def _filter(rule: FieldFilter, model: SemanticModel, source: Source, known: set[str]) -> Iterator[Problem]:
     name, _, frame = rule.field.partition("[")
-    dimension = model.dimension(name)
+    dimension, at = model.dimension(name), rule.source or source
     if dimension is None:
-        yield _at(source, f"the filter's “{rule.field}” is no dimension.{did_you_mean(name, known)}")
+        yield _at(at, f"the filter's {_no_dimension(name, model, known)}")
     elif frame and frame.removesuffix("]") not in dimension.timeframes:
-        yield _at(source, f"“{name}” has no timeframe “{frame.removesuffix(']')}”")
+        yield _at(at, f"“{name}” has no timeframe “{frame.removesuffix(']')}”")
 
 
-def _policy(rule: AccessFilter, model: SemanticModel, views: tuple[str, ...], known: set[str]) -> Iterator[Problem]:
+def _no_dimension(name: str, model: SemanticModel, known: set[str]) -> str:
+    """Say what a name is that should be a dimension's."""
+    if model.measure(name) is not None:
+        return f"“{name}” is a measure, not a dimension"
+    if model.filter_field(name) is not None:
+        return f"“{name}” is a filter-only field, not a dimension"
+    return f"“{name}” is no dimension here.{did_you_mean(name, known)}"
+
+
+def _policy(
+    rule: AccessFilter, model: SemanticModel, views: tuple[str, ...], known: set[str], topic: str = ""
+) -> Iterator[Problem]:
     dimension = model.dimension(rule.field)
-    if dimension is None or dimension.view not in views:
-        yield _at(
-            rule.source, f"the access filter's “{rule.field}” is no dimension here.{did_you_mean(rule.field, known)}"
-        )
-        return
-    source = model.views[dimension.view].query_source
-    if source is not None and not all(_is_plain(column.name, source, model) for column in _bare_columns(dimension)):
-        text = (
-            "a row policy on a query's answer reads dimensions of its topic, not measures, timeframes or calculations"
-        )
-        yield _at(rule.source, f"“{rule.field}”: {text}")
+    if dimension is None:
+        yield _at(rule.source, f"the access filter's {_no_dimension(rule.field, model, known)}")
+    elif dimension.view not in views and topic:
+        yield _at(rule.source, f"the access filter's “{rule.field}”: {_unreached(topic, dimension.view)}")
+    elif dimension.view not in views:
+        yield _at(rule.source, f"a row policy of “{views[0]}” chooses by a dimension of its own, not by “{rule.field}”")
+    else:
+        source = model.views[dimension.view].query_source
+        if source is not None and not all(_is_plain(column.name, source, model) for column in _bare_columns(dimension)):
+            text = "a row policy on a query's answer reads dimensions of its topic, not measures, timeframes or calculations"
+            yield _at(rule.source, f"“{rule.field}”: {text}")
+
+
+def _unreached(topic: str, view: str) -> str:
+    return f"the topic “{topic}” does not reach “{view}”"
 
 
 def _bare_columns(dimension: Dimension) -> list[exp.Column]:
@@ -174,33 +188,55 @@ def _is_plain(column: str, source: QuerySource, model: SemanticModel) -> bool:
 
 def _topic(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
     for policy in topic.access_filters:
-        yield from _policy(policy, model, topic.views, known)
-    for rule in (*topic.always_where_filters, *topic.default_filters):
-        yield from _filter(rule, model, topic.source, known)
-    for rule in topic.always_having_filters:
-        if model.measure(rule.field) is None:
-            yield _at(topic.source, f"“{rule.field}” is no measure.{did_you_mean(rule.field, known)}")
-    for tree in (*topic.always_where, *topic.always_having):
-        for name in sorted(_named(tree)):
-            if name.partition(".")[0] not in topic.views or name not in known:
-                yield _at(topic.source, f"“{name}” is no field of this topic.{did_you_mean(name, known)}")
-    for tree in topic.always_where:
-        for name in sorted(_named(tree)):
-            if model.measure(name) is not None:
-                yield _at(topic.source, f"“{name}” is a measure; conditions on measures go into always_having_sql")
-    written = {name for tree in topic.always_where for name in _named(tree)}
-    for name in sorted(written.union(rule.field.partition("[")[0] for rule in topic.always_where_filters)):
-        if _is_of_rows(name, model):
-            yield _at(topic.source, OF_ROWS.format(name))
-    for tree in topic.always_having:
-        for name in sorted(_named(tree)):
-            if model.dimension(name) is not None:
-                yield _at(topic.source, f"“{name}” is no measure; conditions on rows go into always_where_sql")
+        yield from _policy(policy, model, topic.views, known, topic.name)
+    yield from _filters(topic, model, known)
+    yield from _conditions(topic, model, known)
     kept = topic.cache_policy
     if kept is not None and kept not in model.cache_policies:
-        yield _at(topic.source, f"there is no cache policy “{kept}”.{did_you_mean(kept, model.cache_policies)}")
+        at = topic.places.get("cache_policy", (topic.source,))[0]
+        yield _at(at, f"there is no cache policy “{kept}”.{did_you_mean(kept, model.cache_policies)}")
     for join in topic.joins:
         yield from _join(join.relationship, model)
+
+
+def _filters(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the filters of a topic."""
+    for rule in (*topic.always_where_filters, *topic.default_filters):
+        yield from _filter(rule, model, topic.source, known)
+        found = model.dimension(rule.field.partition("[")[0])
+        if found is not None and found.view not in topic.views:
+            yield _at(rule.source or topic.source, f"the filter's “{rule.field}”: {_unreached(topic.name, found.view)}")
+    for rule in topic.always_having_filters:
+        if model.dimension(rule.field) is not None:
+            text = f"“{rule.field}” is a dimension, not a measure; filters on rows go into always_where_filters"
+            yield _at(rule.source or topic.source, text)
+        elif model.measure(rule.field) is None:
+            yield _at(rule.source or topic.source, f"“{rule.field}” is no measure.{did_you_mean(rule.field, known)}")
+    for rule in topic.always_where_filters:
+        name = rule.field.partition("[")[0]
+        if _is_of_rows(name, model):
+            yield _at(rule.source or topic.source, OF_ROWS.format(name))
+
+
+def _conditions(topic: Topic, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the conditions that a topic's files write in SQL."""
+    for tree, at in (*topic.placed_where, *topic.placed_having):
+        for name in sorted(_named(tree)):
+            view = name.partition(".")[0]
+            if name not in known:
+                yield _at(at, f"“{name}” is no field of this topic.{did_you_mean(name, known)}")
+            elif view not in topic.views:
+                yield _at(at, f"“{name}” is no field of this topic: {_unreached(topic.name, view)}")
+    for tree, at in topic.placed_where:
+        for name in sorted(_named(tree)):
+            if model.measure(name) is not None:
+                yield _at(at, f"“{name}” is a measure; conditions on measures go into always_having_sql")
+            elif _is_of_rows(name, model):
+                yield _at(at, OF_ROWS.format(name))
+    for tree, at in topic.placed_having:
+        for name in sorted(_named(tree)):
+            if model.dimension(name) is not None:
+                yield _at(at, f"“{name}” is no measure; conditions on rows go into always_where_sql")
 
 
 def _join(item: Relationship, model: SemanticModel) -> Iterator[Problem]:
@@ -232,39 +268,6 @@ def _named(tree: exp.Expr) -> set[str]:
     return {name for name in names if not name.startswith(("omni_attributes.", "filters."))}
 
 
-def _sources(view: View, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
-    source = view.query_source
-    if source is not None:
-        topic = model.topics.get(source.topic)
-        if topic is None:
-            yield _at(view.source, f"there is no topic “{source.topic}”.{did_you_mean(source.topic, model.topics)}")
-        for name in (name.partition("[")[0] for name, _ in source.columns if topic is not None):
-            if topic is not None and name not in topic.fields:
-                yield _at(view.source, f"“{name}” is no field of its query's topic.{did_you_mean(name, topic.fields)}")
-        for name in (name for pair in source.binds.items() for name in pair if model.measure(name) is not None):
-            yield _at(view.source, f"a query takes over conditions on dimensions; “{name}” is a measure")
-        named = {column for _, column in source.columns} | {column for column, _ in source.calculations}
-        asked = {name for name, _ in source.columns}
-        for name, _ in source.sorts:
-            if name not in asked and name.rpartition(".")[2] not in named:
-                yield _at(
-                    view.source,
-                    f"the query is sorted by “{name}”, which it does not ask for.{did_you_mean(name, asked)}",
-                )
-        for rule in source.filters:
-            if rule.field.partition("[")[0] not in known:
-                yield _at(view.source, f"the filter's “{rule.field}” is no field.{did_you_mean(rule.field, known)}")
-    if view.rollup is not None and view.rollup.base_view not in model.views:
-        base = view.rollup.base_view
-        yield _at(view.source, f"there is no view “{base}”.{did_you_mean(base, model.views)}")
-    elif view.rollup is not None:
-        for name in (name.partition("[")[0] for name, _ in view.rollup.columns):
-            if name not in known:
-                yield _at(
-                    view.source, f"materialized_query holds “{name}”, which is no field.{did_you_mean(name, known)}"
-                )
-
-
 def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
     for shared in item.shared_dimensions.values():
         for topic, mapped in shared.mappings.items():
@@ -276,27 +279,11 @@ def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
                 yield _at(shared.source, f"“{name}” has no timeframe “{frame.removesuffix(']')}”")
 
 
-def source_cycles(model: SemanticModel) -> list[Problem]:
-    """Return a problem for each query view that rests on itself."""
-    found = []
-    for name, view in model.views.items():
-        seen, waiting = set(), [name]
-        while waiting:
-            source = model.views[waiting.pop()].query_source
-            topic = model.topics.get(source.topic) if source is not None else None
-            for inner in topic.views if topic is not None else ():
-                if inner == name:
-                    found.append(_at(view.source, f"the query view “{name}” rests on itself"))
-                    waiting = []
-                    break
-                if inner not in seen and inner in model.views:
-                    seen.add(inner)
-                    waiting.append(inner)
-    return found
+def _cycles(model: SemanticModel, below: SemanticModel | None = None) -> list[Problem]:
+    """Return a problem for each field that rests on itself; those that are not as in the model below are tried first.
 
-
-def _cycles(model: SemanticModel) -> list[Problem]:
-    """Return a problem for each field that rests on itself."""
+    So the place that is told is one where something was written for this model.
+    """
     done: set[str] = set()
     found: dict[str, Problem] = {}
 
@@ -316,7 +303,11 @@ def _cycles(model: SemanticModel) -> list[Problem]:
         if "" not in found:
             done.add(name)
 
-    for field in _fields(model):
+    fields = [item for view in model.views.values() for item in view.fields]
+    if below is not None:
+        inherited = {item.source for view in below.views.values() for item in view.fields}
+        fields.sort(key=lambda item: item.source in inherited)
+    for field in fields:
         if "" not in found:
             visit(field.id, ())
     return list(found.values())

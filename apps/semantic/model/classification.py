@@ -82,7 +82,9 @@ def labelled_dimension(
     rule = access.mask_unless_access_grants if access is not None else None
     if access is None or rule is None:
         if "mask" in parts and "mask_unless_access_grants" not in parts:
-            context.warn(parts["mask"], "“mask” does nothing without mask_unless_access_grants")
+            context.fault(
+                parts["mask"], "“mask” masks nothing without mask_unless_access_grants: say whose grants lift it"
+            )
         return item
     own = item.mask_unless_access_grants
     mask = access.mask if own is None and "mask" not in parts else _shows_less(item.mask, access.mask)

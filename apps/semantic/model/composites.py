@@ -49,6 +49,7 @@ def read_composite(
 def _shared(node: Node, parts: list[str], topics: Mapping[str, Topic], context: Context) -> dict[str, SharedDimension]:
     found: dict[str, SharedDimension] = {}
     for name, item in submap(node, "shared_dimensions", context.problems).items():
+        check_parameters(item, "shared dimension", context.problems)
         mappings = {
             key: str(value.value) for key, value in item.map().get("mappings", item).map().items() if key in parts
         }

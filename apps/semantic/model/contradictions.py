@@ -37,32 +37,32 @@ def check_contradictions(model: SemanticModel) -> Iterator[Problem]:
     """Yield a problem for each rule of a data set that no row can meet, a warning for other filters that let nothing through."""
     for topic in model.topics.values():
         yield from _topic(topic, model.of_topic(topic.name))
-    for view in model.views.values():
+    for part, view in model.seen_views():
         if view.alias_of is not None:
             continue
         for measure in view.measures.values():
             text = f"“{measure.id}” counts nothing: its filters on"
-            yield from _conflicts(_given(measure.filters, measure.source), model, text, is_warning=True)
+            yield from _conflicts(_given(measure.filters, measure.source), part, text, is_warning=True)
         if view.query_source is not None:
             text = "this query view has no rows: its filters on"
-            yield from _conflicts(_given(view.query_source.filters, view.source), model, text, is_warning=True)
+            yield from _conflicts(_given(view.query_source.filters, view.source), part, text, is_warning=True)
 
 
 def _topic(topic: Topic, model: SemanticModel) -> Iterator[Problem]:
-    always = [*_given(topic.always_where_filters, topic.source), *_written(topic.always_where, topic.source, model)]
-    having = [*_given(topic.always_having_filters, topic.source), *_written(topic.always_having, topic.source, model)]
+    always = [*_given(topic.always_where_filters, topic.source), *_written(topic.placed_where, model)]
+    having = [*_given(topic.always_having_filters, topic.source), *_written(topic.placed_having, model)]
     nobody = "nobody gets a row of this data set: its conditions on"
     yield from _conflicts(always, model, nobody)
     yield from _conflicts(having, model, nobody)
-    for tree in (*topic.always_where, *topic.always_having):
+    for tree, source in (*topic.placed_where, *topic.placed_having):
         if any(_is_never(part) for part in _conjuncts(tree)):
-            yield _at(topic.source, "nobody gets a row of this data set: one of its conditions never holds")
+            yield _at(source, "nobody gets a row of this data set: one of its conditions never holds")
     own = _given(topic.default_filters, topic.source)
     yield from _conflicts(own, model, "no row meets the default filters on", is_warning=True)
     for join in topic.joins:
         item = join.relationship
         if item.where_sql is not None:
-            where = list(_written((item.where_sql,), item.source, model))
+            where = list(_written(((item.where_sql, item.source),), model))
             names = {_same_field(name, model) for name, _, _ in where}
             met = [part for part in always if _same_field(part[0], model) in names]
             if not list(_conflicts(met, model, "")):
@@ -110,9 +110,9 @@ def _kind(name: str, model: SemanticModel) -> FieldType:
     return kind_of_frame(frame.removesuffix("]"), base)
 
 
-def _written(trees: Iterable[exp.Expression], source: Source, model: SemanticModel) -> Iterator[Part]:
-    """Yield those conditions of an expression that compare one field with values, all of which must hold."""
-    for tree in trees:
+def _written(trees: Iterable[tuple[exp.Expression, Source]], model: SemanticModel) -> Iterator[Part]:
+    """Yield those conditions of expressions that compare one field with values, all of which must hold."""
+    for tree, source in trees:
         for part in _conjuncts(tree):
             found = _condition(part)
             if found is None or _kind(_same_field(found[0], model), model) in ("date", "timestamp"):

@@ -3,7 +3,7 @@
 ``email`` may be masked and ``contact``, over the same column, not: without this, the second shows what the first hides.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
@@ -25,15 +25,16 @@ class _Table:
     masked: dict[str, list[Dimension]] = field(default_factory=dict)
 
 
-def follow_masks(views: Mapping[str, View], context: Context) -> dict[str, View]:
+def follow_masks(views: Mapping[str, View], context: Context, beneath: Collection[View] = ()) -> dict[str, View]:
     """Return the views with masks on every field that reads a masked column of its table.
 
     A dimension that is the bare column takes over mask and rule; inside an expression the column becomes a reference to the
     masked dimension, with all that follows. Where there is none to refer to, that is a fault. ``reads_in_clear: true`` on a
-    field is the way to say that it shows the column to those who may not see it, and is warned about.
+    field is the way to say that it shows the column to those who may not see it, and is warned about. What the views
+    ``beneath`` mask, which a topic's own take the place of, is masked still.
     """
     found = dict(views)
-    for table in _tables(views):
+    for table in _tables(views, beneath):
         for name in table.views if table.masked else ():
             found[name] = _with_masks(found[name], table.masked)
         for name in table.views if table.masked else ():
@@ -41,10 +42,10 @@ def follow_masks(views: Mapping[str, View], context: Context) -> dict[str, View]
     return found
 
 
-def _tables(views: Mapping[str, View]) -> list[_Table]:
+def _tables(views: Mapping[str, View], beneath: Collection[View]) -> list[_Table]:
     """Return the tables that hold masked columns; a view without a schema may be over a table of any."""
     by_name: dict[str, list[View]] = {}
-    for view in views.values():
+    for view in (*views.values(), *beneath):
         key = f" {view.alias_of or view.name}" if view.is_derived else view.table_name.lower()
         by_name.setdefault(key, []).append(view)
     found = []
@@ -56,7 +57,8 @@ def _tables(views: Mapping[str, View]) -> list[_Table]:
             table = _Table()
             for view in group:
                 if (view.schema or "").lower() in ("", schema):
-                    table.views.append(view.name)
+                    if views.get(view.name) is view:
+                        table.views.append(view.name)
                     _note_masks(view, table.masked)
             found.append(table)
     return found
@@ -65,11 +67,12 @@ def _tables(views: Mapping[str, View]) -> list[_Table]:
 def _note_masks(view: View, masked: dict[str, list[Dimension]]) -> None:
     for item in view.dimensions.values():
         if item.mask_unless_access_grants is not None and not is_other_name(item):
-            for column in _columns(_trees(item)):
+            for column in _columns(trees_of(item)):
                 masked.setdefault(column, []).append(item)
 
 
-def _trees(item: Field) -> list[exp.Expression]:
+def trees_of(item: Field) -> list[exp.Expression]:
+    """Return all expressions of a field: what it shows or aggregates, the ends of a duration, the key of a measure."""
     if isinstance(item, Measure):
         return [*([item.sql] if item.sql is not None else []), *item.distinct_on]
     ends = [item.duration.start, item.duration.end] if item.duration is not None else []
@@ -101,7 +104,7 @@ def _with_references(view: View, masked: Mapping[str, list[Dimension]], context:
     }
     dimensions, measures = dict(view.dimensions), dict(view.measures)
     for item in view.fields:
-        met = {column: masked[column] for column in _columns(_trees(item)) if column in masked}
+        met = {column: masked[column] for column in _columns(trees_of(item)) if column in masked}
         is_masked = isinstance(item, Dimension) and item.mask_unless_access_grants is not None
         if not met or is_masked:
             continue
@@ -134,7 +137,7 @@ def _referring(tree: exp.Expression, stands: Mapping[str, str]) -> exp.Expressio
 
 
 def _named(item: Field, stands: Mapping[str, str]) -> frozenset[str]:
-    return item.references | {stands[column] for column in _columns(_trees(item)) if column in stands}
+    return item.references | {stands[column] for column in _columns(trees_of(item)) if column in stands}
 
 
 def _referring_dimension(item: Dimension, stands: Mapping[str, str]) -> Dimension:

@@ -7,7 +7,8 @@ Reference: parts 4.3 to 4.11 of the format. ``mask``, ``classification``,
 from typing import Any
 
 from apps.semantic.errors import Problem
-from apps.semantic.model.suggestions import did_you_mean
+from apps.semantic.model.security_words import WORDS, security_word
+from apps.semantic.model.suggestions import did_you_mean, remembered
 from apps.semantic.model.yaml_nodes import Node
 
 READ: dict[str, frozenset[str]] = {
@@ -48,6 +49,8 @@ READ: dict[str, frozenset[str]] = {
         "topics", "shared_dimensions", "always_join_all_topics", "fields", "label", "description",
         "required_access_grants", "hidden", "hidden_unless_access_grants",
     )),
+    "shared dimension": frozenset(("label", "mappings")),
+    "grant": frozenset(("user_attribute", "allowed_values", "access_boostable")),
     "relationship": frozenset((
         "id", "join_from_view", "join_to_view", "join_from_view_as", "join_to_view_as", "join_type",
         "relationship_type", "on_sql", "reversible", "where_sql", "ignored",
@@ -90,6 +93,10 @@ ELSEWHERE = {
     ): "a second name of a view would be a second way around what is written for the first; fields may have other names",
 }
 """(kind, parameter) → what to do instead, for parameters that would change which rows or names there are"""
+OPEN = frozenset().union(*READ.values()) - frozenset(WORDS)
+"""parameters of some kind that close nothing, however they look"""
+NESTED = ("duration", "dynamic_top_n", "level_of_detail", "materialized_query")
+"""parameters that hold parameters, which are read by name and not checked otherwise"""
 MAX_PROBLEMS = 200
 """faults that are told at once; warnings are not counted"""
 
@@ -99,11 +106,11 @@ class TooManyProblemsError(Exception):
 
 
 def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
-    """Report parameters that are refused (problems) or unknown (warnings)."""
+    """Report parameters that are refused (problems) or unknown (warnings, but for those that look like rules of access)."""
     for name, value in node.map().items():
         if name in READ[kind]:
-            continue
-        if name == "type" and kind == "dimension":
+            _check_nested(name, value, problems)
+        elif name == "type" and kind == "dimension":
             add(problems, value, "Invalid property “type”: a dimension's type follows from its SQL; cast to change it")
         elif name in REFUSED:
             add(problems, value, f"“{name}” is not supported: {REFUSED[name]}")
@@ -111,8 +118,29 @@ def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
             if value.value not in (None, {}, []):
                 add(problems, value, f"“{name}” is not supported: {hint}")
         elif name not in DECORATION:
-            hint = did_you_mean(name, READ[kind])
-            add(problems, value, f"“{name}” is not a parameter of a {kind}; it is ignored.{hint}", is_warning=True)
+            _unknown(name, value, kind, problems)
+
+
+def _check_nested(name: str, value: Node, problems: list[Problem]) -> None:
+    for inner, below in value.map().items() if name in NESTED else ():
+        if inner in WORDS:
+            add(problems, below, f"“{inner}” closes nothing inside “{name}”: write it beside “{name}”")
+
+
+def _unknown(name: str, value: Node, kind: str, problems: list[Problem]) -> None:
+    """Report a parameter that is none here: a fault where its author may believe that it closes something."""
+    word = "" if name in OPEN else remembered(name, security_word)
+    if word is None:
+        add(problems, value, f"too many names are no parameters; “{name}” and those after it were not looked at")
+    elif word and word in READ[kind]:
+        add(problems, value, f"“{name}” is not a parameter of a {kind} and closes nothing. Did you mean “{word}”?")
+    elif word:
+        kinds = ", ".join(sorted(other for other, names in READ.items() if word in names))
+        elsewhere = f": {'it' if word == name else f'“{word}”'} is one of {kinds}" if kinds else ""
+        add(problems, value, f"“{name}” is not a parameter of a {kind} and closes nothing{elsewhere}")
+    else:
+        hint = did_you_mean(name, READ[kind])
+        add(problems, value, f"“{name}” is not a parameter of a {kind}; it is ignored.{hint}", is_warning=True)
 
 
 def decoration(node: Node, kind: str) -> dict[str, Any]:

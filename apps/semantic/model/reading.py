@@ -13,8 +13,9 @@ from apps.semantic.model.composites import read_composite
 from apps.semantic.model.context import Context
 from apps.semantic.model.contradictions import check_contradictions
 from apps.semantic.model.dimensions import read_timeframes
-from apps.semantic.model.extending import extended, laid_over
+from apps.semantic.model.extending import extended, laid_over, over_parents
 from apps.semantic.model.kinds import check_kinds
+from apps.semantic.model.open_tables import check_open_tables
 from apps.semantic.model.parameters import (
     MAX_PROBLEMS,
     TooManyProblemsError,
@@ -80,6 +81,7 @@ def read_model(
             model = _model(_folder(files, context), context)
             problems += islice(check_model(model), MAX_PROBLEMS)
         problems += islice(check_security(model), MAX_PROBLEMS)
+        problems += islice(check_open_tables(model), MAX_PROBLEMS)
         problems += islice(check_kinds(model), MAX_PROBLEMS)
         problems += islice(check_contradictions(model), MAX_PROBLEMS)
     except TooManyProblemsError:
@@ -112,8 +114,9 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         read_rule(header, name, problems, may_be_empty=True)
     number(header, "default_row_limit", problems)
     read_policies(header, "default_topic_access_filters", problems)
-    topics, own_views = _topics(folder, views, relationships, context)
-    topics |= implicit_topics(views, relationships, topics, context)
+    topics, own = _topics(folder, views, relationships, context)
+    querying = [*views.values(), *(view for parts, _ in own.values() for view in parts.values())]
+    topics = implicit_topics(querying, views, relationships, context) | topics
     policies = read_cache_policies(header, context)
     model = SemanticModel(
         context.dialect, views, topics, grants, week_start,
@@ -124,8 +127,9 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         default_cache_policy=text(header, "default_cache_policy", []) or None,
         classification_access=context.labels,
         decoration=header.plain() if isinstance(header.value, dict) else {},  # type: ignore[arg-type]  # a map
+        relationships=tuple(relationships),
     )  # fmt: skip
-    return replace(model, topic_models={name: as_topic_sees(model, name, own) for name, own in own_views.items()})
+    return replace(model, topic_models={name: as_topic_sees(model, name, *parts) for name, parts in own.items()})
 
 
 def _stem(path: str) -> str:
@@ -200,10 +204,10 @@ def _views(folder: _Folder, context: Context) -> dict[str, View]:
 
 def _topics(
     folder: _Folder, views: dict[str, View], relationships: list[Relationship], context: Context
-) -> tuple[dict[str, Topic], dict[str, dict[str, View]]]:
-    """Return the topics, and the views of those that have views of their own."""
+) -> tuple[dict[str, Topic], dict[str, tuple[dict[str, View], list[Relationship]]]]:
+    """Return the topics, and the views and relationships of those that have any of their own."""
     topics: dict[str, Topic] = {}
-    own_views: dict[str, dict[str, View]] = {}
+    own_parts: dict[str, tuple[dict[str, View], list[Relationship]]] = {}
     for name in folder.topics:
         node = extended(name, folder.topics, context)
         if flag(node, "template", context.problems):
@@ -214,7 +218,8 @@ def _topics(
         local = read_relationships(related, seen, context) if related is not None else []
         own |= {name: view for name, view in seen.items() if name not in views}
         if own or local:
-            seen, local = settled(seen, local, context)
+            beneath = [views[name] for name in own if name in views]
+            seen, local = settled(seen, local, context, beneath)
             own = {name: seen[name] for name in seen if views.get(name) is not seen[name]}
         # A topic's own relationship takes the place of the model's between the same views.
         taken = {(item.from_view, item.to_view) for item in local}
@@ -224,9 +229,9 @@ def _topics(
         )
         if topic is not None:
             topics[name] = topic
-            if own:
-                own_views[name] = own
-    return topics, own_views
+            if own or local:
+                own_parts[name] = own, local
+    return topics, own_parts
 
 
 def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]:
@@ -237,7 +242,8 @@ def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]
             if name in folder.views
             else Node({}, item.file, item.line, item.column)
         )
-        found[name] = read_view(name, laid_over(below, item), context)
+        own = over_parents(item, folder.views, context)
+        found[name] = read_view(name, laid_over(below, own, context), context)
     return found
 
 

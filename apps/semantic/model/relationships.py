@@ -41,8 +41,8 @@ def read_relationships(node: Node, views: dict[str, View], context: Context) -> 
 
 def _relationship(item: Node, views: dict[str, View], context: Context) -> Relationship | None:
     problems = context.problems
-    before = len(problems)
     check_parameters(item, "relationship", problems)
+    before = len(problems)
     ends = [_end(item, side, views, context) for side in ("from", "to")]
     kind = text(item, "relationship_type", problems) or "assumed_many_to_one"
     if kind not in KINDS:

@@ -3,7 +3,7 @@
 from apps.semantic.errors import MalformedQueryError, Problem
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.grants import GrantSyntaxError, parse_grant_rule
-from apps.semantic.model.parameters import add, flag, submap, text, texts
+from apps.semantic.model.parameters import add, check_parameters, flag, submap, text, texts
 from apps.semantic.model.types import AccessFilter, AccessGrant, FieldFilter, GrantRule
 from apps.semantic.model.yaml_nodes import Node
 
@@ -46,8 +46,7 @@ def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
             add(problems, item, f"the grant “{name}” needs a user_attribute")
         elif not allowed:
             add(problems, item, f"the grant “{name}” allows no value, so nobody passes it")
-        for refused in item.map().keys() - {"user_attribute", "allowed_values", "access_boostable"}:
-            add(problems, item.map()[refused], f"“{refused}” is not a parameter of a grant", is_warning=True)
+        check_parameters(item, "grant", problems)
         if flag(item, "access_boostable", problems):
             add(problems, item, "access_boostable is not supported: nothing steps around a grant")
         if name in found or not name.replace("_", "a").replace("-", "a").isalnum():
@@ -71,6 +70,8 @@ def read_policies(node: Node, name: str, problems: list[Problem], *, view: str =
         fault = "is empty: list its filters, or leave it out" if value.value is None else "must be a list"
         add(problems, value, f"“{name}” {fault}")
         return ()
+    if not value.value:
+        add(problems, value, f"“{name}: []” closes nothing: list its filters, or leave it out", is_warning=True)
     return tuple(found for item in value.value if (found := _policy(item, view, problems)) is not None)
 
 

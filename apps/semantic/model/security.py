@@ -6,20 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.checks import rules_of
 from apps.semantic.model.contradictions import check_grants_meet
+from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.suggestions import bounded_work, did_you_mean
-from apps.semantic.model.types import (
-    AccessFilter,
-    CompositeTopic,
-    Dimension,
-    FilterField,
-    GrantRule,
-    Measure,
-    SemanticModel,
-    Source,
-    Topic,
-    View,
-)
+from apps.semantic.model.types import AccessFilter, SemanticModel, Source
 
 ATTRIBUTE = "omni_attributes."
 FORMS = {
@@ -37,11 +28,11 @@ MEETS = {
 
 def check_security(model: SemanticModel) -> Iterator[Problem]:
     """Yield problems and warnings about rules of access, whatever attributes there are."""
-    for rule in _rules(model):
+    for rule in rules_of(model):
         if len(rule.all_of) > 1 and not rule.is_joined:
             yield _at(rule.source, "all of these must hold; write “a|b” where one is enough", is_warning=True)
-    for policy in _policies(model):
-        yield from _pointless(policy, model)
+    for part, policy in _policies(model):
+        yield from _pointless(policy, part)
 
 
 def check_attributes(
@@ -53,7 +44,7 @@ def check_attributes(
         known: type of each user attribute by its name: string, number, boolean or date.
         single: those that never have more than one value.
     """
-    yield from check_grants_meet(_rules(model), model, single)
+    yield from check_grants_meet(rules_of(model), model, single)
     with bounded_work():
         unknown = [
             (name, source, did_you_mean(name, known)) for name, source in _attributes(model) if name not in known
@@ -62,9 +53,9 @@ def check_attributes(
         yield _at(source, f"there is no user attribute “{name}”.{hint}")
     for grant in model.access_grants.values():
         yield from _impossible(grant.user_attribute, grant.allowed_values, grant.source, known)
-    for policy in _policies(model):
+    for part, policy in _policies(model):
         yield from _impossible(policy.user_attribute, policy.values_for_unfiltered, policy.source, known)
-        yield from _mistyped(policy, model, known)
+        yield from _mistyped(policy, part, known)
 
 
 def _impossible(attribute: str, values: tuple[str, ...], source: Source, known: Mapping[str, str]) -> Iterator[Problem]:
@@ -93,38 +84,23 @@ def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
     return Problem(source.file, source.line, source.column, message, is_warning)
 
 
-def _policies(model: SemanticModel) -> Iterator[AccessFilter]:
-    for view in model.views.values():
-        yield from view.access_filters
+def _policies(model: SemanticModel) -> Iterator[tuple[SemanticModel, AccessFilter]]:
+    """Yield every row policy with the model in which its field is looked up."""
+    for part, view in model.seen_views():
+        for policy in view.access_filters:
+            yield part, policy
     for topic in model.topics.values():
-        yield from topic.access_filters
-
-
-def _rules(model: SemanticModel) -> Iterator[GrantRule]:
-    for label in model.classification_access.values():
-        yield from (
-            rule for rule in (label.required_access_grants, label.mask_unless_access_grants) if rule is not None
-        )
-    holders: list[View | Topic | CompositeTopic] = [*model.views.values(), *model.topics.values()]
-    for holder in (*holders, *model.composites.values()):
-        if holder.required_access_grants is not None:
-            yield holder.required_access_grants
-    for view in model.views.values():
-        fields: list[Dimension | Measure | FilterField] = [*view.dimensions.values(), *view.measures.values()]
-        for field in (*fields, *view.filters.values()):
-            if field.required_access_grants is not None:
-                yield field.required_access_grants
-            if isinstance(field, Dimension) and field.mask_unless_access_grants is not None:
-                yield field.mask_unless_access_grants
+        for policy in topic.access_filters:
+            yield model.of_topic(topic.name), policy
 
 
 def _attributes(model: SemanticModel) -> Iterator[tuple[str, Source]]:
     """Yield every user attribute that a rule or an expression names."""
     for grant in model.access_grants.values():
         yield grant.user_attribute, grant.source
-    for policy in _policies(model):
+    for _, policy in _policies(model):
         yield policy.user_attribute, policy.source
-    for view in model.views.values():
+    for _, view in model.seen_views():
         if view.schema_attribute is not None:
             yield view.schema_attribute, view.source
     for tree, source in expressions(model):
@@ -133,22 +109,26 @@ def _attributes(model: SemanticModel) -> Iterator[tuple[str, Source]]:
                 yield node.name.removeprefix(ATTRIBUTE), source
 
 
-def expressions(model: SemanticModel) -> Iterator[tuple[exp.Expression, Source]]:
-    """Yield every tree of a model with its place."""
-    for view in model.views.values():
-        fields: list[Dimension | Measure] = [*view.dimensions.values(), *view.measures.values()]
-        for field in fields:
-            if field.sql is not None:
-                yield field.sql, field.source
+def expressions(model: SemanticModel) -> Iterator[tuple[exp.Expr, Source]]:
+    """Yield every tree of a model with its place, those of topics' own views and of joins that nobody makes among them."""
+    for _, view in model.seen_views():
+        for field in view.fields:
+            for tree in trees_of(field):
+                yield tree, field.source
+        for tree in view.primary_key:
+            yield tree, view.source
         if view.sql_source is not None:
-            yield view.sql_source.tree, view.source  # type: ignore[misc]  # a Query is an expression
+            yield view.sql_source.tree, view.source
+        if view.query_source is not None:
+            for name, tree in view.query_source.calculations:
+                yield tree, view.query_source.places.get(f"calculations.{name}", view.source)
     for topic in model.topics.values():
-        for tree in (*topic.always_where, *topic.always_having):
-            yield tree, topic.source
-        for join in topic.joins:
-            yield join.relationship.on_sql, join.relationship.source
-            if join.relationship.where_sql is not None:
-                yield join.relationship.where_sql, join.relationship.source
+        yield from (*topic.placed_where, *topic.placed_having)
+    joined = [join.relationship for topic in model.topics.values() for join in topic.joins]
+    for item in (*joined, *(item for part in (model, *model.topic_models.values()) for item in part.relationships)):
+        for condition in (item.on_sql, item.where_sql):
+            if condition is not None:
+                yield condition, item.source
 
 
 def _pointless(policy: AccessFilter, model: SemanticModel) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from sqlglot import exp
@@ -38,14 +38,17 @@ MAX_IMPLIED = 300
 
 
 def settled(
-    views: dict[str, View], relationships: list[Relationship], context: Context
+    views: dict[str, View], relationships: list[Relationship], context: Context, beneath: Collection[View] = ()
 ) -> tuple[dict[str, View], list[Relationship]]:
-    """Return views whose references all lead somewhere if they can, and whose types are known as far as they can be."""
+    """Return views whose references all lead somewhere if they can, and whose types are known as far as they can be.
+
+    ``beneath`` are the views that others here take the place of: what those mask is masked here.
+    """
     views = _with_implied(views, relationships, context)
     for name, view in views.items():
         if view.sql_source is not None and not all(view.sql_source.tables.values()):
             views[name] = replace(view, sql_source=govern_tables(view, view.sql_source, views, context.problems))
-    return _typed(with_own_names(follow_masks(views, context)), context.dialect), relationships
+    return _typed(with_own_names(follow_masks(views, context, beneath)), context.dialect), relationships
 
 
 def _with_implied(views: dict[str, View], relationships: list[Relationship], context: Context) -> dict[str, View]:

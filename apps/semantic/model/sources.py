@@ -9,7 +9,7 @@ from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
 from apps.semantic.model.expressions import ExpressionError, parse_query_text
 from apps.semantic.model.parameters import add, check_parameters, flag, number, text, texts
 from apps.semantic.model.rules import read_filters
-from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, SqlSource, View
+from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View
 from apps.semantic.model.yaml_nodes import Node
 from apps.semantic.verify.allowed import FUNCTIONS
 
@@ -19,6 +19,7 @@ QUERY_NODES = frozenset((
 ))  # fmt: skip
 UNPROVEN = (exp.CurrentDate,)
 IMPLICIT = "__"
+SORT = "{field: view.field, desc: true}"
 
 
 def read_sql_source(node: Node, context: Context) -> SqlSource | None:
@@ -100,12 +101,34 @@ def read_query_source(node: Node, view: str, context: Context) -> QuerySource | 
         topic=topic or IMPLICIT + base,
         columns=columns,
         filters=read_filters(_plain_filters(query), "filters", context.problems, view=base),
-        sorts=_sorts(query, base),
+        sorts=_sorts(query, base, context),
         limit=number(query, "limit", context.problems),
         calculations=_calculations(calculations, context) if calculations is not None else (),
         binds=_binds(query, base, context),
         binds_all_filters=flag(query, "bind_all_filters", context.problems),
+        places=_places(query, base),
     )
+
+
+def _places(query: Node, base: str) -> dict[str, Source]:
+    """Return where parameters, fields, calculations and sorts stand."""
+    found = {name: value.source for name, value in query.map().items()}
+    found |= _places_of(query.map().get("fields"))
+    found |= _places_of(query.map().get("calculations"), "calculations.")
+    sorts = query.map().get("sorts")
+    for item in sorts.value if sorts is not None and isinstance(sorts.value, list) else ():
+        if "field" in item.map():
+            found[f"sorts.{qualified(str(item.map()['field'].value), base)}"] = item.map()["field"].source
+    return found
+
+
+def _places_of(node: Node | None, prefix: str = "") -> dict[str, Source]:
+    """Return the places of what a map, or a list, names."""
+    if node is None:
+        return {}
+    if isinstance(node.value, list):
+        return {f"{prefix}{item.value}": item.source for item in node.value}
+    return {f"{prefix}{name}": value.source for name, value in node.map().items()}
 
 
 def _columns(fields: Node, context: Context) -> tuple[tuple[str, str], ...]:
@@ -129,15 +152,25 @@ def _plain_filters(query: Node) -> Node:
     return Node({"filters": Node(kept, node.file, node.line, node.column)}, query.file, query.line, query.column)
 
 
-def _sorts(query: Node, base: str) -> tuple[tuple[str, bool], ...]:
+def _sorts(query: Node, base: str, context: Context) -> tuple[tuple[str, bool], ...]:
+    """Return (field, is descending) in order; with a limit they decide which rows there are, so none is left out."""
     node = query.map().get("sorts")
-    items = node.value if node is not None and isinstance(node.value, list) else []
-    plain = [item.plain() for item in items]
-    return tuple(
-        (qualified(str(item["field"]), base), bool(item.get("desc")))
-        for item in plain
-        if isinstance(item, dict) and "field" in item
-    )
+    if node is None or node.value is None:
+        return ()
+    if not isinstance(node.value, list):
+        context.fault(node, f"“sorts” must be a list of {SORT}")
+        return ()
+    found = []
+    for item in node.value:
+        field = text(item, "field", context.problems)
+        unknown = item.map().keys() - {"field", "desc"}
+        for name in sorted(unknown):
+            context.fault(item.map()[name], f"“{name}” is not a parameter of a sort; write {SORT}")
+        if not field and not unknown:
+            context.fault(item, f"a sort is written as {SORT}")
+        elif field:
+            found.append((qualified(field, base), flag(item, "desc", context.problems)))
+    return tuple(found)
 
 
 def _binds(query: Node, base: str, context: Context) -> dict[str, str]:
@@ -173,4 +206,6 @@ def read_rollup(node: Node, dimensions: list[str], context: Context) -> Rollup |
     if len(fields) > len(dimensions):
         context.fault(query, "materialized_query has more fields than the view has dimensions; they go by their order")
         return None
-    return Rollup(base, tuple(zip((qualified(name, base) for name in fields), dimensions, strict=False)))
+    columns = tuple(zip((qualified(name, base) for name in fields), dimensions, strict=False))
+    places = {qualified(name, base): place for name, place in _places_of(query.map()["fields"]).items()}
+    return Rollup(base, columns, places | {"base_view": query.map()["base_view"].source})

@@ -1,9 +1,9 @@
 """“Did you mean”: among names that the reader wrote or may see, never others. The work is bounded, per name and per model."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 MAX_NAME = 100
@@ -11,6 +11,8 @@ MAX_COMPARED = 60
 """names that are compared letter by letter; of more than these, those of like length and like letters"""
 MAX_WORK = 10_000_000
 """pairs of letters over one model: half a second. Nobody reads the suggestion after the hundredth mistake"""
+MAX_REMEMBERED = 2_000
+"""different names of one model that something is looked up for"""
 LOOK = 30
 """pairs of letters that looking at a name without comparing it is worth"""
 
@@ -20,6 +22,7 @@ class Budget:
     """Work that may still be spent on suggestions, in pairs of letters."""
 
     left: int = MAX_WORK
+    remembered: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_spent(self) -> bool:
@@ -49,12 +52,22 @@ def is_spent() -> bool:
     return budget is not None and budget.is_spent
 
 
+def remembered(name: str, find: Callable[[str], str]) -> str | None:
+    """Return what is found for a name, once per model; None for a new name after so many that the work would not end."""
+    known = (_budget.get() or Budget()).remembered
+    if name not in known:
+        if len(known) >= MAX_REMEMBERED:
+            return None
+        known[name] = find(name)
+    return known[name]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the closest known name, or nothing."""
+    """Return a sentence with the closest known name, or nothing; the name itself is never what was meant."""
     if is_spent():
         return ""
     close = closest(name, known if isinstance(known, Collection) else tuple(known), cutoff=0.7)
-    return f" Did you mean “{close}”?" if close else ""
+    return f" Did you mean “{close}”?" if close and close != name else ""
 
 
 def closest(name: str, known: Collection[str], *, cutoff: float) -> str | None:

@@ -1,6 +1,6 @@
 """Topic files: a base view, its joins, its rules, and the fields that it offers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -13,8 +13,17 @@ from apps.semantic.model.parameters import check_parameters, decoration, flag, n
 from apps.semantic.model.relationships import ambiguous, joins_to, oriented
 from apps.semantic.model.rules import read_filters, read_hiding, read_policies, read_rule
 from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.types import AccessFilter, GrantRule, Relationship, SemanticModel, Topic, TopicJoin, View
-from apps.semantic.model.views import all_fields
+from apps.semantic.model.types import (
+    AccessFilter,
+    GrantRule,
+    Relationship,
+    SemanticModel,
+    Source,
+    Topic,
+    TopicJoin,
+    View,
+)
+from apps.semantic.model.views import all_fields, views_needed
 from apps.semantic.model.yaml_nodes import Node
 
 IMPLICIT = "__"
@@ -47,6 +56,9 @@ def read_topic(
         return None
     joins = _joins(base, node, views, relationships, context)
     joined = {base: views[base]} | {join.view: views[join.view] for join in joins}
+    where, having = (_conditions(node, name, base, context) for name in ("always_where_sql", "always_having_sql"))
+    places = {"always_where_sql": where, "always_having_sql": having}
+    cache = node.map().get("cache_policy", node)
     return Topic(
         name=name,
         base_view=base,
@@ -60,15 +72,17 @@ def read_topic(
         always_where_filters=read_filters(node, "always_where_filters", problems, view=base),
         default_filters=read_filters(node, "default_filters", problems, view=base),
         default_row_limit=number(node, "default_row_limit", problems) or number(defaults, "default_row_limit", []),
-        always_where=_conditions(node, "always_where_sql", base, context),
+        always_where=tuple(tree for tree, _ in where),
         always_having_filters=read_filters(node, "always_having_filters", problems, view=base),
-        always_having=_conditions(node, "always_having_sql", base, context),
+        always_having=tuple(tree for tree, _ in having),
         cache_policy=text(node, "cache_policy", problems) or None,
         is_hidden=flag(node, "hidden", problems),
         hidden_unless_access_grants=read_hiding(node, defaults, problems),
         group_label=text(node, "group_label", problems),
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "topic"),
+        places={name: tuple(place for _, place in found) for name, found in places.items()}
+        | {"cache_policy": (cache.source,)},
     )
 
 
@@ -88,6 +102,7 @@ def _policies(
     if "access_filters" in node.map():
         if not node.map()["access_filters"].value and defaults.map().get("default_topic_access_filters"):
             context.warn(node.map()["access_filters"], "this topic opens what default_topic_access_filters closes")
+            return ()
         return read_policies(node, "access_filters", context.problems, view=base)
     found = []
     for rule in read_policies(defaults, "default_topic_access_filters", [], view=""):
@@ -107,19 +122,23 @@ def _policies(
     return tuple(found)
 
 
-def _conditions(node: Node, name: str, base: str, context: Context) -> tuple[exp.Expression, ...]:
+def _conditions(node: Node, name: str, base: str, context: Context) -> list[tuple[exp.Expression, Source]]:
+    """Return a parameter's conditions, each with its place."""
     found = []
-    for sql in texts(node, name, context.problems):
-        parsed: ParsedExpression | None = context.parsed(sql, base, node, name=name)
+    written = texts(node, name, context.problems)
+    value = node.map().get(name, node)
+    items = value.value if isinstance(value.value, list) else [value]
+    for sql, at in zip(written, items, strict=False):
+        parsed: ParsedExpression | None = context.parsed(sql, base, at)
         if parsed is None:
             continue
         if any(item.name.startswith("filters.") for item in parsed.tree.find_all(exp.Placeholder)):
-            context.fault(node.map()[name], "a filter of the query cannot decide a rule for everybody")
+            context.fault(at, "a filter of the query cannot decide a rule for everybody")
         if parsed.tree.find(exp.Column) is not None:
-            context.fault(node.map()[name], "name fields as ${view.field} here")
+            context.fault(at, "name fields as ${view.field} here")
         else:
-            found.append(parsed.tree)
-    return tuple(found)
+            found.append((parsed.tree, at.source))
+    return found
 
 
 def _joins(
@@ -230,22 +249,24 @@ def _tags(name: str, joined: Mapping[str, View]) -> tuple[str, ...]:
 
 
 def implicit_topics(
-    views: dict[str, View], relationships: list[Relationship], topics: Mapping[str, Topic], context: Context
+    querying: Iterable[View], views: dict[str, View], relationships: list[Relationship], context: Context
 ) -> dict[str, Topic]:
-    """Return the topics of query views that name only a base view: that view, and those that their fields need."""
+    """Return the topics of query views that name only a base view: that view, and those that their fields need.
+
+    They read the views of all, also where the query view stands in a topic.
+    """
     found: dict[str, Topic] = {}
-    for view in views.values():
+    for view in querying:
         source = view.query_source
         if source is None or not source.topic.startswith(IMPLICIT):
             continue
         base = source.topic.removeprefix(IMPLICIT)
-        at = Node({}, view.source.file, view.source.line, view.source.column)
+        place = source.places.get("base_view", view.source)
+        at = Node({}, place.file, place.line, place.column)
         if base not in views:
             context.fault(at, f"there is no view “{base}”.{did_you_mean(base, views)}")
             continue
-        wanted = {name.partition(".")[0] for name, _ in source.columns} | {
-            i.field.partition(".")[0] for i in source.filters
-        }
+        wanted = views_needed({*(name for name, _ in source.columns), *(rule.field for rule in source.filters)}, views)
         known = found.get(source.topic)
         wanted |= set(known.views) if known is not None else set()
         paths = joins_to(relationships, base, wanted & views.keys()) if wanted <= views.keys() else None
@@ -255,7 +276,7 @@ def implicit_topics(
         joins = tuple(TopicJoin(child, parent, _relationship(relationships, parent, child)) for parent, child in paths)
         fields = frozenset(all_fields({name: views[name] for name in (base, *(join.view for join in joins))}))
         found[source.topic] = Topic(source.topic, base, view.source, joins=joins, fields=fields, is_hidden=True)
-    return {name: topic for name, topic in found.items() if name not in topics}
+    return found
 
 
 def _relationship(relationships: list[Relationship], parent: str, child: str) -> Relationship:
@@ -265,6 +286,10 @@ def _relationship(relationships: list[Relationship], parent: str, child: str) ->
     return found
 
 
-def as_topic_sees(model: SemanticModel, name: str, views: Mapping[str, View]) -> SemanticModel:
-    """Return the model with a topic's own views in it."""
-    return replace(model, views={**model.views, **views}, topic_models={}, seen_by=name)
+def as_topic_sees(
+    model: SemanticModel, name: str, views: Mapping[str, View], relationships: list[Relationship]
+) -> SemanticModel:
+    """Return the model with a topic's own views in it, and of relationships the topic's own."""
+    return replace(
+        model, views={**model.views, **views}, relationships=tuple(relationships), topic_models={}, seen_by=name
+    )

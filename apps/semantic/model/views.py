@@ -1,7 +1,7 @@
 """View files: where the rows come from, dimensions, measures, filter-only fields."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -176,6 +176,22 @@ def all_fields(views: Mapping[str, View]) -> set[str]:
     return {
         f"{view.name}.{name}" for view in views.values() for name in (*view.dimensions, *view.measures, *view.filters)
     }
+
+
+def views_needed(names: Iterable[str], views: Mapping[str, View]) -> set[str]:
+    """Return the views of fields, and those of all that they rest on."""
+    seen, waiting = set[str](), [name.partition("[")[0] for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        view, _, field = name.partition(".")
+        found = (views[view].dimensions.get(field) or views[view].measures.get(field)) if view in views else None
+        if found is not None:
+            waiting += [item.partition("[")[0] for item in found.references]
+            waiting += [rule.field.partition("[")[0] for rule in found.filters] if isinstance(found, Measure) else []
+    return {name.partition(".")[0] for name in seen}
 
 
 def renamed(view: View, name: str) -> View:

@@ -53,6 +53,53 @@ def test_a_change_is_named_by_what_it_means(
     assert expected in meaning(changes)
 
 
+ROWS = "access_filters: [{field: amount, user_attribute: level}]"
+CLOSED = "required_access_grants: [finance]"
+
+
+def own(text: str) -> dict[str, str]:
+    return {TOPIC: f"base_view: orders\nviews: {{orders: {{{text}}}}}\n"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (own(ROWS), own(CLOSED), [
+            ("removed", "row policy", "view Sales / orders: orders.amount by level", ()),
+            ("changed", "view", "Sales / orders", ("required grants",)),
+        ]),
+        ({TOPIC: "base_view: orders\n"}, own(ROWS), [("added", "row policy", "view Sales / orders: orders.amount by level", ())]),
+        (own(CLOSED), {TOPIC: "base_view: orders\n"}, [("changed", "view", "Sales / orders", ("required grants",))]),
+        (own("dimensions: {country: {label: A}}"), own("dimensions: {country: {label: B}}"), [("changed", "field", "Sales / orders.country", ("label",))]),
+        (own("measures: {m: {aggregate_type: count}}"), own("label: X"), [
+            ("changed", "view", "Sales / orders", ("label",)),
+            ("removed", "field", "Sales / orders.m", ()),
+            ("changed", "data set", "Sales", ("1 fewer field",)),
+        ]),
+        (own(ROWS), own(ROWS) | view("${amount}", "2 * ${amount}"), [("changed", "field", "orders.revenue", ("expression",))]),
+        (own("label: X"), own("label: X"), []),
+    ],
+)  # fmt: skip
+def test_what_a_topics_own_view_changes_is_told_with_the_topic(
+    before: dict[str, str], after: dict[str, str], expected: list[tuple[str, str, str, tuple[str, ...]]]
+) -> None:
+    old, new = (read_model(FILES | files, dialect="duckdb") for files in (before, after))
+    found = [(item.kind, item.what, item.name, item.details) for item in compare_meaning(old, new)]
+    assert sorted(found) == sorted(expected)
+
+
+def test_of_two_policies_alike_the_one_that_goes_is_told() -> None:
+    one = "{field: amount, user_attribute: level, values_for_unfiltered: [A, B]}"
+    two = "{field: amount, user_attribute: level, values_for_unfiltered: [B]}"
+    old, new = (
+        read_model(FILES | own(f"access_filters: [{rows}]"), dialect="duckdb") for rows in (f"{one}, {two}", two)
+    )
+    assert {(item.kind, item.what) for item in compare_meaning(old, new)} == {
+        ("removed", "row policy"),
+        ("changed", "row policy"),
+    }
+
+
 def test_lines_are_compared_file_by_file_with_their_numbers() -> None:
     after = FILES | view("country: {}", "country: {label: Country}") | {"New.topic.yaml": "base_view: orders\n"}
     new, changed = compare_files(FILES, {path: text for path, text in after.items() if text is not None})

@@ -122,10 +122,10 @@ def test_of_two_masks_the_one_holds_that_certainly_shows_less(own: str, label: s
     assert not model.warnings
 
 
-def test_a_mask_without_a_rule_is_warned_about_where_no_label_gives_one() -> None:
+def test_a_mask_without_a_rule_is_a_fault_where_no_label_gives_one() -> None:
     view = VIEW.replace("  id: {classification: public}", "  id: {classification: public, mask: redact}")
-    [warning] = read(view=view).warnings
-    assert "“mask” does nothing without mask_unless_access_grants" in str(warning)
+    with pytest.raises(ModelError, match="“mask” masks nothing without mask_unless_access_grants"):
+        read(view=view)
     assert not read(view=view.replace("public, mask", "personal, mask")).warnings
 
 

@@ -92,7 +92,7 @@ def test_a_faulty_dimension_is_one_clear_problem_at_its_place(text: str, says: s
         ("{aggregate_type: sum_distinct_on, sql: '${amount}'}", "needs custom_primary_key_sql"),
         ("{aggregate_type: count, filters: {status: paid}}", "a filter is a map|A filter is a map"),
         ("{aggregate_type: count, filters: {status: {iss: paid}}}", "no operator"),
-        ("{aggregate_type: count, filters: {revenue: {is: 1}}}", "is no dimension"),
+        ("{aggregate_type: count, filters: {revenue: {is: 1}}}", "is a measure, not a dimension"),
     ],
 )
 def test_a_faulty_measure_is_one_clear_problem(text: str, says: str) -> None:

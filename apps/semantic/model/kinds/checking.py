@@ -10,7 +10,17 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.kinds.conditions import TIMES, WORDS, unsuited
 from apps.semantic.model.kinds.inferring import Columns, Kinds, kind_of_node, literal
-from apps.semantic.model.types import Dimension, FieldFilter, FieldType, Measure, SemanticModel, Source, Topic, View
+from apps.semantic.model.types import (
+    Dimension,
+    FieldFilter,
+    FieldType,
+    MaskKind,
+    Measure,
+    SemanticModel,
+    Source,
+    Topic,
+    View,
+)
 
 NUMERIC = frozenset(("sum", "average", "median", "percentile"))
 COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
@@ -18,6 +28,8 @@ LENIENT = frozenset(("mysql",))
 """dialects that read a text as a number, or as a date, without being asked"""
 ADDS_TRUTH = frozenset(("mysql", "duckdb", "clickhouse"))
 """dialects in which the sum of true and false is the number of the true ones"""
+MASKED: dict[MaskKind, tuple[FieldType, ...]] = {"bucket": ("number",), "truncate_date": ("date", "timestamp")}
+"""masks that only values of some types have"""
 WHOLE_DAYS = frozenset(("raw", "date"))
 
 
@@ -28,10 +40,11 @@ def check_kinds(model: SemanticModel, columns: Columns | None = None) -> Iterato
         model: as read.
         columns: types of the source's columns by view and column in lower case, where a catalogue tells them.
     """
-    yield from _of_views(model.views.values(), Kinds(model, columns or {}))
-    for own in model.topic_models.values():
-        changed = [view for name, view in own.views.items() if model.views.get(name) is not view]
-        yield from _of_views(changed, Kinds(own, columns or {}))
+    parts: dict[int, tuple[SemanticModel, list[View]]] = {}
+    for part, view in model.seen_views():
+        parts.setdefault(id(part), (part, []))[1].append(view)
+    for part, views in parts.values():
+        yield from _of_views(views, Kinds(part, columns or {}))
     for topic in model.topics.values():
         yield from _of_topic(topic, Kinds(model.of_topic(topic.name), columns or {}))
 
@@ -54,6 +67,7 @@ def _of_views(views: Iterable[View], kinds: Kinds) -> Iterator[Problem]:
 
 def _dimension(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
     yield from _comparisons(item.sql, item.view, item.source, kinds)
+    yield from _mask(item, kinds)
     if item.level_of_detail is not None:
         yield from _aggregate(item, item.level_of_detail.aggregate, item.sql, kinds)
     elif item.duration is not None:
@@ -63,6 +77,18 @@ def _dimension(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
                 yield _at(item.source, f"“{item.id}” counts time, and one of its ends is a {WORDS[kind]}")
     elif item.timeframes:
         yield from _timeframes(item, kinds)
+
+
+def _mask(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
+    """Yield a problem where a mask cuts what a field of its type does not have: the database would refuse, or show nothing."""
+    if item.mask_unless_access_grants is None or item.mask.kind not in MASKED:
+        return
+    kind, suited = kinds.of_tree(item.sql, item.view), MASKED[item.mask.kind]
+    if kind != "unknown" and kind not in suited and item.level_of_detail is None and item.duration is None:
+        is_doubtful = kind == "string" and kinds.model.dialect in LENIENT
+        wanted = " or a ".join(WORDS[name] for name in suited)
+        text = f"“{item.id}” is a {WORDS.get(kind, kind)}; its mask {item.mask.kind} is for a {wanted}"
+        yield _at(item.source, text, is_warning=is_doubtful)
 
 
 def _timeframes(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
@@ -110,8 +136,8 @@ def _aggregate(item: Dimension | Measure, name: str, tree: exp.Expression, kinds
 def _of_topic(topic: Topic, kinds: Kinds) -> Iterator[Problem]:
     for rule in (*topic.always_where_filters, *topic.default_filters, *topic.always_having_filters):
         yield from _filter(rule, topic.source, kinds)
-    for tree in (*topic.always_where, *topic.always_having):
-        yield from _comparisons(tree, topic.base_view, topic.source, kinds)
+    for tree, source in (*topic.placed_where, *topic.placed_having):
+        yield from _comparisons(tree, topic.base_view, source, kinds)
     for join in topic.joins:
         for joined in (join.relationship.on_sql, join.relationship.where_sql):
             if joined is not None:

@@ -1,11 +1,11 @@
 """The whole model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from apps.semantic.model.types.fields import Dimension, FilterField, Measure
-from apps.semantic.model.types.topics import CompositeTopic, Topic
+from apps.semantic.model.types.topics import CompositeTopic, Relationship, Topic
 from apps.semantic.model.types.values import AccessGrant, LabelAccess, Source
 from apps.semantic.model.types.views import View
 
@@ -43,6 +43,17 @@ class SemanticModel:
     classification_access: Mapping[str, LabelAccess] = field(default_factory=dict)
     """by classification: rules for every field that bears it"""
     decoration: Mapping[str, Any] = field(default_factory=dict)
+    relationships: tuple[Relationship, ...] = ()
+    """those that files say, whether a topic uses them or not; of a topic's own model, those that the topic adds"""
+
+    def seen_views(self) -> "Iterator[tuple[SemanticModel, View]]":
+        """Yield every view with the model in which it stands: the views of all, then those that a topic changes or adds."""
+        for view in self.views.values():
+            yield self, view
+        for own in self.topic_models.values():
+            for name, view in own.views.items():
+                if self.views.get(name) is not view:
+                    yield own, view
 
     def of_topic(self, name: str) -> "SemanticModel":
         """Return the model as a topic sees it."""

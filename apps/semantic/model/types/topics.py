@@ -63,10 +63,26 @@ class Topic:
     group_label: str = ""
     tags: tuple[str, ...] = ()
     decoration: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, tuple[Source, ...]] = field(default_factory=dict, compare=False)
+    """where the values of a parameter stand, for messages"""
 
     @property
     def views(self) -> tuple[str, ...]:
         return (self.base_view, *(join.view for join in self.joins))
+
+    @property
+    def placed_where(self) -> tuple[tuple[exp.Expression, Source], ...]:
+        """Return the conditions of ``always_where_sql``, each with its place."""
+        return self._placed("always_where_sql", self.always_where)
+
+    @property
+    def placed_having(self) -> tuple[tuple[exp.Expression, Source], ...]:
+        """Return the conditions of ``always_having_sql``, each with its place."""
+        return self._placed("always_having_sql", self.always_having)
+
+    def _placed(self, name: str, trees: tuple[exp.Expression, ...]) -> tuple[tuple[exp.Expression, Source], ...]:
+        places = self.places.get(name, ())
+        return tuple(zip(trees, places if len(places) == len(trees) else (self.source,) * len(trees), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

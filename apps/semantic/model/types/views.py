@@ -40,6 +40,8 @@ class QuerySource:
     """(column name, expression over the other columns, as bare columns)"""
     binds: Mapping[str, str] = field(default_factory=dict)
     binds_all_filters: bool = False
+    places: Mapping[str, Source] = field(default_factory=dict, compare=False)
+    """where parameters, fields, calculations and sorts stand, for messages; the latter two as ``calculations.x``, ``sorts.x``"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Rollup:
     base_view: str
     columns: tuple[tuple[str, str], ...]
     """(field id with timeframe, physical column), in order"""
+    places: Mapping[str, Source] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""Checks of what stands in for a view's table: the query of a query view, the query whose answer a table holds."""
+
+from collections.abc import Iterator
+
+from apps.semantic.errors import Problem
+from apps.semantic.model.sources import IMPLICIT
+from apps.semantic.model.suggestions import did_you_mean
+from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, View
+from apps.semantic.model.views import views_needed
+
+
+def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    """Yield what does not fit together in a view's query."""
+    if view.query_source is not None:
+        yield from _query(view.query_source, view.source, model, known)
+    if view.rollup is not None:
+        yield from _rollup(view.rollup, view.source, model, known)
+
+
+def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    topic = model.topics.get(source.topic)
+    places = source.places
+    if topic is None and not source.topic.startswith(IMPLICIT):  # one over a base view has its own fault by now
+        text = f"there is no topic “{source.topic}”.{did_you_mean(source.topic, model.topics)}"
+        yield _at(places.get("topic", at), text)
+    for written, _ in source.columns if topic is not None else ():
+        name = written.partition("[")[0]
+        if topic is not None and name not in topic.fields:
+            text = f"“{name}” is no field of its query's topic.{did_you_mean(name, topic.fields)}"
+            yield _at(places.get(written, at), text)
+        elif topic is not None:
+            missing = views_needed((name,), model.of_topic(topic.name).views) - set(topic.views)
+            for view in sorted(missing & model.views.keys()):
+                text = f"“{name}” rests on “{view}”, which its query's topic “{topic.name}” does not reach"
+                yield _at(places.get(written, at), text)
+    for name in (name for pair in source.binds.items() for name in pair if model.measure(name) is not None):
+        text = f"a query takes over conditions on dimensions; “{name}” is a measure"
+        yield _at(places.get("bind", places.get("filters", at)), text)
+    named = {column for _, column in source.columns} | {column for column, _ in source.calculations}
+    asked = {name for name, _ in source.columns}
+    for name, _ in source.sorts:
+        if name not in asked and name.rpartition(".")[2] not in named:
+            text = f"the query is sorted by “{name}”, which it does not ask for.{did_you_mean(name, asked)}"
+            yield _at(places.get(f"sorts.{name}", at), text)
+    for rule in source.filters:
+        if rule.field.partition("[")[0] not in known:
+            text = f"the filter's “{rule.field}” is no field.{did_you_mean(rule.field, known)}"
+            yield _at(rule.source or at, text)
+
+
+def _rollup(rollup: Rollup, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    base = rollup.base_view
+    if base not in model.views:
+        yield _at(rollup.places.get("base_view", at), f"there is no view “{base}”.{did_you_mean(base, model.views)}")
+        return
+    for written, _ in rollup.columns:
+        name = written.partition("[")[0]
+        if name not in known:
+            text = f"materialized_query holds “{name}”, which is no field.{did_you_mean(name, known)}"
+            yield _at(rollup.places.get(written, at), text)
+
+
+def source_cycles(model: SemanticModel) -> list[Problem]:
+    """Return a problem for each query view that rests on itself; what a topic's view reads is as that topic sees it."""
+    found = []
+    for part, view in model.seen_views():
+        seen, waiting = set[int](), [(part, view)]
+        while waiting:
+            owner, inner = waiting.pop()
+            topic = model.topics.get(inner.query_source.topic) if inner.query_source is not None else None
+            below = model.of_topic(topic.name) if topic is not None else owner
+            views = [below.views[name] for name in topic.views if name in below.views] if topic is not None else []
+            if any(item is view for item in views):
+                found.append(_at(view.source, f"the query view “{view.name}” rests on itself"))
+                break
+            waiting += [(below, item) for item in views if id(item) not in seen]
+            seen |= {id(item) for item in views}
+    return found
+
+
+def _at(source: Source, message: str) -> Problem:
+    return Problem(source.file, source.line, source.column, message)
