@@ -5,7 +5,6 @@ An author who writes ``access_filter`` believes that rows are closed. A warning 
 
 import re
 from difflib import get_close_matches
-from functools import lru_cache
 
 WORDS = (
     "access_grants", "access_filters", "required_access_grants", "mask_unless_access_grants", "mask",
@@ -43,7 +42,6 @@ SEPARATORS = re.compile(r"[^a-z0-9]+")
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-@lru_cache(maxsize=4096)
 def security_word(name: str) -> str:
     """Return the word of security that a parameter's name is, or looks like; nothing for other names."""
     plain = SEPARATORS.sub("_", HUMP.sub("_", name).lower()).strip("_")
