@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlglot import exp
 
 from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.inner_masks import standing_in
 from apps.semantic.compile.masks import standing_of
 from apps.semantic.model.grants import grant_holds
 from apps.semantic.model.types import Dimension, FilterField, GrantRule, Measure, SemanticModel, View
@@ -177,17 +178,18 @@ def answered_fields(model: SemanticModel, topic_name: str, passed: frozenset[str
     """Return those of the open fields that a question can be answered about: no mask stands in their way.
 
     Whether one does is the compiler's decision. A query view whose own question is refused answers nothing, and neither
-    does a data set over it.
+    does a data set over it; a field that rests on a view which the data set does not join is not answered either.
     """
     opened, masked = open_fields(model, topic_name, passed), masked_fields(model, topic_name, passed)
     topic = model.topics[topic_name]
     refused = frozenset(view for view in topic.views if not _is_asked(view, model, passed, ()))
     if topic.base_view in refused:
         return frozenset()
+    joined = frozenset(topic.views) - refused
     return frozenset(
         name
         for name in opened
-        if standing_of(name, model, masked) != "refused" and not refused & _views_beneath(name, model)
+        if standing_of(name, model, masked) != "refused" and _views_beneath(name, model) <= joined
     )
 
 
@@ -218,9 +220,9 @@ def shown_masked(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
 
     ``model`` is as the scope's topic sees it. Those of a composite are told in its parts.
     """
-    if not scope.masked:
+    if not scope.masked and not scope.nested:
         return frozenset()
-    return frozenset(name for name in scope.fields if standing_of(name, model, scope.masked) == "masked")
+    return frozenset(name for name in scope.fields if standing_in(name, model, scope) == "masked")
 
 
 @lru_cache(maxsize=2048)

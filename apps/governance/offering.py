@@ -10,6 +10,7 @@ from apps.governance.deciding import decide
 from apps.governance.fields import holds
 from apps.governance.selectors import governed, visible_datasets
 from apps.governance.types import FieldInfo, Governed
+from apps.semantic.compile.inner_masks import masked_within, standing_in
 from apps.semantic.compile.masks import masks_beneath, standing_of
 from apps.semantic.errors import QueryError
 from apps.semantic.model.decorations import colours_of, links_of
@@ -78,7 +79,7 @@ def _dimension(item: Dimension, model: SemanticModel, scope: AccessScope) -> Fie
         frames = tuple(name for name in frames if standing_of(f"{item.id}[{name}]", model, scope.masked) != "refused")
     return FieldInfo(
         item.id, item.label, item.type, "dimension", item.format, frames, item.description,
-        is_masked=standing_of(item.id, model, scope.masked) == "masked", is_hidden=item.is_hidden, group_label=item.group_label,
+        is_masked=standing_in(item.id, model, scope) == "masked", is_hidden=item.is_hidden, group_label=item.group_label,
         classification=item.classification, tags=item.tags, **_decoration(item, model, scope),
     )  # fmt: skip
 
@@ -96,12 +97,13 @@ def _decoration(item: Dimension | Measure, model: SemanticModel, scope: AccessSc
     given, usable = item.decoration, scope.fields
     links = (link for link in links_of(item) if all(name.partition("[")[0] in usable for name in link.fields))
     drills = (name if "." in name else f"{item.view}.{name}" for name in _texts(given.get("drill_fields")))
+    is_masked = bool(masks_beneath(item.id, model, scope.masked) or masked_within(item.id, model, scope))
     return {
         "synonyms": _texts(given.get("synonyms")),
         "ai_context": given["ai_context"] if isinstance(given.get("ai_context"), str) else "",
         "links": tuple(links),
         # colours by value would name what lies beneath a mask
-        "colours": colours_of(item) if not masks_beneath(item.id, model, scope.masked) else None,
+        "colours": colours_of(item) if not is_masked else None,
         "drill_fields": tuple(name for name in drills if name.partition("[")[0] in usable),
     }
 

@@ -94,6 +94,20 @@ def _is_open(mapping: str, scope: AccessScope, model: SemanticModel) -> bool:
     return is_answered and mapping.partition("[")[0] in scope.fields
 
 
+def given_by_grants(
+    tenant_id: UUID, version_id: UUID, model: SemanticModel, topic: Topic, passed: frozenset[str], depth: int = 0
+) -> AccessScope:
+    """Return what grants alone give of a topic and of those beneath its query views: fields and masks, without rows."""
+    fields, masked = fields_for(tenant_id, version_id, model, topic.name, passed)
+    inner = [(model.of_topic(name), name) for name in _inner_topics(topic, model)]
+    nested = {
+        name: given_by_grants(tenant_id, version_id, own, own.topics[name], passed, depth + 1)
+        for own, name in inner
+        if name in own.topics and depth < MAX_DEPTH
+    }
+    return AccessScope(topic=topic.name, fields=fields, masked=masked, nested=nested)
+
+
 def _inner_topics(topic: Topic, model: SemanticModel) -> tuple[str, ...]:
     sources = (model.views[view].query_source for view in topic.views)
     return tuple(dict.fromkeys(source.topic for source in sources if source is not None))

@@ -12,7 +12,7 @@ from apps.governance.explain.fields import Fields, asked_fields
 from apps.governance.explain.rows import rows_explained
 from apps.governance.explain.rules import grant_rule, permission
 from apps.governance.explain.types import Because, Explanation, FieldExplained, RowsExplained
-from apps.governance.fields import fields_for
+from apps.governance.scopes import given_by_grants
 from apps.governance.selectors import governed, permitted_dataset, unknown_dataset
 from apps.semantic.errors import MissingAttributeError, QueryError
 from apps.semantic.query.types import SemanticQuery
@@ -120,8 +120,8 @@ def _fields(actor: Actor, decision: Decision, attributes: Attributes) -> Fields 
     version, model, topic = decision.version, decision.model, decision.topic
     if version is None or model is None or topic is None:
         return None
-    opened, masked = fields_for(bound_tenant_id(), version.pk, model, topic.name, decision.passed)
-    return Fields(model, topic, dict(decision.grants or {}), attributes, opened, masked)
+    rights = given_by_grants(bound_tenant_id(), version.pk, model, topic, decision.passed)
+    return Fields(model, topic, dict(decision.grants or {}), attributes, rights)
 
 
 def _withheld(fields: Fields, asked: tuple[FieldExplained, ...]) -> tuple[FieldExplained, ...]:

@@ -8,29 +8,30 @@ from apps.governance.explain.attributes import Attributes
 from apps.governance.explain.rules import grant_rule
 from apps.governance.explain.types import Because, FieldExplained
 from apps.governance.fields import field_verdict, rules_of
-from apps.semantic.compile.masks import Standing, masks_beneath, standing_of
+from apps.semantic.compile.inner_masks import masked_within, standing_in
+from apps.semantic.compile.masks import Standing, masks_beneath
 from apps.semantic.model.types import Dimension, FieldFilter, GrantRule, Measure, SemanticModel, Topic
 from apps.semantic.query.types import FilterGroup, SemanticQuery
+from apps.semantic.scope import AccessScope
 
 UNAVAILABLE = "There is no such field here, or it is not for you."
 """the one text for missing and for closed"""
 WHY_MASKED = "Its values are replaced; your account does not have what shows them."
-COUNTED = "Shown; it counts masked values."
+OVER_MASKED = "Shown; it is worked out of masked values."
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
     """A data set's fields as its model gives them to one person.
 
-    ``open`` are those that can be asked for; ``masked`` the dimensions whose own rule masks them.
+    ``rights`` are what grants alone give: fields that can be asked for, and masks.
     """
 
     model: SemanticModel
     topic: Topic
     grants: dict[str, GrantVerdict]
     attributes: Attributes
-    open: frozenset[str]
-    masked: frozenset[str]
+    rights: AccessScope
 
     @property
     def is_complete(self) -> bool:
@@ -45,10 +46,14 @@ class Fields:
 
     def standing(self, asked: str) -> Standing:
         """Return what an answer does with a field that grants open: the word of what compiles answers."""
-        return standing_of(asked, self.model, self.masked)
+        return standing_in(asked, self.model, self.rights)
 
     def is_masked(self, name: str) -> bool:
-        return bool(self.masked) and self.standing(name) == "masked"
+        return self.standing(name) == "masked"
+
+    @property
+    def open(self) -> frozenset[str]:
+        return self.rights.fields
 
     def explained(self, asked: str) -> FieldExplained:
         """Explain one field, under the name that it was asked by."""
@@ -60,7 +65,7 @@ class Fields:
         label = (field.label or field.name) if field else name
         because = (*self._open_because(name), *(self._masks_because(name) if self.is_complete else ()))
         if standing != "masked":
-            text = "Shown." if standing == "clear" else COUNTED
+            text = "Shown." if standing == "clear" else OVER_MASKED
             return FieldExplained(asked, label, "open", text, because)
         text = "Masked: its values are replaced." if self.is_complete else WHY_MASKED
         return FieldExplained(asked, label, "masked", text, because)
@@ -91,7 +96,8 @@ class Fields:
             yield Because("mask", "It cannot be worked out of masked values", holds=False)
             yield from self._masks_because(name)
         elif name in self.topic.fields:
-            yield Because("model", "A query view that it rests on cannot be worked out of masked values", holds=False)
+            text = "It rests on a view that the data set does not join, or on a query view that asks what masks refuse"
+            yield Because("model", text, holds=False)
 
     def _open_because(self, name: str) -> tuple[Because, ...]:
         field = self.field(name)
@@ -104,12 +110,14 @@ class Fields:
 
     def _masks_because(self, name: str) -> Iterator[Because]:
         """Tell the rule of each mask that the field is made of, its own or that of what it rests on."""
-        for inner in sorted(masks_beneath(name, self.model, self.masked)):
-            dimension = self.model.dimension(inner)
+        met = [(self.topic.name, inner) for inner in masks_beneath(name, self.model, self.rights.masked)]
+        for topic, inner in sorted({*met, *masked_within(name, self.model, self.rights)}):
+            dimension = self.model.of_topic(topic).dimension(inner)
             if dimension is None or dimension.mask_unless_access_grants is None:
                 continue
-            if inner != name:
-                yield Because("mask", f"It rests on {inner}, which is masked", holds=False)
+            if (topic, inner) != (self.topic.name, name):
+                where = f" in {topic}" if topic != self.topic.name else ""
+                yield Because("mask", f"It rests on {inner}{where}, which is masked", holds=False)
             yield from self._mask_rules(dimension, dimension.mask_unless_access_grants)
 
     def _mask_rules(self, dimension: Dimension, rule: GrantRule) -> Iterator[Because]:

@@ -15,7 +15,7 @@ from apps.governance.policy_tests.rows import RowReader, RowsUnavailableError
 from apps.governance.policy_tests.types import Expected, Failure, Names, Outcome, PolicyTest, RowsOnlyWhere, TestPerson
 from apps.governance.scopes import SHARED
 from apps.semantic.compile import CompiledQuery, compile_query
-from apps.semantic.compile.masks import standing_of
+from apps.semantic.compile.inner_masks import standing_in
 from apps.semantic.errors import MissingAttributeError, QueryError, SemanticError, UnknownFieldError
 from apps.semantic.model.types import SemanticModel, Source
 from apps.semantic.query.types import SemanticQuery
@@ -207,7 +207,7 @@ def _masked(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
     }
     for shared in composite.shared_dimensions.values():
         for name, mapping in shared.mappings.items():
-            if standing_of(mapping, model.of_topic(name), scope.nested[name].masked) == "masked":
+            if standing_in(mapping, model.of_topic(name), scope.nested[name]) == "masked":
                 found.add(SHARED + shared.name)
     return frozenset(found)
 

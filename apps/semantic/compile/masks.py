@@ -13,7 +13,7 @@ from apps.semantic.model.types import Dimension, Measure, SemanticModel
 
 MIN_KEY_LENGTH = 16
 Standing = Literal["clear", "masked", "counted", "refused"]
-"""what masks do to a field: nothing; its values are masked; masked values are counted by it; it cannot be asked for"""
+"""what masks do to a field: nothing; its values are masked; it is a measure of masked values; it cannot be asked for"""
 
 
 def apply_masks(plan: Plan) -> Plan:

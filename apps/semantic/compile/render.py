@@ -14,8 +14,9 @@ from sqlglot.generator import Generator
 
 from apps.semantic.compile.blocks import block
 from apps.semantic.compile.derived import order_of, result_column
+from apps.semantic.compile.inner_masks import masked_within
 from apps.semantic.compile.nodes import literal_number
-from apps.semantic.compile.plan import Plan
+from apps.semantic.compile.plan import DimensionUse, Plan
 from apps.semantic.compile.stitched import compared, earlier_columns
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
@@ -62,7 +63,9 @@ def _generator(dialect: str) -> Generator:
 def columns_of(plan: Plan) -> tuple[ResultColumn, ...]:
     """Describe the plan's columns: dimensions, then measures."""
     dimensions = (
-        ResultColumn(use.name, use.label, use.type, use.dimension.format, is_measure=False, is_masked=use.is_masked)
+        ResultColumn(
+            use.name, use.label, use.type, use.dimension.format, is_measure=False, is_masked=_is_masked(use, plan)
+        )
         for use in plan.dimensions
     )
     measures = (
@@ -73,3 +76,8 @@ def columns_of(plan: Plan) -> tuple[ResultColumn, ...]:
     if top is not None and top.other is not None:
         dimensions = (replace(item, type="string") if item.name == top.field else item for item in dimensions)
     return (*dimensions, *measures)
+
+
+def _is_masked(use: DimensionUse, plan: Plan) -> bool:
+    """Say whether a column's values are masked, here or in the question of a query view that it reads."""
+    return use.is_masked or bool(masked_within(use.dimension.id, plan.model, plan.scope))

@@ -8,12 +8,14 @@ import pytest
 from django.test import Client
 
 from apps.access.selectors import actor_for_user
+from apps.access.services import grant_permission
 from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
 from apps.datamodels.services import import_files
 from apps.governance.explain import explain, explain_as_administrator
 from apps.governance.explain.types import FieldExplained
+from apps.governance.offering import dataset_fields
 from apps.governance.policy_tests.checking import run_policy_tests
 from apps.governance.selectors import governed
 from apps.queries.planning import as_query
@@ -164,7 +166,7 @@ def test_an_administrator_reads_which_mask_refuses_a_field(
 
 def test_a_count_over_masked_values_says_so(published: Dataset, eve: User, fay: User) -> None:
     assert (told(eve, "orders.people").text, told(fay, "orders.people").text) == (
-        "Shown; it counts masked values.", "Shown.",
+        "Shown; it is worked out of masked values.", "Shown.",
     )  # fmt: skip
     assert places(told_in_full(eve, "orders.people")) == ["orders.view.yaml:8"]
 
@@ -220,3 +222,78 @@ def test_policy_tests_say_what_the_answer_does(
             FILES | {"a.access_test.yaml": content}, published.data_model.connection, now=datetime.now(UTC)
         )
         assert found.has_passed == wanted, found.failures
+
+
+SUMS = FILES | {
+    "sums.query.view.yaml": "query:\n  topic: Sales\n"
+    "  fields: {orders.email: who, orders.status: state, orders.count: n, orders.people: persons}\n"
+    "  calculations: {greeting: {sql: \"CONCAT('Dear ', who)\"}}\n"
+    "dimensions: {greeting: {}, hello: {sql: 'UPPER(${who})'}}\n"
+    "measures: {most: {aggregate_type: max, sql: '${who}'}, total: {aggregate_type: sum, sql: '${n}'}}\n",
+    "again.query.view.yaml": "query: {topic: Sums, fields: {sums.hello: name, sums.state: state}}\n",
+    "refused.query.view.yaml": "query: {topic: Sales, fields: {orders.last: last, orders.status: state}}\n",
+    "Sums.topic.yaml": "base_view: sums\n",
+    "Again.topic.yaml": "base_view: again\n",
+    "Refused.topic.yaml": "base_view: refused\n",
+    "far.view.yaml": "schema: main\ntable_name: orders\ndimensions: {status: {}, other: {sql: '${orders.status}'}}\n",
+    "Far.topic.yaml": "base_view: far\n",
+}
+INNER = {
+    "sums.who": "masked",
+    "sums.hello": "masked",
+    "sums.greeting": "masked",
+    "sums.state": "open",
+    "sums.persons": "open",
+    "sums.n": "open",
+    "sums.most": "over masked",
+    "sums.total": "open",
+    "again.name": "masked",
+    "again.state": "open",
+    "refused.state": "unavailable",
+    "refused.last": "unavailable",
+    "far.status": "open",
+    "far.other": "not joined",
+}
+
+
+@pytest.fixture
+def derived(sales: Dataset, now: datetime) -> Dataset:
+    """Data sets over query views, and one that offers a field of a view that it does not join."""
+    connection = sales.data_model.connection
+    import_files(connection=connection, name="orders", files=SUMS, publish=True, by=SYSTEM, now=now)
+    group = UserGroup.objects.get(name="Analysts")
+    for name in ("Sums", "Again", "Refused", "Far"):
+        dataset = Dataset.objects.get(name=name)
+        grant_permission(group=group, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
+    return sales
+
+
+@pytest.mark.parametrize("name", INNER)
+def test_what_a_query_views_own_question_masks_is_told_as_masked(
+    eve: User, fay: User, derived: Dataset, ask: Ask, name: str
+) -> None:
+    wanted, dataset = INNER[name], name.partition(".")[0].capitalize()
+    query = as_query({"dataset": dataset, "fields": [name]})
+    for person in (eve, fay):
+        is_clear = person == fay and wanted != "not joined"
+        actor = actor_for_user(person)
+        [own] = explain(actor, query).fields
+        [full] = explain_as_administrator(actor, query).fields
+        found = governed(actor, Dataset.objects.get(name=dataset))
+        listed_masks = {info.name: info.is_masked for info in dataset_fields(found)}
+        state = "open" if is_clear else {"over masked": "open", "not joined": "unavailable"}.get(wanted, wanted)
+        assert (own.state, full.state) == (state, state)
+        assert listed_masks.get(name) == (None if state == "unavailable" else state == "masked")
+        if state == "unavailable":
+            with pytest.raises(UnknownFieldError):
+                ask(person, name, dataset=dataset)
+        else:
+            assert ask(person, name, dataset=dataset).columns[0].is_masked == (state == "masked")
+        assert places(full) == (["orders.view.yaml:8"] if not is_clear and wanted in ("masked", "over masked") else [])
+        assert ("Masked: " in " ".join(found.limits)) == (not is_clear and dataset in ("Sums", "Again", "Refused"))
+
+
+def test_a_field_beyond_the_joins_is_told_so_to_administrators(eve: User, derived: Dataset) -> None:
+    query = as_query({"dataset": "Far", "fields": ["far.other"]})
+    [found] = explain_as_administrator(actor_for_user(eve), query).fields
+    assert "a view that the data set does not join" in found.because[0].text
