@@ -10,6 +10,7 @@ from apps.governance.explain.types import Because, FieldExplained
 from apps.governance.fields import field_verdict, rules_of
 from apps.semantic.compile.inner_masks import masked_within, standing_in
 from apps.semantic.compile.masks import Standing, masks_beneath
+from apps.semantic.compile.names import split_field
 from apps.semantic.model.types import Dimension, FieldFilter, GrantRule, Measure, SemanticModel, Topic
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 from apps.semantic.scope import AccessScope
@@ -55,10 +56,16 @@ class Fields:
     def open(self) -> frozenset[str]:
         return self.rights.fields
 
+    def _has_frame(self, asked: str) -> bool:
+        """Say whether a field has the timeframe by which it is asked for, if it is by one."""
+        name, frame = split_field(asked)
+        dimension = self.model.dimension(name)
+        return frame is None or (dimension is not None and frame in dimension.timeframes)
+
     def explained(self, asked: str) -> FieldExplained:
         """Explain one field, under the name that it was asked by."""
         name = asked.partition("[")[0]
-        standing = self.standing(asked) if name in self.open else "refused"
+        standing = self.standing(asked) if name in self.open and self._has_frame(asked) else "refused"
         if standing == "refused":
             return self._unavailable(asked, name)
         field = self.field(name)
@@ -95,6 +102,8 @@ class Fields:
         elif self.standing(asked) == "refused":
             yield Because("mask", "It cannot be worked out of masked values", holds=False)
             yield from self._masks_because(name)
+        elif not self._has_frame(asked):
+            yield Because("model", f"{name} has no such timeframe", holds=False)
         elif name in self.topic.fields:
             text = "It rests on a view that the data set does not join, or on a query view that asks what masks refuse"
             yield Because("model", text, holds=False)

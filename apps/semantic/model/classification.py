@@ -110,8 +110,8 @@ def _shows_less(one: Mask, other: Mask) -> Mask | None:
 def _labelled_measure(item: Measure, view: View, context: Context) -> Measure:
     """Return a measure with its label. It has no mask: one that a label masks is closed instead.
 
-    By the label of its view it is only where it reads a column that no dimension of the view is: else masks of what it
-    rests on follow into it.
+    By the label of its view it is only where it reads a column that no dimension of the view is, or reads in clear: else
+    masks of what it rests on follow into it.
     """
     label = item.classification or view.classification
     access = context.labels.get(label)
@@ -123,6 +123,8 @@ def _labelled_measure(item: Measure, view: View, context: Context) -> Measure:
 
 
 def _follows(item: Measure, view: View) -> bool:
+    if item.reads_in_clear:
+        return False
     described = {other.sql.name.lower() for other in view.dimensions.values() if isinstance(other.sql, exp.Column)}
     trees = (*([item.sql] if item.sql is not None else []), *item.distinct_on)
     return all(node.name.lower() in described for tree in trees for node in tree.find_all(exp.Column))

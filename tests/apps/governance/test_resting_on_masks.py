@@ -60,9 +60,12 @@ STATES = {
     "orders.last": "unavailable",
     "orders.wanted": "unavailable",
     "orders.wanted_share": "unavailable",
+    "orders.status[month]": "unavailable",
+    "orders.count[month]": "unavailable",
     "orders.nothing": "unavailable",
 }
-IN_CLEAR = dict.fromkeys(STATES, "open") | {"orders.fresh": "unavailable", "orders.nothing": "unavailable"}
+NEVER = ("orders.fresh", "orders.nothing", "orders.status[month]", "orders.count[month]")
+IN_CLEAR = dict.fromkeys(STATES, "open") | dict.fromkeys(NEVER, "unavailable")
 
 
 @pytest.fixture
@@ -162,6 +165,7 @@ def test_an_administrator_reads_which_mask_refuses_a_field(
     assert found.because[0].text == "It cannot be worked out of masked values"
     assert places(found) == [f"orders.view.yaml:{place}"]
     assert told_in_full(eve, "orders.fresh").because[0].text == "Field orders.fresh, not classified yet"
+    assert told_in_full(eve, "orders.status[month]").because[0].text == "orders.status has no such timeframe"
 
 
 def test_a_count_over_masked_values_says_so(published: Dataset, eve: User, fay: User) -> None:
