@@ -33,10 +33,9 @@ TARGETS = {
         "tests/semantic/compile", "tests/semantic/features", "tests/semantic/verify", "tests/semantic/golden",
         "tests/reference",
     ),
-    "apps/governance/fields.py": GOVERNANCE_TESTS,
-    "apps/governance/scopes.py": GOVERNANCE_TESTS,
-    "apps/governance/deciding.py": GOVERNANCE_TESTS,
-    "apps/governance/selectors.py": GOVERNANCE_TESTS,
+    "apps/semantic/model": ("tests/semantic/model", "tests/semantic/features", "tests/semantic/verify"),
+    "apps/semantic/query": ("tests/semantic/query", "tests/semantic/features"),
+    "apps/governance": GOVERNANCE_TESTS,
 }  # fmt: skip
 # One database finds most; a mutant that it does not notice meets all of them.
 ON_ONE_DATABASE = ("-k", "not postgres and not mysql")
