@@ -85,6 +85,9 @@ class CheckInline(ReadOnlyInline):
 class ConnectionAdmin(HoldersAdmin):
     """Where the data is. Checks run in the worker: this process cannot open a credential."""
 
+    nothing_yet = "No database is connected yet. Credentials are sealed when saved, and only the worker can open them."
+    search_help_text = "name of the connection"
+
     capability = Capability.MANAGE_CONNECTIONS
     edited_by = MANAGE
 
@@ -219,6 +222,9 @@ class ColumnInline(ReadOnlyInline):
 @admin.register(CatalogTable, site=tenant_admin_site)
 class CatalogTableAdmin(ReadOnlyAdmin):
     """What introspection found: names and types, no data."""
+
+    nothing_yet = "No tables are known yet. Check a connection, and what it holds is listed here."
+    search_help_text = "table or schema"
 
     capability = Capability.MANAGE_CONNECTIONS
 

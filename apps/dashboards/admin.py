@@ -81,6 +81,8 @@ class DashboardFilterInline(KnownDatasetsInline):
 
 @admin.register(Dashboard, site=tenant_admin_site)
 class DashboardAdmin(InFolderAdmin):
+    nothing_yet = "There is no dashboard yet. Add one, and choose who may open it."
+    search_help_text = "title or short name"
     capability = Capability.MANAGE_DASHBOARDS
     edited_by = EDIT
     list_per_page = 50
@@ -94,6 +96,9 @@ class DashboardAdmin(InFolderAdmin):
 
 @admin.register(Folder, site=tenant_admin_site)
 class FolderAdmin(InFolderAdmin):
+    nothing_yet = "Folders hold dashboards. Whoever may see a folder sees what is in it."
+    search_help_text = "name of the folder"
+    list_filter = ("parent",)
     capability = Capability.MANAGE_DASHBOARDS
     edited_by = EDIT_FOLDER
     list_per_page = 50

@@ -69,6 +69,10 @@ class GovernancePages(ReadOnlyAdmin):
 class ApprovalRequestAdmin(GovernancePages):
     """Requests of administrators to each other, newest first; decided on a page that shows the blast radius."""
 
+    nothing_yet = "Nobody asks for a second administrator's approval. Publications that widen access do, where the publishing policy says so."
+    search_fields = ("version__data_model__name", "requested_by__email", "requested_by__name")
+    search_help_text = "data model, or who asked"
+
     list_display = ("requested_at", "about", "requested_by", "state_now", "decided_by", "expires_at", "page_link")
     list_filter = ("kind", "state")
     fields = (
@@ -171,6 +175,8 @@ def _about(version: ModelVersion) -> dict[str, Any]:
 @admin.register(PublishingPolicy, site=tenant_admin_site)
 class PublishingPolicyAdmin(GovernancePages):
     """One page: whether widening needs a second administrator. Off again it goes with a second one only."""
+
+    nothing_yet = "Whether widening needs a second administrator."
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if request.method == "POST":

@@ -41,6 +41,10 @@ class ActiveFilter(admin.SimpleListFilter):
 class QueryRunAdmin(ReadOnlyAdmin):
     """The question is sealed, and is not opened here."""
 
+    nothing_yet = "Nothing runs or waits at the moment."
+    search_fields = ("actor_label", "dataset__name", "dataset__data_model__connection__name")
+    search_help_text = "who asks, data set or connection"
+
     capability = Capability.MANAGE_CONNECTIONS
 
     list_display = ("who", "of_dataset", "connection", "state", "waited", "ran", "priority_name", "attempts")
@@ -108,6 +112,8 @@ class QueryRunAdmin(ReadOnlyAdmin):
 @admin.register(DownloadLimit, site=tenant_admin_site)
 class DownloadLimitAdmin(TenantModelAdmin):
     """Fewer rows for the downloads of a data set, or none."""
+
+    nothing_yet = "Downloads have the limits that the operator has set. Set lower ones here."
 
     capability = Capability.MANAGE_MODELS
     list_display = ("dataset", "max_rows")

@@ -11,6 +11,9 @@ from apps.support.models import SupportRequest
 
 @admin.register(SupportRequest, site=tenant_admin_site)
 class SupportRequestAdmin(ReadOnlyAdmin):
+    nothing_yet = "Nobody of support has asked to come in."
+    search_fields = ("staff_label", "reason_text", "ticket")
+    search_help_text = "who asks, reason or ticket"
     capability = Capability.DECIDE_SUPPORT
     list_display = ("created_at", "staff_label", "reason", "state", "granted_until", "decided_by", "page")
     list_filter = ("state", "reason")

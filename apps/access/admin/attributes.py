@@ -21,6 +21,10 @@ class AttributeDefinitionAdmin(TenantModelAdmin):
     A name never changes, and type and number of values only while nobody has a value: neither can open anything.
     """
 
+    nothing_yet = (
+        "Attributes say what is known of people, such as a region. Row policies and grants of data models read them."
+    )
+
     ordering = ("name",)  # the model's own is lost where values are counted
     capability = Capability.MANAGE_PEOPLE
 

@@ -15,6 +15,8 @@ from apps.audit.models import AuditEvent
 class AuditEventAdmin(ReadOnlyAdmin):
     """Newest first. Facts are names and counts; the log holds no customer data."""
 
+    nothing_yet = "Whatever somebody does or asks is told here, and nobody can change it."
+
     capability = Capability.READ_AUDIT
 
     list_display = ("happened_at", "verb", "actor_label", "on_behalf_of", "object_label", "object_type", "facts_text")

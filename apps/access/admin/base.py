@@ -67,6 +67,8 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
     form = TenantModelForm
     compressed_fields = True
     warn_unsaved_form = True
+    nothing_yet = ""
+    """what an empty list says: what stands here, and how it comes to be"""
     waiting_actions: frozenset[str] = frozenset()
     takes_along: tuple[type[models.Model], ...] = ()
     """what goes with a row that is deleted, although nobody may delete it alone"""

@@ -73,6 +73,8 @@ class GroupAttributeInline(TenantInline):
 class UserGroupAdmin(TenantModelAdmin):
     """Permissions are held by a group's id: a deleted group's name can be used again without its rights."""
 
+    nothing_yet = "Groups hold permissions for many people at once. They come from claims, from SCIM, or are made here."
+
     capability = Capability.MANAGE_PEOPLE
     takes_along = (GroupMembership,)
     ordering = ("name",)  # the model's own is lost where members are counted
@@ -192,6 +194,8 @@ def _change_keeper(request: HttpRequest, group: UserGroup) -> HttpResponse:
 @admin.register(GroupMembership, site=tenant_admin_site)
 class GroupMembershipAdmin(ReadOnlyAdmin):
     """Who is in which group, and through what; changed on the group's or the person's page."""
+
+    nothing_yet = "Nobody is in a group yet. Members are put in on a group's or a person's page, by claims, or by SCIM."
 
     capability = Capability.MANAGE_PEOPLE
 

@@ -138,6 +138,8 @@ class TokenInline(ReadOnlyInline):
 class UserAdmin(TenantModelAdmin):
     """Invite, look up, shut out. Identity comes from the provider; there is no password."""
 
+    nothing_yet = "Nobody has been invited yet. People come in by an invitation, by SCIM, or uninvited where a provider may admit them."
+
     capability = Capability.MANAGE_PEOPLE
 
     list_display = ("email", "name", "is_active", "is_tenant_admin", "has_signed_in", "attributes_text", "last_login")

@@ -40,6 +40,9 @@ class DomainInline(_StaffOnly, TabularInline):  # type: ignore[misc]  # the base
 class TenantAdmin(_StaffOnly, ModelAdmin):  # type: ignore[misc]  # the base has no types
     """Who our customers are, and nothing of what is in them."""
 
+    nothing_yet = "There is no tenant yet."
+    search_help_text = "name or short name"
+
     list_display = ("name", "slug", "kind", "is_active", "created_at")
     list_filter = ("kind", "is_active")
     search_fields = ("name", "slug")

@@ -183,6 +183,9 @@ class EmailDomainInline(TenantInline):
 class IdentityProviderAdmin(ConfirmedAdmin):
     """Where people sign in. Whoever came through a provider that becomes another one has to come again."""
 
+    nothing_yet = "Nobody can sign in yet: add the identity provider that your people have."
+    search_help_text = "name, short name, issuer or e-mail domain"
+
     capability = Capability.MANAGE_IDENTITY
 
     form = IdentityProviderForm

@@ -33,6 +33,11 @@ CHANGED = "The list has changed since you looked at it, and was not signed off. 
 class AccessReviewAdmin(ReadOnlyAdmin):
     """Sign-offs, newest first; from here to every object and person that can be reviewed."""
 
+    nothing_yet = (
+        "No review has been signed off yet. Look someone or something up, read who sees what, and sign it off."
+    )
+    search_help_text = "person or object reviewed, reviewer, or note"
+
     capability = Capability.REVIEW_ACCESS
     list_display = ("reviewed_at", "subject_label", "subject_kind", "entries", "reviewed_by_label", "note")
     list_filter = ("subject_kind",)

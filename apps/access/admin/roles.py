@@ -34,6 +34,9 @@ class RoleForm(TenantModelForm):
 class RoleAdmin(ConfirmedAdmin):
     """Roles of your own, beside viewer, querier, modeler, connection administrator and tenant administrator."""
 
+    nothing_yet = "The built-in roles need no entry here. Add one where people need another set of capabilities."
+    search_help_text = "name of the role"
+
     form = RoleForm
     list_display = ("name", "description", "held", "assigned")
     search_fields = ("name",)
@@ -56,6 +59,9 @@ class RoleAdmin(ConfirmedAdmin):
 @admin.register(RoleAssignment, site=tenant_admin_site)
 class RoleAssignmentAdmin(ConfirmedAdmin):
     """Everything that any of somebody's roles holds applies. A role of everybody is the base role; without one it is querier."""
+
+    nothing_yet = "Everybody has the base role. Give a person or a group another one here."
+    search_help_text = "e-mail of a person, or name of a group or role"
 
     list_display = ("who", "role_name")
     list_filter = ("built_in", "role")

@@ -45,6 +45,9 @@ class ScimTokenForm(TenantModelForm):
 class ScimTokenAdmin(TenantModelAdmin):
     """Who holds one can make, change and shut out people and fill SCIM's groups; it can make no administrators."""
 
+    nothing_yet = "No directory keeps your people yet. Issue a token and enter it at your identity provider."
+    search_help_text = "name of the token, or who made it"
+
     form = ScimTokenForm
     list_display = ("name", "created_at", "created_by", "expires_at", "last_used_at", "revoked_at")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)

@@ -72,6 +72,8 @@ class ServiceAccountForm(TenantModelForm):
 class ServiceAccountAdmin(TenantModelAdmin):
     """A user that no person is, for programs: it cannot sign in, and does what its groups and permissions allow."""
 
+    nothing_yet = "Programs that ask without a person have a service account, with an owner who answers for it."
+
     form = ServiceAccountForm
     ordering = ("name",)
     list_display = ("name", "owner", "is_active", "valid_tokens", "last_used")

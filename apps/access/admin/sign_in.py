@@ -125,6 +125,8 @@ def bounds() -> dict[str, tuple[int, int]]:
 class SignInSettingsAdmin(ReadOnlyAdmin):
     """One page: the form, then what it will do, then it is done."""
 
+    nothing_yet = "Limits of sessions, tokens and networks."
+
     capability = Capability.MANAGE_IDENTITY
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -77,6 +77,8 @@ class _Listed(ReadOnlyAdmin):
 class ApiTokenAdmin(_Listed):
     """Everybody's tokens. People make their own on their page; a token is shown once, to whoever makes it."""
 
+    nothing_yet = "Nobody has an API token. People make their own on their account's page."
+
     list_display = ("name", "user", "scope", "state", "created_at", "expires_at", "last_used_at")
     list_filter = (StateFilter, "scope", "user__kind")
     filters = ("state", "scope__exact", "user__kind__exact")
@@ -101,6 +103,8 @@ class ApiTokenAdmin(_Listed):
 @admin.register(UserSession, site=tenant_admin_site)
 class UserSessionAdmin(_Listed):
     """Who is signed in now, where and since when. Ending a session signs that browser out at its next click."""
+
+    nothing_yet = "Nobody is signed in."
 
     list_display = ("user", "browser_text", "address", "through", "started_at", "last_seen_at")
     list_display_links = None

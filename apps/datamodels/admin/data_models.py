@@ -35,6 +35,10 @@ ROUTES = (
 class DataModelAdmin(HoldersAdmin):
     """Models come in by ``import_model``; what is published of them, and what is drafted, is on their pages."""
 
+    nothing_yet = "There is no data model yet. Import the folder of files with manage.py import_model."
+    search_help_text = "name of the model"
+    list_filter = ("connection",)
+
     capability = Capability.MANAGE_MODELS
     edited_by = MANAGE
 

@@ -15,6 +15,9 @@ from apps.datamodels.models import Dataset
 class DatasetAdmin(HoldersAdmin):
     """Published topics and who may query them; rows, fields and masks follow from the model."""
 
+    nothing_yet = "Data sets appear when a data model is published: one for each topic."
+    search_help_text = "name or label"
+
     capability = Capability.MANAGE_MODELS
 
     list_per_page = 50

@@ -32,6 +32,8 @@ class LimitForm(forms.Form):
 class KeptAnswersAdmin(ReadOnlyAdmin):
     """One page instead of a list: a tenant has one limit."""
 
+    nothing_yet = "No answers are kept."
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self._may(request):
             raise Http404

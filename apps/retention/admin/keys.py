@@ -20,6 +20,8 @@ from apps.vault.models import TenantKey
 class TenantKeyAdmin(ReadOnlyAdmin):
     """Versions of the key; what is in them nobody sees."""
 
+    nothing_yet = "There is no key."
+
     list_display = ("version", "created_at", "destroyed_at")
     fields = ("version", "created_at", "destroyed_at")
     readonly_fields = fields

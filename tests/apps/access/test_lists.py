@@ -1,0 +1,57 @@
+"""Lists of the administration: an empty one says what will stand there, and a search says what it looks at."""
+
+import html
+
+import pytest
+from django.contrib.admin import ModelAdmin
+from django.urls import reverse
+
+from apps.access.sites import platform_admin_site, tenant_admin_site
+from apps.accounts.models import User
+from apps.tenants.binding import unbound
+from tests.apps.conftest import SignedIn
+
+ADMINS = [(site, admin) for site in (tenant_admin_site, platform_admin_site) for admin in site._registry.values()]
+OF_TENANTS = [admin for site, admin in ADMINS if site is tenant_admin_site]
+MANY = (
+    "auditevent",
+    "user",
+    "usersession",
+    "queryrun",
+    "accessreview",
+    "catalogtable",
+    "supportrequest",
+    "approvalrequest",
+)
+"""lists that grow long, in which one has to search and choose"""
+
+
+def named(admin: ModelAdmin) -> str:  # type: ignore[type-arg]  # of any model
+    return str(admin.opts.model_name)
+
+
+@pytest.mark.parametrize("admin", [admin for _, admin in ADMINS], ids=named)
+def test_every_list_says_what_it_is_for(admin: ModelAdmin) -> None:  # type: ignore[type-arg]  # of any model
+    assert admin.nothing_yet.endswith(".")  # type: ignore[attr-defined]  # our own
+    assert bool(admin.search_fields) == bool(admin.search_help_text)
+    if named(admin) in MANY:
+        assert admin.search_fields
+        assert admin.list_filter
+
+
+@pytest.mark.parametrize("admin", OF_TENANTS, ids=named)
+def test_an_empty_list_says_what_will_stand_there(ada: User, signed_in: SignedIn, admin: ModelAdmin) -> None:  # type: ignore[type-arg]  # of any model
+    browser = signed_in(ada)
+    address = reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist")
+    with unbound():
+        page = browser.get(address, follow=True)
+        text = html.unescape(page.content.decode())
+        assert page.status_code == 200
+        if "cl" in page.context and not page.context["cl"].result_count:
+            assert admin.nothing_yet in text  # type: ignore[attr-defined]  # our own
+        else:
+            assert admin.nothing_yet not in text  # type: ignore[attr-defined]  # our own
+        if admin.search_fields:
+            missed = html.unescape(browser.get(address, {"q": "zebra crossing"}).content.decode())
+            assert "Nothing matches" in missed
+            assert admin.search_help_text in missed
