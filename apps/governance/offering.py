@@ -1,6 +1,7 @@
 """The data sets, and the fields of each, that pages and the API list for an actor."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,13 @@ def listed_datasets(actor: Actor) -> list[Dataset]:
     return found
 
 
+def context_of(found: Governed) -> str:
+    """Return what the model tells assistants of a data set: of the whole model, then of its topic."""
+    asked = found.model.datasets.get(found.dataset.name)
+    texts = (_text(holder.decoration.get("ai_context")) for holder in (found.model, asked) if holder is not None)
+    return "\n".join(text for text in texts if text)
+
+
 def is_hidden(actor: Actor, dataset: Dataset) -> bool:
     """Say whether the model keeps a data set out of the actor's lists; rights are not looked at."""
     decision = decide(actor, dataset)
@@ -56,10 +64,29 @@ def dataset_fields(found: Governed) -> list[FieldInfo]:
 
 
 def _of_topic(model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
-    for name in model.topics[scope.topic].views:
+    topic = model.topics[scope.topic]
+    for name in topic.views:
         view = model.views[name]
-        found = _of_view(view, model, scope)
-        yield from (replace(info, is_hidden=True) for info in found) if view.is_hidden else found
+        base = _text(topic.decoration.get("base_view_label")) if name == topic.base_view else ""
+        for info in sorted(_of_view(view, model, scope), key=lambda info: _place(info, view)):
+            label = _text(_decorations(info, view).get("view_label")) or base or view.label
+            yield replace(info, is_hidden=info.is_hidden or view.is_hidden, view_label=label)
+
+
+def _decorations(info: FieldInfo, view: View) -> Mapping[str, Any]:
+    name = info.name.partition(".")[2]
+    item = view.dimensions.get(name) or view.measures.get(name)
+    return item.decoration if item is not None else {}
+
+
+def _place(info: FieldInfo, view: View) -> float:
+    """Return where a field stands: those with a ``display_order`` first, the others as the model has them."""
+    order = _decorations(info, view).get("display_order")
+    return order if isinstance(order, int | float) and not isinstance(order, bool) else math.inf
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _of_view(view: View, model: SemanticModel, scope: AccessScope) -> Iterator[FieldInfo]:
@@ -100,7 +127,7 @@ def _decoration(item: Dimension | Measure, model: SemanticModel, scope: AccessSc
     is_masked = bool(masks_beneath(item.id, model, scope.masked) or masked_within(item.id, model, scope))
     return {
         "synonyms": _texts(given.get("synonyms")),
-        "ai_context": given["ai_context"] if isinstance(given.get("ai_context"), str) else "",
+        "ai_context": _text(given.get("ai_context")),
         "links": tuple(links),
         # colours by value would name what lies beneath a mask
         "colours": colours_of(item) if not is_masked else None,

@@ -31,6 +31,8 @@ class FieldInfo:
     colours: Colours | None = None
     drill_fields: tuple[str, ...] = ()
     """ids among those that the actor may use"""
+    view_label: str = ""
+    """under what it stands: its own word for it, else the topic's or the join's for its view, else the view's"""
 
 
 @dataclass(frozen=True, slots=True)

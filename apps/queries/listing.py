@@ -10,7 +10,7 @@ def field_body(info: FieldInfo) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": info.name, "label": info.label, "type": info.type, "kind": info.kind, "format": info.format,
         "timeframes": list(info.timeframes), "description": info.description, "is_masked": info.is_masked,
-        "group_label": info.group_label, "classification": info.classification, "tags": list(info.tags),
+        "group_label": info.group_label, "view_label": info.view_label, "classification": info.classification, "tags": list(info.tags),
         "synonyms": list(info.synonyms),
     }  # fmt: skip
     if info.ai_context:

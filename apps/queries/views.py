@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.access.errors import UnknownPersonError
 from apps.access.types import Actor
 from apps.governance.explain import public
-from apps.governance.offering import dataset_fields, listed_datasets
+from apps.governance.offering import context_of, dataset_fields, listed_datasets
 from apps.governance.selectors import governed_by_name
 from apps.queries import downloads, services
 from apps.queries.bodies import TooLargeError, json_body
@@ -88,6 +88,8 @@ def dataset(request: HttpRequest, name: str) -> HttpResponse:
         "id": found.dataset.pk,
         "name": name,
         "label": found.dataset.label,
+        "description": found.dataset.description,
+        "ai_context": context_of(found),
         "fields": fields,
         "limits": found.limits,
         "defaults": defaults_of(name, found.model, found.scope.fields),

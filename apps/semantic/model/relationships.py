@@ -76,7 +76,9 @@ def _end(item: Node, side: str, views: dict[str, View], context: Context) -> str
         return name
     known = views.get(alias)
     if known is None:
-        views[alias] = renamed(views[name], alias)
+        shown = text(item, f"join_{side}_view_as_label", context.problems)
+        made = renamed(views[name], alias)
+        views[alias] = replace(made, label=shown or made.label)
     elif (known.alias_of or known.name) != (views[name].alias_of or name):
         context.fault(item, f"“{alias}” is the name of another view already")
     return alias
