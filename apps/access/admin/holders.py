@@ -18,6 +18,28 @@ from apps.access.services import grant_permission, revoke_permission
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import User, UserGroup
 
+NOT_OWN = "Nobody changes what they may use themselves, alone or through a group: somebody else who keeps people does."
+
+
+class HoldersField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # a generic without its parameter at run time
+    """Groups or people that hold a permission; the reader's ``own`` stay as they are."""
+
+    def __init__(self, *, own: frozenset[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.own = own
+
+    def clean(self, value: Any) -> Any:
+        """Return who is chosen.
+
+        Raises:
+            ValidationError: the reader's own right, or that of a group of theirs, would change.
+        """
+        found = super().clean(value)
+        changed = {one.pk for one in found} ^ set(self.initial or ())
+        if changed & self.own:
+            raise forms.ValidationError(NOT_OWN)
+        return found
+
 
 class HoldersAdmin(TenantModelAdmin):
     """An object with permissions, held in direct tables.
@@ -116,6 +138,8 @@ class HoldersAdmin(TenantModelAdmin):
         if not self._may_share(request):
             return super().get_form(request, obj, **kwargs)
         chosen = {}
+        actor = actor_of(request)
+        own = (frozenset(), frozenset()) if actor.is_tenant_admin else (actor.group_ids, frozenset((actor.user_id,)))
         for rule in self.rules:
             groups, people = self.held_by(rule, obj)
             for name, table, model, what, held in (
@@ -123,8 +147,8 @@ class HoldersAdmin(TenantModelAdmin):
                 (_names(rule)[1], rule.user_table, User, "People", people),
             ):
                 field = table._meta.get_field("group" if model is UserGroup else "user")
-                chosen[name] = forms.ModelMultipleChoiceField(
-                    queryset=model.objects.all(), required=False, initial=held, label=f"{what} that may {rule.label} it",
+                chosen[name] = HoldersField(
+                    own=own[model is User], queryset=model.objects.all(), required=False, initial=held, label=f"{what} that may {rule.label} it",
                     widget=AutocompleteSelectMultiple(field, tenant_admin_site),
                 )  # fmt: skip
         with_holders: Any = ModelFormMetaclass("HoldersForm", (self.form,), chosen)

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from apps.access.models import Role, RoleAssignment
+from apps.access.rules import rule_of
 from apps.access.selectors import actor_for_user
 from apps.access.types import AttributeValue
 from apps.accounts.models import (
@@ -20,6 +21,7 @@ from apps.accounts.models import (
 )
 from apps.accounts.services import issue_token, save_provider, set_active, sign_in_from_claims
 from apps.audit.types import SYSTEM
+from apps.dashboards.models import Dashboard
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
 from tests.apps.conftest import SignedIn
@@ -198,3 +200,30 @@ def test_an_actor_is_frozen_to_its_attributes(ann: User) -> None:
     with pytest.raises(TypeError):
         actor.attributes["region"] = AttributeValue(("EU",), "string", "me")  # type: ignore[index]  # what is tried
     assert "region" not in actor.attributes
+
+
+def test_who_keeps_people_gives_themself_no_object(ada: User, ann: User, bob: User, signed_in: SignedIn) -> None:
+    give(ann, "manage_people")
+    group, other = UserGroup.objects.create(name="Mine"), UserGroup.objects.create(name="Others")
+    GroupMembership.objects.create(user=ann, group=group)
+    board = Dashboard.objects.create(slug="d", title="D")
+
+    def save(who: User, people: list[User], groups: list[UserGroup]) -> tuple[set[object], set[object]]:
+        form = {"title": "D", "slug": "d", **no("filters", "tiles")}
+        form |= {"view_dashboard_people": [str(one.pk) for one in people]}  # type: ignore[dict-item]  # several values
+        form |= {"view_dashboard_groups": [str(one.pk) for one in groups]}  # type: ignore[dict-item]  # several values
+        browser = signed_in(User.objects.get(pk=who.pk))
+        with unbound():
+            browser.post(f"/admin/dashboards/dashboard/{board.pk}/change/", form)
+        rule = rule_of(Dashboard, "view_dashboard")
+        return (
+            set(rule.user_table.objects.values_list("user_id", flat=True)),
+            set(rule.group_table.objects.values_list("group_id", flat=True)),
+        )
+
+    assert save(ann, [ann], []) == (set(), set())
+    assert save(ann, [], [group]) == (set(), set())
+    assert save(ann, [bob], [other]) == ({bob.pk}, {other.pk})
+    assert save(ada, [bob, ann], [other, group]) == ({bob.pk, ann.pk}, {other.pk, group.pk})
+    assert save(ann, [ann], [group]) == ({ann.pk}, {group.pk})
+    assert save(ann, [], [group]) == ({ann.pk}, {group.pk})
