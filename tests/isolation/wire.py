@@ -19,13 +19,14 @@ STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 @contextmanager
 def gunicorn() -> Iterator[int]:
-    """Run the web process for the length of a block; yield its port on the loopback."""
+    """Run the web process, as installations do, for the length of a block; yield its port on the loopback."""
     url, _, query = os.environ["OMNI_DATABASE_URL"].partition("?")
     moved = f"{url.rpartition('/')[0]}/{connection.settings_dict['NAME']}?{query}"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "omni.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"],
+        [sys.executable, "-m", "gunicorn", "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{port}",
+         "--workers", "1"],
         cwd=ROOT, env=os.environ | {"OMNI_DATABASE_URL": moved, "DJANGO_SETTINGS_MODULE": "omni.settings.test"},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
     )  # fmt: skip
