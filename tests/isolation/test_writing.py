@@ -8,8 +8,9 @@ from apps.audit.types import SYSTEM
 from apps.support.services import revoke_request
 from apps.tenants.binding import bound
 from tests.isolation.houses import World
+from tests.isolation.ledger import Ledger, changed
 from tests.isolation.specimens import Specimen, specimens
-from tests.isolation.test_matrix import call, caller_of
+from tests.isolation.test_matrix import METHODS, REFUSED, SESSION, call, caller_of
 
 
 def expected_of(specimen: Specimen, method: str) -> int | None:
@@ -34,23 +35,27 @@ def test_the_owners_own_writes_do_what_the_specimens_say(houses: World) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_support_visit_that_the_customer_ended_reaches_nothing(houses: World) -> None:
+def test_a_support_visit_that_the_customer_ended_reaches_nothing(houses: World, ledger: Ledger) -> None:
     house = houses.globex
     visitor = house.browsers["visitor"]
     assert visitor.get("/").status_code == 200
     held = {name: morsel.value for name, morsel in visitor.cookies.items()}
     with bound(house.tenant.id):
         revoke_request(house.support_request, by=actor_for_user(house.people["ada"]), now=house.now)
-    wrong = []
+    wrong, before = [], ledger.read()
     for route, specimen in specimens("omni.urls.tenant").items():
         if specimen.is_open:
             continue
-        client = Client(headers={"host": house.tenant.host})
-        client.cookies.load(held)
-        answer = call(client, "get", route, specimen, house, {})
-        if answer.status_code not in (302, 401, 403):
-            wrong.append(f"GET {route}: {answer.status_code}")
+        for method in METHODS:
+            client = Client(headers={"host": house.tenant.host})
+            client.cookies.load(held)
+            answer = call(client, method, route, specimen, house, {})
+            allowed = (302, 401, 403) if method == "get" else REFUSED | {302}
+            if answer.status_code not in allowed:
+                wrong.append(f"{method.upper()} {route}: {answer.status_code}")
     assert not wrong, "\n".join(wrong)
+    traces = changed(before, ledger.read(), houses.acme, houses.globex, houses.platform)
+    assert traces <= {SESSION}  # which is ended with the visit
 
 
 def test_a_session_that_was_ended_is_nobodys(houses: World) -> None:

@@ -18,6 +18,8 @@ from apps.connections.models import Connection
 from apps.connections.services import save_connection
 from apps.datamodels.models import Dataset
 from apps.datamodels.services import import_files
+from apps.queries.downloads import begin
+from apps.queries.models import QueryRun
 from apps.queries.services import answer
 from apps.queries.types import Answer
 from apps.tenants.binding import bound
@@ -85,6 +87,30 @@ def test_no_transaction_is_open_while_the_source_works(
     for thread in threads:
         thread.join()
     assert [found.rows for found in answers if isinstance(found, Answer)] == [[("EU", 1)], [("EU", 1)]]
+
+
+def test_no_transaction_is_open_while_a_download_comes(
+    acme: TenantRef, slow: Dataset, ann: User, held_back: Target, now: datetime
+) -> None:
+    """The task runs where it is sent: one thread is the asker, and then the worker."""
+    actor, runs = actor_for_user(ann), []
+    question = {"dataset": "Slow", "fields": ["slow.region", "slow.count"]}
+
+    def ask() -> None:
+        with bound(acme.id):
+            runs.append(begin(actor, question, now=now))
+        connections.close_all()
+
+    thread = threading.Thread(target=ask)
+    with psycopg.connect(databases.admin_url(held_back.database)) as owner:
+        owner.execute("LOCK TABLE public.slow IN ACCESS EXCLUSIVE MODE")
+        thread.start()
+        wait_until_the_source_works(held_back)
+        time.sleep(1.2)
+        assert open_transactions() == []
+    thread.join()
+    with bound(acme.id):
+        assert QueryRun.objects.get(pk=runs[0]).state == QueryRun.State.DONE
 
 
 def psycopg_url() -> str:
