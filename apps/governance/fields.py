@@ -70,10 +70,17 @@ def _verdict(
     if field is None or name in path:
         # a cycle: the reader refuses such models; nothing is opened by one
         return FieldVerdict(is_open=False, via=(name,))
-    verdicts[name] = verdict = _own_verdict(field, model, passed) or _inner_verdict(
-        field, model, passed, verdicts, (*path, name)
-    )
+    verdict = _own_verdict(field, model, passed) or _inner_verdict(field, model, passed, verdicts, (*path, name))
+    if not any(
+        _is_of_query(part, model) for part in path
+    ):  # else what its query view asks was left to the one that asks
+        verdicts[name] = verdict
     return verdict
+
+
+def _is_of_query(field_id: str, model: SemanticModel) -> bool:
+    view = model.views.get(field_id.partition(".")[0])
+    return view is not None and view.query_source is not None
 
 
 def _own_verdict(field: Field, model: SemanticModel, passed: frozenset[str]) -> FieldVerdict | None:

@@ -83,7 +83,8 @@ def datasets(request: HttpRequest) -> HttpResponse:
 def dataset(request: HttpRequest, name: str) -> HttpResponse:
     """Describe a data set: the fields that the caller may use."""
     found = governed_by_name(_actor(request), name)
-    fields = [field_body(info) for info in dataset_fields(found) if not info.is_hidden]
+    usable = dataset_fields(found)
+    fields = [field_body(info) for info in usable if not info.is_hidden]
     body = {
         "id": found.dataset.pk,
         "name": name,
@@ -92,7 +93,7 @@ def dataset(request: HttpRequest, name: str) -> HttpResponse:
         "ai_context": context_of(found),
         "fields": fields,
         "limits": found.limits,
-        "defaults": defaults_of(name, found.model, found.scope.fields),
+        "defaults": defaults_of(name, found.model, {info.name for info in usable if not info.is_masked}),
     }
     return JsonResponse(body)
 

@@ -24,6 +24,18 @@ from apps.accounts.models import GroupAttribute, GroupMembership, User, UserGrou
 from apps.accounts.scim.groups import hand_over, take_back
 
 
+def _members_for(request: HttpRequest) -> QuerySet[User]:
+    """Return whom the reader may put into groups: programs act for an owner, and are tenant administrators' to place."""
+    everybody = User.objects.all()
+    return everybody if actor_of(request).is_tenant_admin else everybody.filter(kind=User.Kind.PERSON)
+
+
+def _keeps(request: HttpRequest, group: UserGroup | None) -> bool:
+    """Say whether the reader may do away with a group, or hand it over: leaving one changes one's own rights."""
+    actor = actor_of(request)
+    return group is None or actor.is_tenant_admin or group.pk not in actor.group_ids
+
+
 class MemberInline(TenantInline):
     """Members put in by hand, but oneself: nobody changes their own rights."""
 
@@ -36,12 +48,14 @@ class MemberInline(TenantInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupMembership]:
         found: QuerySet[GroupMembership] = super().get_queryset(request)
-        by_hand = found.filter(source=GroupMembership.Source.ADMINISTRATOR)
+        by_hand = found.filter(source=GroupMembership.Source.ADMINISTRATOR, user__in=_members_for(request))
         return by_hand.exclude(user_id=str(actor_of(request).user_id))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user":
-            kwargs["queryset"] = User.objects.filter(removed_at=None).exclude(pk=str(actor_of(request).user_id))
+            kwargs["queryset"] = (
+                _members_for(request).filter(removed_at=None).exclude(pk=str(actor_of(request).user_id))
+            )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
@@ -110,6 +124,9 @@ class UserGroupAdmin(TenantModelAdmin):
         claimed = () if actor.is_tenant_admin or actor.kind == "recovery" else ("claim_value",)
         return (*self.readonly_fields, *(("name",) if is_named else ()), *claimed)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _keeps(request, obj)
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Remember who has set what members have."""
         for one in formset.forms:
@@ -155,7 +172,7 @@ def keeper_page(request: HttpRequest, key: UUID) -> HttpResponse:
     """Hand a group over to SCIM, or take it back, after saying what that does."""
     actor = actor_of(request)
     group = UserGroup.objects.filter(pk=key).first() if actor.manages(Capability.MANAGE_PEOPLE) else None
-    if group is None:
+    if group is None or not _keeps(request, group):
         raise Http404
     if request.method == "POST":
         return _change_keeper(request, group)

@@ -59,6 +59,11 @@ def laid_over(below: Node, above: Node, context: Context, *, holds_names: bool =
         is_rule = name in WORDS and not holds_names
         if is_rule and known is not None:
             merged[name] = _both(known, value, context) if name == ADDED else _instead(name, known, value, context)
+        elif name == "extends" and not holds_names and known is not None:
+            merged[name] = _together(known, value)
+        elif known is not None and _says_nothing_of(known, value, is_named=holds_names or name in OF_NAMES):
+            if value.value is not None:
+                context.fault(value, f"“{name}” must be a map, as it is at {known.file}:{known.line}")
         elif not is_rule and _is_left_out(value):
             _take_away(name, merged.pop(name, None), value, context)
         else:
@@ -66,6 +71,19 @@ def laid_over(below: Node, above: Node, context: Context, *, holds_names: bool =
                 laid_over(known, value, context, holds_names=name in OF_NAMES and not holds_names) if known else value
             )
     return Node(merged, above.file, above.line, above.column)
+
+
+def _says_nothing_of(known: Node, value: Node, *, is_named: bool) -> bool:
+    """Say whether what is no map stands over the map of a name: it takes nothing away, the rules in it least of all."""
+    return is_named and isinstance(known.value, dict) and not isinstance(value.value, dict)
+
+
+def _together(below: Node, above: Node) -> Node:
+    """Return the names of both: what is extended beneath is still extended."""
+    lists = [item.value if isinstance(item.value, list) else [item] for item in (below, above)]
+    known = {item.plain() for item in lists[0] if isinstance(item.value, str)}
+    more = [item for item in lists[1] if item.plain() not in known]
+    return Node([*lists[0], *more], above.file, above.line, above.column)
 
 
 def _is_left_out(value: Node) -> bool:

@@ -129,7 +129,11 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
         decoration=header.plain() if isinstance(header.value, dict) else {},  # type: ignore[arg-type]  # a map
         relationships=tuple(relationships),
     )  # fmt: skip
-    return replace(model, topic_models={name: as_topic_sees(model, name, *parts) for name, parts in own.items()})
+    # One map for all: from within a topic, another topic is what it is by itself.
+    seen: dict[str, SemanticModel] = {}
+    model = replace(model, topic_models=seen)
+    seen |= {name: as_topic_sees(model, name, *parts) for name, parts in own.items()}
+    return model
 
 
 def _stem(path: str) -> str:
@@ -237,6 +241,11 @@ def _topics(
 def _own_views(folder: _Folder, node: Node, context: Context) -> dict[str, View]:
     found: dict[str, View] = {}
     for name, item in submap(node, "views", context.problems).items():
+        if item.value is None and name in folder.views:
+            continue
+        if not isinstance(item.value, dict):
+            context.fault(item, f"“{name}” must be a map of what this topic changes in the view")
+            continue
         below = (
             extended(name, folder.views, context)
             if name in folder.views

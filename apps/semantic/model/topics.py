@@ -290,6 +290,4 @@ def as_topic_sees(
     model: SemanticModel, name: str, views: Mapping[str, View], relationships: list[Relationship]
 ) -> SemanticModel:
     """Return the model with a topic's own views in it, and of relationships the topic's own."""
-    return replace(
-        model, views={**model.views, **views}, relationships=tuple(relationships), topic_models={}, seen_by=name
-    )
+    return replace(model, views={**model.views, **views}, relationships=tuple(relationships), seen_by=name)

@@ -1,5 +1,6 @@
 """Nobody gives themself rights through the administration's pages, and who keeps people keeps no administrator's door."""
 
+import contextlib
 from datetime import datetime, timedelta
 
 import pytest
@@ -19,12 +20,12 @@ from apps.accounts.models import (
     UserGroup,
     UserSession,
 )
-from apps.accounts.services import issue_token, save_provider, set_active, sign_in_from_claims
+from apps.accounts.services import create_service_account, issue_token, save_provider, set_active, sign_in_from_claims
 from apps.audit.types import SYSTEM
 from apps.dashboards.models import Dashboard
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
-from tests.apps.conftest import SignedIn
+from tests.apps.conftest import SignedIn, confirmed
 
 GROUP_PARTS = ("memberships", "attribute_values")
 PERSON_PARTS = ("attribute_values", "memberships", "tokens")
@@ -227,3 +228,39 @@ def test_who_keeps_people_gives_themself_no_object(ada: User, ann: User, bob: Us
     assert save(ada, [bob, ann], [other, group]) == ({bob.pk, ann.pk}, {other.pk, group.pk})
     assert save(ann, [ann], [group]) == ({ann.pk}, {group.pk})
     assert save(ann, [], [group]) == ({ann.pk}, {group.pk})
+
+
+def test_programs_get_no_rights_from_who_keeps_people(ada: User, ann: User, signed_in: SignedIn, now: datetime) -> None:
+    give(ann, "manage_people")
+    robot = create_service_account(name="Nightly", owner=ann, by=SYSTEM, now=now)
+    group, board = UserGroup.objects.create(name="Finance"), Dashboard.objects.create(slug="d", title="D")
+
+    def try_both(who: User) -> tuple[bool, bool]:
+        browser = signed_in(User.objects.get(pk=who.pk))
+        member = {"name": "Finance", "description": "", "claim_value": "", **no(*GROUP_PARTS)}
+        member |= {"memberships-TOTAL_FORMS": "1", "memberships-0-user": str(robot.pk)}
+        holder = {"title": "D", "slug": "d", "view_dashboard_people": str(robot.pk), **no("filters", "tiles")}
+        with unbound():
+            browser.post(f"/admin/accounts/usergroup/{group.pk}/change/", member)
+            browser.post(f"/admin/dashboards/dashboard/{board.pk}/change/", holder)
+        holders = rule_of(Dashboard, "view_dashboard").user_table.objects
+        return GroupMembership.objects.filter(user=robot).exists(), holders.filter(user_id=robot.pk).exists()
+
+    assert try_both(ann) == (False, False)
+    assert try_both(ada) == (True, True)
+
+
+def test_nobody_does_away_with_a_group_that_they_are_in(ada: User, ann: User, signed_in: SignedIn) -> None:
+    give(ann, "manage_people")
+    own, other = UserGroup.objects.create(name="Mine"), UserGroup.objects.create(name="Others")
+    GroupMembership.objects.create(user=ann, group=own)
+    browser = signed_in(User.objects.get(pk=ann.pk))
+    with unbound():
+        assert browser.get(f"/admin/accounts/usergroup/{own.pk}/keeper/").status_code == 404
+        assert browser.get(f"/admin/accounts/usergroup/{other.pk}/keeper/").status_code == 200
+        assert browser.post(f"/admin/accounts/usergroup/{own.pk}/delete/", {"post": "yes"}).status_code == 403
+    for group in (own, other):
+        chosen = {"action": "delete_selected", "_selected_action": [str(group.pk)]}
+        with contextlib.suppress(AssertionError, LookupError):  # there may be nothing to confirm
+            confirmed(browser, "/admin/accounts/usergroup/", chosen)
+    assert list(UserGroup.objects.values_list("name", flat=True)) == ["Mine"]

@@ -20,9 +20,11 @@ from apps.audit.notes import place_notes
 from apps.audit.selectors import verify_chain
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
+from apps.datamodels.services import import_files
 from apps.queries.models import CachedResult
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
+from tests.apps.queries.conftest import CANARY, MODEL
 
 QUESTION = {"dataset": "Sales", "fields": ["orders.region", "orders.revenue"]}
 Send = Callable[..., Any]
@@ -227,3 +229,15 @@ def test_a_nul_in_an_address_finds_nothing(send: Send, eve: User) -> None:
 def test_a_data_set_tells_what_holds_where_a_question_does_not_say(send: Send, eve: User) -> None:
     told = send(eve, "/api/v1/datasets/Sales").json()["defaults"]
     assert told == {"limit": 1000, "timezone": "UTC", "filters": {}}
+
+
+def test_suggested_filters_on_masked_fields_are_not_told(send: Send, eve: User, sales: Dataset, now: datetime) -> None:
+    topic = (
+        MODEL["Sales.topic.yaml"]
+        + f"default_filters: {{orders.email: {{is: {CANARY}}}, orders.status: {{is: paid}}}}\n"
+    )
+    files = MODEL | {"Sales.topic.yaml": topic}
+    import_files(connection=sales.data_model.connection, name="orders", files=files, publish=True, by=SYSTEM, now=now)
+    answer = send(eve, "/api/v1/datasets/Sales")
+    assert CANARY not in answer.content.decode()
+    assert answer.json()["defaults"]["filters"] == {"orders.status": {"is": ["paid"]}}
