@@ -56,7 +56,11 @@ def test_events_are_numbered_per_tenant_and_the_chain_holds(
         ("UPDATE audit_auditevent SET actor_label = 'somebody else' WHERE sequence = 2", 2),
         ("UPDATE audit_auditevent SET facts = '{\"rows\": 1}' WHERE sequence = 3", 3),
         ("DELETE FROM audit_auditevent WHERE sequence = 2", 2),
-        ("UPDATE audit_auditevent SET sequence = CASE sequence WHEN 2 THEN 30 WHEN 3 THEN 2 ELSE sequence END", 2),
+        (  # one after the other: a statement over all rows meets them in any order, and places are unique
+            "UPDATE audit_auditevent SET sequence = 30 WHERE sequence = 2;"
+            "UPDATE audit_auditevent SET sequence = 2 WHERE sequence = 3",
+            2,
+        ),
     ],
 )
 def test_tampering_is_found_at_its_place(
