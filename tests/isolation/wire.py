@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,27 +20,35 @@ STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 @contextmanager
 def gunicorn() -> Iterator[int]:
-    """Run the web process, as installations do, for the length of a block; yield its port on the loopback."""
+    """Run the web process, as installations do, for the length of a block; yield its port on the loopback.
+
+    Raises:
+        AssertionError: something was raised in that process and not handled; its log is the message.
+    """
     url, _, query = os.environ["OMNI_DATABASE_URL"].partition("?")
     moved = f"{url.rpartition('/')[0]}/{connection.settings_dict['NAME']}?{query}"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{port}",
-         "--workers", "1"],
-        cwd=ROOT, env=os.environ | {"OMNI_DATABASE_URL": moved, "DJANGO_SETTINGS_MODULE": "omni.settings.test"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_for(port)
-        yield port
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{port}",
+             "--workers", "1"],
+            cwd=ROOT, env=os.environ | {"OMNI_DATABASE_URL": moved, "DJANGO_SETTINGS_MODULE": "omni.settings.test"},
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
         try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            wait_for(port)
+            yield port
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        log.seek(0)
+        told = log.read()
+    assert "Traceback" not in told, told
 
 
 def wait_for(port: int) -> None:
