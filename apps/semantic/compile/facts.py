@@ -6,6 +6,7 @@ from threading import Lock
 
 from sqlglot import exp
 
+from apps.semantic.compile.lineage import Outputs, outputs_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.former import ALIAS, is_other_name
@@ -31,6 +32,7 @@ class Facts:
         self._joined: dict[str, frozenset[str]] = {}
         self._hangs_on: dict[int, frozenset[str]] = {}
         self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
+        self._outputs: dict[str, Outputs] = {}
 
     def rollups(self, base_view: str) -> tuple[tuple[str, SemanticModel], ...]:
         """Return the rollups of a view by name, each with the model in which it takes the view's place."""
@@ -38,6 +40,14 @@ class Facts:
         if found is None:
             names = rollups_of(self.model, base_view)
             found = self._rollups[base_view] = tuple((name, rolled_up(self.model, name)) for name in names)
+        return found
+
+    def outputs(self, view: str) -> Outputs:
+        """Return what each output of an SQL view is made of; of another view nothing."""
+        found = self._outputs.get(view)
+        if found is None:
+            source = self.model.views[view].sql_source
+            found = self._outputs[view] = outputs_of(source) if source is not None else {}
         return found
 
     def named(self, field: Dimension | Measure) -> tuple[str, ...]:

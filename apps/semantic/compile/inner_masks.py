@@ -1,10 +1,13 @@
-"""Masks within query views: a column is masked where the view's own question masks what the column is made of."""
+"""Masks within derived views: a column is masked where it is made of what is masked beneath.
+
+Of a query view, where the view's own question masks it; of an SQL view, where the table's column is read masked.
+"""
 
 from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.facts import Facts, facts_of
 from apps.semantic.compile.masks import Standing, masks_beneath, standing_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.model.types import Dimension, Measure, QuerySource, SemanticModel
@@ -14,7 +17,7 @@ from apps.semantic.scope import AccessScope
 def standing_in(name: str, model: SemanticModel, scope: AccessScope) -> Standing:
     """Return what becomes of a field of the scope's topic; see :func:`standing_of`.
 
-    Masks within query views count as well, though nothing is refused for them: a view's columns are all that it has.
+    Masks within derived views count as well, though nothing is refused for them: a view's columns are all that it has.
     """
     found = standing_of(name, model, scope.masked)
     if found != "clear" or not masked_within(name, model, scope):
@@ -23,16 +26,30 @@ def standing_in(name: str, model: SemanticModel, scope: AccessScope) -> Standing
 
 
 def masked_within(name: str, model: SemanticModel, scope: AccessScope) -> frozenset[tuple[str, str]]:
-    """Return (topic, dimension) for each mask that reaches a field through the question of a query view."""
+    """Return (topic, dimension) for each mask that reaches a field through a query view's question or an SQL view's text."""
     facts = facts_of(model)
     field_id = split_field(facts.original(name))[0]
     field = model.dimension(field_id) or model.measure(field_id)
-    if field is None or not scope.nested:
+    if field is None or not (scope.nested or scope.masked):
         return frozenset()
     found: set[tuple[str, str]] = set()
     for inner in facts.closure(field):
-        found.update(_of_columns(facts.field(inner), model, scope))
+        item = facts.field(inner)
+        if model.views[item.view].is_derived:
+            found.update(_of_columns(item, model, scope))
+            found.update((scope.topic, name) for name in _of_outputs(item, facts, scope))
     return frozenset(found)
+
+
+def _of_outputs(item: Dimension | Measure, facts: Facts, scope: AccessScope) -> Iterator[str]:
+    outputs = facts.outputs(item.view)
+    if not scope.masked or not outputs:
+        return
+    read = frozenset[tuple[str, str]]().union(*(outputs.get(name, ()) for name in _columns(_trees(item))))
+    masked = (dimension for name in scope.masked if (dimension := facts.model.dimension(name)) is not None)
+    for dimension in masked:
+        if isinstance(dimension.sql, exp.Column) and (dimension.view, dimension.sql.name.lower()) in read:
+            yield dimension.id
 
 
 def _of_columns(item: Dimension | Measure, model: SemanticModel, scope: AccessScope) -> Iterator[tuple[str, str]]:

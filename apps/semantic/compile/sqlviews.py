@@ -15,7 +15,7 @@ from apps.semantic.compile.rows import policies_of
 from apps.semantic.compile.sources import NOTHING, physical, policy
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, View
+from apps.semantic.model.types import Dimension, View, table_text
 
 
 def sql_query(plan: Plan, view: View, values: Values) -> exp.Query:
@@ -43,12 +43,6 @@ def _bare_columns(tree: exp.Expr) -> list[exp.Column]:
 
 def _no_reference(name_: str) -> exp.Expr:
     raise UnprovenSqlError(f"An SQL view names the field {name_}.")
-
-
-def table_text(node: exp.Table) -> str:
-    """Return a table's name as :class:`SqlSource` lists it."""
-    parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
-    return ".".join(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
 
 
 def readable_columns(view: View, plan: Plan) -> Mapping[str, Dimension | None]:

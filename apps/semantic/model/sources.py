@@ -9,7 +9,7 @@ from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
 from apps.semantic.model.expressions import ExpressionError, parse_query_text
 from apps.semantic.model.parameters import add, check_parameters, flag, number, text, texts
 from apps.semantic.model.rules import read_filters
-from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View
+from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View, table_text
 from apps.semantic.model.yaml_nodes import Node
 from apps.semantic.verify.allowed import FUNCTIONS
 
@@ -54,12 +54,6 @@ def _check_query(tree: exp.Expr) -> None:
         if isinstance(node, UNPROVEN) or not (allowed or isinstance(node, exp.Star)):
             name = node.name if isinstance(node, exp.Anonymous) else node.key
             raise ExpressionError(f"“{str(name)[:40]}” is not allowed in an SQL view")
-
-
-def table_text(node: exp.Table) -> str:
-    """Return a table's name as written: ``catalog.schema.table``, lower case where unquoted."""
-    parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
-    return ".".join(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
 
 
 def govern_tables(view: View, source: SqlSource, views: dict[str, View], problems: list[Problem]) -> SqlSource:

@@ -242,6 +242,13 @@ SUMS = FILES | {
     "far.view.yaml": "schema: main\ntable_name: orders\ndimensions: {status: {}, other: {sql: '${orders.status}'}}\n",
     "Far.topic.yaml": "base_view: far\n",
 }
+TEXT = FILES | {
+    "orders.view.yaml": VIEW.replace("  fresh: {sql: status, classification: unclassified}\n", ""),
+    "text.view.yaml": "sql: SELECT UPPER(o.email) AS loud, o.status FROM main.orders AS o\n"
+    "dimensions: {loud: {}, status: {}, hello: {sql: \"CONCAT('Dear ', ${loud})\"}}\n"
+    "measures: {most: {aggregate_type: max, sql: '${hello}'}, people: {aggregate_type: count_distinct, sql: '${loud}'}}\n",
+    "Text.topic.yaml": "base_view: text\n",
+}
 INNER = {
     "sums.who": "masked",
     "sums.hello": "masked",
@@ -258,25 +265,53 @@ INNER = {
     "far.status": "open",
     "far.other": "not joined",
 }
+IN_TEXT = {
+    "text.loud": "masked",
+    "text.hello": "masked",
+    "text.status": "open",
+    "text.most": "over masked",
+    "text.people": "over masked",
+}
+
+
+def publish_over(sales: Dataset, files: dict[str, str], datasets: tuple[str, ...], now: datetime) -> Dataset:
+    import_files(connection=sales.data_model.connection, name="orders", files=files, publish=True, by=SYSTEM, now=now)
+    group = UserGroup.objects.get(name="Analysts")
+    for name in datasets:
+        dataset = Dataset.objects.get(name=name)
+        grant_permission(group=group, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
+    return sales
 
 
 @pytest.fixture
 def derived(sales: Dataset, now: datetime) -> Dataset:
     """Data sets over query views, and one that offers a field of a view that it does not join."""
-    connection = sales.data_model.connection
-    import_files(connection=connection, name="orders", files=SUMS, publish=True, by=SYSTEM, now=now)
-    group = UserGroup.objects.get(name="Analysts")
-    for name in ("Sums", "Again", "Refused", "Far"):
-        dataset = Dataset.objects.get(name=name)
-        grant_permission(group=group, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
-    return sales
+    return publish_over(sales, SUMS, ("Sums", "Again", "Refused", "Far"), now)
+
+
+@pytest.fixture
+def written(sales: Dataset, now: datetime) -> Dataset:
+    """A data set over an SQL view, which reads its table through the view that governs it."""
+    return publish_over(sales, TEXT, ("Text",), now)
 
 
 @pytest.mark.parametrize("name", INNER)
 def test_what_a_query_views_own_question_masks_is_told_as_masked(
     eve: User, fay: User, derived: Dataset, ask: Ask, name: str
 ) -> None:
-    wanted, dataset = INNER[name], name.partition(".")[0].capitalize()
+    all_say_the_same(eve, fay, ask, name, INNER[name])
+
+
+@pytest.mark.parametrize("name", IN_TEXT)
+def test_what_an_sql_view_reads_masked_is_told_as_masked(
+    eve: User, fay: User, written: Dataset, ask: Ask, name: str
+) -> None:
+    all_say_the_same(eve, fay, ask, name, IN_TEXT[name])
+
+
+def all_say_the_same(eve: User, fay: User, ask: Ask, name: str, wanted: str) -> None:
+    """Ask as somebody who sees masks and as somebody who does not; compare with what is told beforehand."""
+    dataset = name.partition(".")[0].capitalize()
     query = as_query({"dataset": dataset, "fields": [name]})
     for person in (eve, fay):
         is_clear = person == fay and wanted != "not joined"
@@ -294,7 +329,9 @@ def test_what_a_query_views_own_question_masks_is_told_as_masked(
         else:
             assert ask(person, name, dataset=dataset).columns[0].is_masked == (state == "masked")
         assert places(full) == (["orders.view.yaml:8"] if not is_clear and wanted in ("masked", "over masked") else [])
-        assert ("Masked: " in " ".join(found.limits)) == (not is_clear and dataset in ("Sums", "Again", "Refused"))
+        assert ("Masked: " in " ".join(found.limits)) == (
+            not is_clear and dataset in ("Sums", "Again", "Refused", "Text")
+        )
 
 
 def test_a_field_beyond_the_joins_is_told_so_to_administrators(eve: User, derived: Dataset) -> None:

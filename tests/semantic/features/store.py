@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from apps.semantic.compile import compile_query
+from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.reading import parse_query
@@ -213,12 +214,19 @@ class Store:
     def text(
         self, question: Mapping[str, Any], scope: AccessScope | None = None, of: SemanticModel | None = None
     ) -> tuple[str, list[Any]]:
+        compiled = self.compiled(question, scope, of)
+        return compiled.sql, list(compiled.parameters)
+
+    def compiled(
+        self, question: Mapping[str, Any], scope: AccessScope | None = None, of: SemanticModel | None = None
+    ) -> CompiledQuery:
+        """Return what was made of a question, proven."""
         found = of or self.model
         query = parse_query(question)
         rights = scope or everything(found, query.dataset)
         compiled = compile_query(query, model=found, scope=rights, today=TODAY)
         verify(compiled, model=found, scope=rights)
-        return compiled.sql, list(compiled.parameters)
+        return compiled
 
 
 def ask(dataset: str, *fields: str, **rest: Any) -> dict[str, Any]:

@@ -79,3 +79,14 @@ def test_another_name_of_a_view_that_rests_on_a_query_reads_that_query(store):
         },
     )
     assert store.ask(ask("Sales", "buyers.best"), everything(of, "Sales"), of) == [(520,)]
+
+
+def test_what_is_made_of_a_masked_column_is_told_as_masked(store):
+    """Whoever reads an answer learns which of its values stand for others; what is counted is a number all the same."""
+    sql = "SELECT UPPER(c.email) AS mail, c.name AS who FROM omni_store.customers AS c"
+    view = f"sql: {sql}\ndimensions: {{mail: {{}}, who: {{}}, whose: {{sql: '${{mail}}'}}}}\nmeasures: {{people: {{aggregate_type: count_distinct, sql: '${{mail}}'}}}}\n"
+    of = model(store.engine.dialect, **{"big_orders.view": view})
+    question = ask("Big", "big_orders.mail", "big_orders.who", "big_orders.whose", "big_orders.people")
+    for masked, expected in ((frozenset(("customers.mail",)), [True, False, True, False]), (frozenset(), [False] * 4)):
+        found = store.compiled(question, everything(of, "Big", masked=masked), of)
+        assert [column.is_masked for column in found.columns] == expected

@@ -28,7 +28,7 @@ from apps.semantic.model.types.values import (
     Mask,
     Source,
 )
-from apps.semantic.model.types.views import QuerySource, Rollup, SqlSource, View
+from apps.semantic.model.types.views import QuerySource, Rollup, SqlSource, View, table_text
 from apps.semantic.model.types.words import (
     FALSEY,
     INTERVALS,
@@ -82,4 +82,5 @@ __all__ = [
     "Topic",
     "TopicJoin",
     "View",
+    "table_text",
 ]

@@ -11,6 +11,12 @@ from apps.semantic.model.types.values import AccessFilter, FieldFilter, GrantRul
 from apps.semantic.model.types.words import Classification
 
 
+def table_text(node: exp.Table) -> str:
+    """Return a table's name as written: ``catalog.schema.table``, lower case where unquoted."""
+    parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
+    return ".".join(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class SqlSource:
     """The query of an SQL view: one SELECT (or a union of some) over tables that views of the model describe.
