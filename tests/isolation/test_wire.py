@@ -98,6 +98,16 @@ def test_no_header_moves_the_path(port: int, ann: str, prefix: str) -> None:
     assert statuses(exchange(port, request("GET /trust/ HTTP/1.1", f"Host: {ACME}", cookie=ann))) == [200]
 
 
+@pytest.mark.parametrize("prefix", ["/static", "/media", "/"])
+def test_what_the_first_request_says_of_the_path_does_not_stay(houses: World, prefix: str) -> None:
+    """Django keeps the first prefix that it meets, in addresses of files that it would put before their names."""
+    with gunicorn() as own:
+        exchange(own, request(f"GET {prefix}/x HTTP/1.1", f"Host: {ACME}", f"SCRIPT_NAME: {prefix}"))
+        answer = exchange(own, request("GET /accounts/sign-in/ HTTP/1.1", f"Host: {ACME}"))
+    assert statuses(answer) == [200]
+    assert b'href="/static/css/omni.css"' in answer
+
+
 @pytest.mark.parametrize("header", ["HTTP_HOST", "X_Forwarded_Host", "X-Forwarded-Host", "Http-Host", "SERVER_NAME"])
 def test_no_other_header_is_the_host(port: int, ann: str, header: str) -> None:
     answer = exchange(port, request("GET / HTTP/1.1", f"Host: {GLOBEX}", f"{header}: {ACME}", cookie=ann))

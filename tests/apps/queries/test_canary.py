@@ -32,12 +32,13 @@ def files_with(text: str) -> list[str]:
     with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
         client.save()
     found = []
-    for path in Path(os.environ["OMNI_STATE_DIR"]).rglob("*"):
-        try:
-            if path.is_file() and text.encode() in path.read_bytes():
-                found.append(path.name)
-        except OSError:
-            continue  # a file of the server's that was removed meanwhile
+    for folder, _, names in os.walk(os.environ["OMNI_STATE_DIR"]):  # passes over a folder that was removed meanwhile
+        for path in (Path(folder) / name for name in names):
+            try:
+                if path.is_file() and text.encode() in path.read_bytes():
+                    found.append(path.name)
+            except OSError:
+                continue  # a file of the server's that was removed meanwhile
     return found
 
 
