@@ -195,7 +195,9 @@ OMNI_DOWNLOAD_FETCH_S = 900  # in which a download that nobody keeps can be fetc
 OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
 STATIC_URL = "/static/"
-MEDIA_URL = "/media/"  # there is none; unset, it would be the prefix that the first request says, and could be STATIC_URL
+MEDIA_URL = (
+    "/media/"  # there is none; unset, it would be the prefix that the first request says, and could be STATIC_URL
+)
 STATIC_ROOT = OMNI_STATE_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static", OMNI_STATE_DIR / "assets"]
 (OMNI_STATE_DIR / "assets").mkdir(parents=True, exist_ok=True)
