@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypeGuard
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.accounts.errors import AttributeTypeError
 from apps.accounts.models import AttributeDefinition, ClaimMapping, GroupMembership, User, UserAttribute, UserGroup
@@ -170,9 +170,12 @@ def groups_named(mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> set
 
 
 def claimable_groups(names: set[str]) -> QuerySet[UserGroup]:
-    """Return the groups that claims mean by these names. Groups that SCIM keeps take no members from claims."""
-    is_meant = Q(claim_value__in=names) | Q(claim_value="", name__in=names)
-    return UserGroup.objects.filter(is_meant, origin=UserGroup.Origin.ADMINISTRATOR)
+    """Return the groups that claims mean by these names: as a tenant administrator has set, whatever they are called.
+
+    Who keeps people makes groups and renames them; by its name they would let claims make themselves a member. Groups
+    that SCIM keeps take no members from claims.
+    """
+    return UserGroup.objects.filter(claim_value__in=names - {""}, origin=UserGroup.Origin.ADMINISTRATOR)
 
 
 def refresh_groups(user: User, mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.accounts.models import RecoveryLink, User
-from apps.accounts.services import PersonActor, token_digest
+from apps.accounts.services import PersonActor, set_active, token_digest
 from apps.audit.services import record
 from apps.audit.types import AuditActor
 from apps.tenants.types import TenantRef
@@ -17,8 +17,11 @@ LINK_LIFETIME = timedelta(minutes=15)
 
 
 @transaction.atomic
-def issue_recovery_link(tenant: TenantRef, *, email: str, by: AuditActor, now: datetime) -> str:
+def issue_recovery_link(tenant: TenantRef, *, email: str, admits: bool = False, by: AuditActor, now: datetime) -> str:
     """Return the address of a new link for an administrator of the bound tenant; earlier ones are void.
+
+    With ``admits`` one who was shut out, by an administrator or by the directory over SCIM, is admitted again first:
+    the directory may shut out the last one, since whoever has left must not stay in.
 
     Raises:
         ValidationError: nobody here is an active administrator with this address, or the tenant is the platform, whose
@@ -28,9 +31,13 @@ def issue_recovery_link(tenant: TenantRef, *, email: str, by: AuditActor, now: d
         raise ValidationError(
             "Staff sign in with a second factor always: repair the provider with add_identity_provider."
         )
-    user = User.objects.filter(email__iexact=email, is_active=True, is_tenant_admin=True).first()
+    user = User.objects.filter(email__iexact=email, is_tenant_admin=True, removed_at=None).first()
     if user is None:
-        raise ValidationError(f"no active administrator {email!r} here")
+        raise ValidationError(f"no administrator {email!r} here: invite one with create_user --admin")
+    if not user.is_active and not admits:
+        raise ValidationError(f"{email!r} was shut out; --admit lets them in again")
+    if not user.is_active:
+        set_active(user, is_active=True, by=by, now=now)
     secret = secrets.token_urlsafe(32)
     RecoveryLink.objects.filter(user=user, used_at=None, expires_at__gt=now).update(expires_at=now)
     link = RecoveryLink.objects.create(

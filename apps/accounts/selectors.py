@@ -83,6 +83,13 @@ def domains_of(provider: IdentityProvider) -> set[str]:
     return set(EmailDomain.objects.filter(provider=provider).values_list("domain", flat=True))
 
 
-def belongs_elsewhere(email: str, provider: IdentityProvider) -> bool:
-    """Say whether an address is of a domain that is listed for another provider of the tenant."""
-    return EmailDomain.objects.filter(domain=domain_of(email)).exclude(provider=provider).exists()
+def speaks_for(email: str, provider: IdentityProvider) -> bool:
+    """Say whether a provider's word counts for an address that nobody has come in with yet.
+
+    A domain that is listed for a provider is that provider's alone. One that is listed for none is the only provider's;
+    where people may come by several, none of them could be told from one that says more than it knows.
+    """
+    listed = EmailDomain.objects.filter(domain=domain_of(email)).first()
+    if listed is not None:
+        return listed.provider_id == provider.pk
+    return not IdentityProvider.objects.filter(is_enabled=True).exclude(pk=provider.pk).exists()

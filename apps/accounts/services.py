@@ -28,7 +28,8 @@ from apps.accounts.models import (
     UserGroup,
     UserSession,
 )
-from apps.accounts.selectors import belongs_elsewhere
+from apps.accounts.selectors import speaks_for
+from apps.accounts.withdrawing import withdraw_provider
 from apps.audit.services import record
 from apps.audit.types import SYSTEM, AuditActor
 from apps.tenants.models import Tenant
@@ -73,11 +74,15 @@ def invite_user(
     """
     waiting = User.objects.filter(email__iexact=email, subject=None, kind=User.Kind.PERSON)
     user = waiting.first() or User(email=email)
+    if user._state.adding and User.objects.filter(email__iexact=email).exists():
+        raise ValidationError(
+            f"{email} is here already; recover_admin lets an administrator in, and --admit one shut out"
+        )
     user.name, user.is_tenant_admin = name or user.name, is_admin or user.is_tenant_admin
     user.full_clean()
     user.save()
     for group_name in groups:
-        group, _ = UserGroup.objects.get_or_create(name=group_name)
+        group, _ = UserGroup.objects.get_or_create(name=group_name, defaults={"claim_value": group_name})
         GroupMembership.objects.get_or_create(user=user, group=group, source=GroupMembership.Source.ADMINISTRATOR)
     for attribute, values in (attributes or {}).items():
         definition = AttributeDefinition.objects.filter(name=attribute).first() or define_attribute(
@@ -127,7 +132,8 @@ def save_provider(
 ) -> IdentityProvider:
     """Save a provider; ``client_secret`` None leaves the sealed one as it is.
 
-    Who came through it has to come again when it is switched off or is another one than before.
+    Who came through it has to come again when it is switched off or is another one than before. One with another
+    issuer names other people: what the former has said of its own goes.
     """
     before = IdentityProvider.objects.filter(pk=provider.pk).first()
     if client_secret is not None:
@@ -136,7 +142,11 @@ def save_provider(
         )
     provider.full_clean(exclude=["tenant"])
     provider.save()
-    facts = {"issuer": provider.issuer, "protocol": provider.protocol, "is_enabled": provider.is_enabled}
+    facts: dict[str, Any] = {
+        "issuer": provider.issuer, "protocol": provider.protocol, "is_enabled": provider.is_enabled,
+    }  # fmt: skip
+    if before is not None and before.identity_issuer != provider.identity_issuer:
+        facts |= withdraw_provider(before, now=now)
     record("accounts.provider_saved", provider, by=by, now=now, facts=facts)
     changed = [name for name in ENDS_SESSIONS if before and getattr(before, name) != getattr(provider, name)]
     if changed and changed != ["is_enabled"]:
@@ -148,9 +158,10 @@ def save_provider(
 
 @transaction.atomic
 def delete_provider(provider: IdentityProvider, *, by: AuditActor, now: datetime) -> None:
-    """Remove a provider; who came through it is signed out."""
+    """Remove a provider; who came through it is signed out, and what it has said of people goes with it."""
     end_sessions_of_provider(provider, why="provider removed", by=by, now=now)
-    record("accounts.provider_removed", provider, by=by, now=now, facts={"issuer": provider.issuer})
+    facts = {"issuer": provider.issuer, **withdraw_provider(provider, now=now)}
+    record("accounts.provider_removed", provider, by=by, now=now, facts=facts)
     provider.delete()
 
 
@@ -234,13 +245,13 @@ def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
 def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str, *, removed: User | None) -> User:
     """Give an invitation its subject, once; the address must be verified by the tenant's own provider.
 
-    A domain that is listed for a provider is that provider's: another one's word for such an address counts nothing.
+    Whose word counts for an address is said in :func:`speaks_for`.
     Who has been removed needs to be invited anew, even where a provider admits people who were not.
     """
     email = claims.get("email")
     if not isinstance(email, str) or claims.get("email_verified") is not True:
         raise NotInvitedError
-    if belongs_elsewhere(email, provider):
+    if not speaks_for(email, provider):
         raise NotInvitedError
     waiting = User.objects.select_for_update().filter(kind=User.Kind.PERSON, subject=None, removed_at=None)
     invited = waiting.filter(email__iexact=email).first()

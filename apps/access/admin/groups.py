@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from apps.access.admin import shown
 from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, actor_of
 from apps.access.admin.people import end_sessions_of_members
+from apps.access.admin.reach import groups_out_of_reach
 from apps.access.admin.values import AttributeOnceFormSet, GroupAttributeForm, PersonOnceFormSet
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
@@ -25,15 +26,17 @@ from apps.accounts.scim.groups import hand_over, take_back
 
 
 def _members_for(request: HttpRequest) -> QuerySet[User]:
-    """Return whom the reader may put into groups: programs act for an owner, and are tenant administrators' to place."""
+    """Return whom the reader may put into groups: programs, and one another, are tenant administrators' to place."""
     everybody = User.objects.all()
-    return everybody if actor_of(request).is_tenant_admin else everybody.filter(kind=User.Kind.PERSON)
+    if actor_of(request).is_tenant_admin:
+        return everybody
+    return everybody.filter(kind=User.Kind.PERSON, is_tenant_admin=False)
 
 
 def _keeps(request: HttpRequest, group: UserGroup | None) -> bool:
     """Say whether the reader may do away with a group, or hand it over: leaving one changes one's own rights."""
     actor = actor_of(request)
-    return group is None or actor.is_tenant_admin or group.pk not in actor.group_ids
+    return group is None or actor.is_tenant_admin or group.pk not in groups_out_of_reach(actor)
 
 
 class MemberInline(TenantInline):
@@ -60,7 +63,7 @@ class MemberInline(TenantInline):
 
 
 class GroupAttributeInline(TenantInline):
-    """What members have; read-only to members of the group, since nobody changes their own rights."""
+    """What members have; read-only to members of the group, and for who keeps people where programs are members."""
 
     model = GroupAttribute
     form = GroupAttributeForm
@@ -71,7 +74,7 @@ class GroupAttributeInline(TenantInline):
     verbose_name_plural = "attributes of members"
 
     def _is_member(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is not None and obj.pk in actor_of(request).group_ids
+        return obj is not None and obj.pk in groups_out_of_reach(actor_of(request))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_add_permission(request, obj) and not self._is_member(request, obj)
@@ -117,10 +120,12 @@ class UserGroupAdmin(TenantModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: UserGroup | None = None) -> Any:
         """Leave the name to SCIM where it keeps the group, and to others than members: policies read names.
 
+        For groups of programs, see :func:`groups_out_of_reach`.
+
         Which claim makes people members is for those who decide what providers are believed.
         """
         actor = actor_of(request)
-        is_named = obj is not None and (_is_scim(obj) or obj.pk in actor.group_ids)
+        is_named = obj is not None and (_is_scim(obj) or obj.pk in groups_out_of_reach(actor))
         claimed = () if actor.is_tenant_admin or actor.kind == "recovery" else ("claim_value",)
         return (*self.readonly_fields, *(("name",) if is_named else ()), *claimed)
 

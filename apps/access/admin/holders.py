@@ -11,17 +11,17 @@ from django.forms.models import ModelFormMetaclass
 from django.http import HttpRequest
 
 from apps.access.admin.base import TenantModelAdmin, actor_of
+from apps.access.admin.reach import groups_out_of_reach, people_out_of_reach
 from apps.access.deciding import has_permission, permitted
 from apps.access.roles import Capability
 from apps.access.rules import PermissionRule, rule_of, rules_of
 from apps.access.services import grant_permission, revoke_permission
 from apps.access.sites import tenant_admin_site
-from apps.access.types import Actor
 from apps.accounts.models import User, UserGroup
 
 NOT_OWN = (
     "Nobody changes what they may use themselves, alone or through a group: somebody else who keeps people does. What "
-    "service accounts may use is for tenant administrators."
+    "service accounts may use, alone or through a group, is for tenant administrators."
 )
 
 
@@ -143,7 +143,11 @@ class HoldersAdmin(TenantModelAdmin):
             return super().get_form(request, obj, **kwargs)
         chosen = {}
         actor = actor_of(request)
-        own = (frozenset(), frozenset()) if actor.is_tenant_admin else (actor.group_ids, self.not_theirs(actor))
+        own = (
+            (frozenset(), frozenset())
+            if actor.is_tenant_admin
+            else (groups_out_of_reach(actor), people_out_of_reach(actor))
+        )
         for rule in self.rules:
             groups, people = self.held_by(rule, obj)
             for name, table, model, what, held in (
@@ -157,11 +161,6 @@ class HoldersAdmin(TenantModelAdmin):
                 )  # fmt: skip
         with_holders: Any = ModelFormMetaclass("HoldersForm", (self.form,), chosen)
         return super().get_form(request, obj, **{"form": with_holders, **kwargs})
-
-    def not_theirs(self, actor: Actor) -> frozenset[Any]:
-        """Return whose rights who keeps people leaves alone: their own, and those of programs, which have an owner."""
-        programs = User.objects.filter(kind=User.Kind.SERVICE).values_list("pk", flat=True)
-        return frozenset((actor.user_id, *programs))
 
     def held_by(self, rule: PermissionRule, obj: models.Model | None) -> tuple[list[Any], list[Any]]:
         """Return the ids of the groups and of the people who were granted the permission on the object itself."""

@@ -34,6 +34,7 @@ from apps.accounts.saml.metadata import (
     service_provider_metadata,
 )
 from apps.accounts.services import delete_provider, save_provider
+from apps.accounts.withdrawing import withdraw_mapping
 
 IS_OIDC, IS_SAML = "protocol == 'oidc'", "protocol == 'saml'"
 OIDC_FIELDS = ("client_id", "client_secret", "replaces_secret", "scopes")
@@ -234,6 +235,14 @@ class IdentityProviderAdmin(ConfirmedAdmin):
         save_provider(obj, client_secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
         if not obj.is_enabled and change:
             messages.warning(request, f"{obj.name} is switched off: whoever signed in by it is out at the next click.")
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Take what was read through a claim that is read no more, or as something else."""
+        former = [one.instance.pk for one in formset.initial_forms if one.has_changed()] if change else []
+        gone = list(ClaimMapping.objects.filter(pk__in=former)) if formset.model is ClaimMapping else []
+        super().save_formset(request, form, formset, change)
+        for mapping in gone:
+            withdraw_mapping(mapping, by=actor_of(request), now=datetime.now(UTC))
 
     def delete_model(self, request: HttpRequest, obj: IdentityProvider) -> None:
         delete_provider(obj, by=actor_of(request), now=datetime.now(UTC))

@@ -20,7 +20,7 @@ class UserGroup(TenantOwnedModel):
     external_id = models.CharField(max_length=255, blank=True, editable=False, help_text="the SCIM client's own id")
     claim_value = models.CharField(
         "name in the claim", max_length=255, blank=True,
-        help_text="what the identity provider's claim says for this group, such as an object id; empty: the group's name",
+        help_text="what the identity provider's claim says for this group, such as its name or an object id; empty: no claim makes members",
     )  # fmt: skip
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)

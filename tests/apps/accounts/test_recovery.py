@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from threading import Barrier
 
@@ -17,6 +17,8 @@ from apps.access.selectors import actor_for_recovery, permitted
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import IdentityProvider, RecoveryLink, User, UserSession
 from apps.accounts.recovering import issue_recovery_link, open_link, use_link
+from apps.accounts.scim.people import remove_person
+from apps.accounts.services import set_active
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
@@ -232,3 +234,34 @@ def test_a_new_tenants_administrator_is_invited_and_gets_a_link(make_tenant: Cal
     with bound(tenant_by_slug("newco").id):
         root = User.objects.get()
         assert (root.email, root.is_tenant_admin, root.subject) == ("root@newco.example", True, None)
+
+
+def test_the_last_administrator_whom_the_directory_has_shut_out_is_admitted_on_the_server(ada: User) -> None:
+    """The directory may shut out anybody, the last administrator too; who runs the server lets one in again."""
+    set_active(ada, is_active=False, by=SYSTEM, now=datetime.now(UTC))
+    with pytest.raises(CommandError, match="was shut out; --admit lets them in again"):
+        made("acme", ada.email)
+    with unbound(), pytest.raises(CommandError, match="is here already; recover_admin"):
+        call_command("create_user", "acme", "Ada@acme.example", "--admin")
+    assert not User.objects.get(pk=ada.pk).is_active
+    out, browser = StringIO(), Client(HTTP_HOST=HOST)
+    with unbound():
+        call_command("recover_admin", "acme", ada.email, "--admit", stdout=out)
+        assert browser.post(path_of(out.getvalue().strip()))["Location"] == "/accounts/recovery/"
+        assert browser.get("/accounts/recovery/").status_code == 200
+    assert AuditEvent.objects.filter(verb="accounts.user_activated").exists()
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_admitting_makes_nobody_an_administrator(ada: User, ann: User, now: datetime, is_removed: bool) -> None:
+    if is_removed:
+        remove_person(ada, by=SYSTEM, now=now)
+    else:
+        set_active(ann, is_active=False, by=SYSTEM, now=now)
+    with unbound(), pytest.raises(CommandError, match="no administrator"):
+        call_command("recover_admin", "acme", ada.email if is_removed else ann.email, "--admit")
+    assert not User.objects.filter(pk=(ada if is_removed else ann).pk, is_active=True).exists()
+    if is_removed:  # the address is free again
+        with unbound():
+            call_command("create_user", "acme", ada.email, "--admin", stdout=StringIO())
+        assert User.objects.get(email=ada.email).is_tenant_admin

@@ -89,7 +89,7 @@ def corp(acme: TenantRef, idp: tuple[str, Path]) -> IdentityProvider:
     AttributeDefinition.objects.create(name="region", label="Region", is_list=True)
     AttributeDefinition.objects.create(name="level", label="Level", type="number")
     AttributeDefinition.objects.create(name="member", label="Member", type="boolean")
-    UserGroup.objects.create(name="Analysts")
+    UserGroup.objects.create(name="Analysts", claim_value="Analysts")
     output = io.StringIO()
     maps = [part for pair in ("org.region=region", "level=level", "isMember=member") for part in ("--map", pair)]
     with unbound():

@@ -342,11 +342,12 @@ def test_claims_and_scim_never_touch_each_others_members(
     from apps.accounts.models import ClaimMapping
 
     ClaimMapping.objects.create(provider=main, claim="groups")
-    UserGroup.objects.create(name="Analysts")
+    UserGroup.objects.create(name="Analysts", claim_value="Analysts")
+    UserGroup.objects.create(name="Named only")
     object_id = UserGroup.objects.create(name="By id", claim_value="7c0e-11")
     made = okta.make("eve@acme.example")
     finance = okta.make_group("Finance", made["id"])
-    eve = sign_in(main, "eve@acme.example", now, groups=["Analysts", "Finance", "7c0e-11", "By id"])
+    eve = sign_in(main, "eve@acme.example", now, groups=["Analysts", "Finance", "7c0e-11", "By id", "Named only"])
     held = {(row.group.name, row.source) for row in GroupMembership.objects.select_related("group")}
     assert held == {("Finance", "scim"), ("Analysts", "claim"), ("By id", "claim")}
     okta.patch(f"/Groups/{finance['id']}", {"op": "replace", "path": "members", "value": []})

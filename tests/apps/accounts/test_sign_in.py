@@ -74,7 +74,7 @@ def provider(acme: TenantRef, issuer: str, now: datetime) -> IdentityProvider:
     definition = AttributeDefinition.objects.create(name="region", label="Region", is_list=True)
     ClaimMapping.objects.create(provider=row, claim="org.region", definition=definition)
     ClaimMapping.objects.create(provider=row, claim="groups")
-    UserGroup.objects.create(name="Analysts")
+    UserGroup.objects.create(name="Analysts", claim_value="Analysts")
     return row
 
 

@@ -18,8 +18,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("email")
+        parser.add_argument("--admit", action="store_true", help="let in an administrator who was shut out")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with tenant_of(options["slug"]) as tenant:
-            link = issue_recovery_link(tenant, email=options["email"], by=SYSTEM, now=datetime.now(UTC))
+            link = issue_recovery_link(
+                tenant, email=options["email"], admits=options["admit"], by=SYSTEM, now=datetime.now(UTC)
+            )
         self.stdout.write(link)
