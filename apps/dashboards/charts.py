@@ -9,7 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from apps.dashboards.formats import MONTHS, WEEKDAYS, d3_format, format_value, timeframe_of
+from apps.dashboards.date_patterns import MONTHS, WEEKDAYS, is_date_pattern
+from apps.dashboards.formats import d3_format, format_value, timeframe_of
 from apps.dashboards.models import Tile
 from apps.dashboards.painting import paint
 from apps.dashboards.types import Column, Rows
@@ -117,7 +118,8 @@ def _axis(column: Column) -> Spec:
     if kind == "quantitative":
         return {"title": None, "format": d3_format(column.format), "labelExpr": SHORT_LABELS, "tickCount": 5}
     if kind == "temporal":
-        return {"title": None, "labelOverlap": "greedy", "labelSeparation": 12, "tickCount": 8}
+        found: Spec = {"title": None, "labelOverlap": "greedy", "labelSeparation": 12, "tickCount": 8}
+        return found | ({"format": column.format} if is_date_pattern(column.format) else {})
     return {"title": None, "labelOverlap": True, "labelLimit": 170}
 
 

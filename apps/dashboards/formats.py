@@ -6,6 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from apps.dashboards.date_patterns import MONTHS, format_by_pattern, is_date_pattern
+
 Unit = Literal["number", "percent", "currency", "id"]
 
 CURRENCIES = {"usd": "$", "eur": "€", "gbp": "£", "aud": "A$", "jpy": "¥", "brl": "R$"}
@@ -18,11 +20,6 @@ NAME = re.compile(
 NO_VALUE = "–"
 HEADLINE_ROOM = 10_000_000
 """numbers from here on are shortened in a headline"""
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +114,8 @@ def format_value(value: object, *, name: str = "", format_name: str | None = Non
     if isinstance(value, bool):
         return "Yes" if value else "No"
     if isinstance(value, datetime | date):
+        if format_name is not None and is_date_pattern(format_name):
+            return format_by_pattern(value, format_name)
         return format_moment(value, timeframe_of(name))
     if isinstance(value, int | float | Decimal):
         return format_part(value, name) or format_number(value, format_name)
