@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404
 
 from apps.access.deciding import has_permission, permitted
 from apps.access.types import Actor
 from apps.dashboards.models import Dashboard, DashboardFilter, Tile
 from apps.dashboards.rules import VIEW
+from apps.queries.models import DownloadLimit
 
 
 def visible(actor: Actor) -> QuerySet[Dashboard]:
@@ -30,14 +31,17 @@ def visible_or_404(actor: Actor, slug: str) -> Dashboard:
 
 def visible_tile_or_404(actor: Actor, slug: str, tile_id: UUID) -> Tile:
     """Return a tile of a dashboard the actor may open."""
-    tile = (
-        Tile.objects.filter(pk=tile_id, dashboard=visible_or_404(actor, slug))
-        .select_related("dashboard", "dataset")
-        .first()
-    )
+    tile = tiles_of(visible_or_404(actor, slug)).filter(pk=tile_id).first()
     if tile is None:
         raise Http404
     return tile
+
+
+def tiles_of(dashboard: Dashboard) -> QuerySet[Tile]:
+    """Return the tiles of a dashboard in their order, each with whether its data set is kept from downloads."""
+    kept = DownloadLimit.objects.filter(dataset=OuterRef("dataset"), max_rows=0)
+    found: QuerySet[Tile] = dashboard.tiles.select_related("dashboard", "dataset__data_model")
+    return found.annotate(is_kept_from_download=Exists(kept))
 
 
 def visible_filter_or_404(actor: Actor, slug: str, key: str) -> DashboardFilter:

@@ -58,6 +58,11 @@ def merge_filters(own: Mapping[str, Condition], added: Iterable[tuple[str, Condi
     return merged
 
 
+def is_downloadable(tile: Tile) -> bool:
+    """Say whether the tile's data set is offered for download, as :func:`apps.dashboards.policies.tiles_of` has read."""
+    return not getattr(tile, "is_kept_from_download", True)
+
+
 def topic_fields(tile: Tile) -> frozenset[str]:
     """Return the ids of all fields of the tile's data set; whether the reader may use one is decided elsewhere."""
     model = _model(tile)
@@ -74,7 +79,10 @@ def view_tile(
     actor: Actor, tile: Tile, choices: Sequence[Choice], *, now: datetime, wait_s: float, run_id: UUID | None = None
 ) -> TileView:
     """Ask for the tile's data and return it in whatever state it is; a run that ended badly is not started again."""
-    shell = TileView(tile, "working", tile_url(tile, choices), why_url=tile_url(tile, choices, "dashboards:tile_why"))
+    shell = TileView(
+        tile, "working", tile_url(tile, choices), why_url=tile_url(tile, choices, "dashboards:tile_why"),
+        download_url=tile_url(tile, choices, "dashboards:tile_download") if is_downloadable(tile) else "",
+    )  # fmt: skip
     problem = next((choice.problem for choice in choices if choice.problem), "")
     if problem:
         return replace(shell, status="failed", message=f"A filter of this page is not usable. {problem}")

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from apps.dashboards.models import Dashboard, DashboardFilter, Tile
+from apps.datamodels.models import Dataset
 
 Condition = Mapping[str, object]
 """of a filter, in the public form of the query language, e.g. ``{"is": ["paid"]}``"""
@@ -110,6 +111,8 @@ class TileView:
     expires_at: datetime | None = None
     limits: tuple[str, ...] = ()
     why_url: str = ""
+    download_url: str = ""
+    """where all rows are asked for as a file; empty where the data set is not offered for download"""
 
     @property
     def element_id(self) -> str:
@@ -122,6 +125,22 @@ class TileView:
     @property
     def has_retry(self) -> bool:
         return self.status in ("failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadView:
+    """How far a download is. ``run_id`` and ``dataset`` are None where none was begun."""
+
+    run_id: UUID | None
+    dataset: Dataset | None
+    status: TileStatus
+    message: str = ""
+    row_count: int | None = None
+
+    @property
+    def rows(self) -> str:
+        """Return the number of rows in words, nothing where a file was at hand already."""
+        return "" if self.row_count is None else f"{self.row_count:,} row{'' if self.row_count == 1 else 's'}. "
 
 
 @dataclass(frozen=True, slots=True)

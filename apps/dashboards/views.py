@@ -59,7 +59,7 @@ def dashboard_refresh(request: ActorRequest, slug: str) -> HttpResponse:
     """Have every tile asked anew, with the filters of the page; then show the page again."""
     dashboard = policies.visible_or_404(request.actor, slug)
     choices = read_choices(dashboard.filters.all(), request.GET)
-    refresh_tiles(request.actor, dashboard.tiles.select_related("dashboard", "dataset__data_model"), choices)
+    refresh_tiles(request.actor, policies.tiles_of(dashboard), choices)
     query = query_string(choices)
     address = reverse("dashboards:dashboard_detail", args=(dashboard.slug,))
     return HttpResponseRedirect(f"{address}?{query}" if query else address)

@@ -199,6 +199,8 @@ TENANT = {
     "/dashboards/<slug:slug>/tiles/<uuid:tile_id>/": Specimen(TILE, query={"run": "run.pk"}, who="ann"),
     "/dashboards/<slug:slug>/tiles/<uuid:tile_id>/chart.svg": Specimen(TILE, who="ann"),
     "/dashboards/<slug:slug>/tiles/<uuid:tile_id>/why/": Specimen(TILE, who="ann"),
+    "/dashboards/<slug:slug>/tiles/<uuid:tile_id>/download/": Specimen(TILE, who="ann", get=405, post=302),
+    "/downloads/<uuid:run_id>/": Specimen({"run_id": "download_id"}, who="ann"),
     "/dashboards/<slug:slug>/filters/<slug:key>/options/": Specimen({"slug": "dashboard.slug", "key": "=status"}, query={"run": "run.pk"}, who="ann"),
     "/runs/<uuid:run_id>/progress/": Specimen(RUN, who="ann", get=204),
     "/runs/<uuid:run_id>/cancel/": Specimen(RUN, who="ann", get=405, post=204),
