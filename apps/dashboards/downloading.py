@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.dashboards import policies
 from apps.dashboards.choices import read_choices
 from apps.dashboards.tiles import tile_query
-from apps.dashboards.types import DownloadView
+from apps.dashboards.types import DownloadView, TileStatus
 from apps.dashboards.views import ActorRequest
 from apps.queries import downloads
 from apps.queries.errors import NoDownloadError, QueryFailedError, UnknownRunError
@@ -61,7 +61,7 @@ def download_page(request: ActorRequest, run_id: UUID) -> HttpResponse:
     if isinstance(found, Pending):
         return _shown(request, DownloadView(run.pk, run.dataset, "working", found.told(now=now).capitalize()))
     if found.error_code:
-        status = "cancelled" if found.error_code == "cancelled" else "failed"
+        status: TileStatus = "cancelled" if found.error_code == "cancelled" else "failed"
         return _shown(request, DownloadView(run.pk, run.dataset, status, QueryFailedError(found.error_code).message))
     return _shown(request, DownloadView(run.pk, run.dataset, "ready", row_count=found.row_count))
 
