@@ -158,6 +158,15 @@ class HoldersAdmin(TenantModelAdmin):
         with_holders: Any = ModelFormMetaclass("HoldersForm", (self.form,), chosen)
         return super().get_form(request, obj, **{"form": with_holders, **kwargs})
 
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Ask also before somebody is granted what they did not hold."""
+        is_granted = any(
+            {one.pk for one in form.cleaned_data[name]} - set(field.initial or ())
+            for name, field in form.fields.items()
+            if isinstance(field, HoldersField)
+        )
+        return is_granted or super().needs_fresh(request, form, formsets, change)
+
     def not_theirs(self, actor: Actor) -> frozenset[Any]:
         """Return whose rights who keeps people leaves alone: their own, and those of programs, which have an owner."""
         programs = User.objects.filter(kind=User.Kind.SERVICE).values_list("pk", flat=True)

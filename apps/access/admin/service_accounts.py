@@ -98,6 +98,11 @@ class ServiceAccountAdmin(TenantModelAdmin):
         """They are disabled, not deleted: the audit log speaks of them."""
         return False
 
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Ask also before another person answers for it; a new one does nothing before it has a token."""
+        is_handed_on = change and "owner" in form.changed_data
+        return is_handed_on or super().needs_fresh(request, form, formsets, change)
+
     def save_model(self, request: HttpRequest, obj: ServiceAccount, form: Any, change: bool) -> None:
         by, now = actor_of(request), datetime.now(UTC)
         if change:

@@ -190,6 +190,21 @@ def test_a_token_that_administers_needs_an_administrator_with_a_fresh_sign_in(
     assert ApiToken.objects.get().scope == "admin"
 
 
+@pytest.mark.parametrize("scope", ["read", "query"])
+def test_a_token_of_ones_own_that_lives_long_needs_a_fresh_sign_in(signed_in: SignedIn, ann: User, scope: str) -> None:
+    wanted, stale, fresh = {"name": "Alarm", "scope": scope}, signed_in(ann, is_fresh=False), signed_in(ann)
+    with unbound():
+        assert shown(stale.post(PAGE, wanted | {"days": "30"}).content)
+        away = stale.post(PAGE, wanted | {"days": "31"})
+        told = stale.get(PAGE).content.decode()
+    assert away["Location"] == "/accounts/confirm/?next=%2Faccounts%2Ftokens%2F"
+    assert "lives for more than 30 days, needs a fresh sign-in" in told
+    assert 'name="days" value="30"' in told
+    assert ApiToken.objects.count() == 1
+    with unbound():
+        assert shown(fresh.post(PAGE, wanted | {"days": "366"}).content)
+
+
 def test_the_administration_api_lists_and_ends(signed_in: SignedIn, ada: User, ann: User, now: datetime) -> None:
     admin = issue_token(user=ada, name="Alarm", days=1, scope="admin", by=SYSTEM, now=now)
     plain = issue_token(user=ada, name="Plain", days=1, by=SYSTEM, now=now)
