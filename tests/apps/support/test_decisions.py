@@ -52,7 +52,7 @@ def test_who_cannot_be_asked_is_refused_in_one_way(ask: Ask, slug: str) -> None:
 
 
 def test_a_stopped_tenant_cannot_be_asked(ask: Ask, acme: TenantRef) -> None:
-    Tenant.objects.filter(pk=acme.id).update(is_active=False)
+    Tenant.objects.using("owner").filter(pk=acme.id).update(is_active=False)
     with pytest.raises(UnknownCustomerError):
         ask()
 
