@@ -31,6 +31,7 @@ from apps.accounts.saml.library import Provider
 from apps.accounts.saml.services import refuse, spend
 from apps.accounts.selectors import domains_of
 from apps.accounts.services import sign_in_from_claims
+from apps.accounts.sessions import rejoin
 
 logger = logging.getLogger(__name__)
 KEEP_S = 120
@@ -137,4 +138,6 @@ def _asked(request: HttpRequest, row: IdentityProvider, held: dict[str, Any]) ->
         state = Provider(request, row).unstash_redirect_state(request, request_id)
     except PermissionDenied:
         return None
+    finally:
+        rejoin(request)
     return Asked(str(state.get("next") or "/"), (state.get("data") or {}).get("confirms"))
