@@ -62,6 +62,7 @@ def tell_shut_out(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Ef
     return Effect.on(
         chosen, "Their sessions end at once and their API tokens are refused.",
         "They cannot sign in until they are admitted again. What they have made stays, and so does the audit log.",
+        "Service accounts that they answer for wait: their tokens are refused until a tenant administrator names somebody else.",
         named=_named, stays=lambda user: _stays(user, request, is_active=False),
     )  # fmt: skip
 

@@ -303,6 +303,41 @@ def test_administrators_make_disable_and_equip_service_accounts(signed_in: Signe
         assert b"Robot" not in admin.get("/admin/accounts/user/").content
 
 
+@pytest.mark.parametrize("scope", ["query", "admin"])
+def test_a_service_account_waits_while_nobody_answers_for_it(
+    signed_in: SignedIn, ada: User, ann: User, bob: User, now: datetime, scope: str
+) -> None:
+    """What its owner held back or knew goes with them; whoever takes it on is named by an administrator."""
+    robot = create_service_account(name="Nightly", owner=ann, by=SYSTEM, now=now)
+    token = issue_token(user=robot, name="t", days=1, scope=scope, by=SYSTEM, now=now)
+    row, path = ApiToken.objects.get(), "/api/v1/admin/tokens" if scope == "admin" else "/api/v1/datasets"
+
+    def asks() -> bool:
+        """Say whether what it has queued would be run."""
+        return (
+            actor_from_reference("token", user_id=robot.pk, token_id=row.pk, support_session_id=None, now=now)
+            is not None
+        )
+
+    assert (status(token, path), asks()) == (200, True)
+    people, base, admin = "/admin/accounts/user/", "/admin/accounts/serviceaccount/", signed_in(ada)
+    shutting = {"action": "deactivate", "_selected_action": [str(ann.pk)]}
+    with unbound():
+        told = admin.post(people, shutting).content.decode()
+    assert "Service accounts that they answer for wait" in told
+    confirmed(admin, people, shutting)
+    assert (status(token, path), asks()) == (401, False)
+    assert ApiToken.objects.get().revoked_at is None
+    with unbound():
+        assert "waits: Ann has been shut out" in admin.get(base).content.decode()
+        assert "until somebody else is named" in admin.get(f"{base}{robot.pk}/change/").content.decode()
+        form = {"name": "Nightly", "owner": str(bob.pk)}
+        form |= {f"{part}-{name}": "0" for part in ("attribute_values", "memberships", "tokens") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}  # fmt: skip
+        assert admin.post(f"{base}{robot.pk}/change/", form).status_code == 302
+        assert "waits" not in admin.get(base).content.decode()
+    assert (status(token, path), asks()) == (200, True)
+
+
 def test_the_commands_make_accounts_and_tokens(ada: User) -> None:
     def run(*words: str) -> str:
         out = StringIO()
