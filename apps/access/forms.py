@@ -8,7 +8,8 @@ from django.core.validators import MaxValueValidator
 from apps.accounts.models import ApiToken, User
 from apps.accounts.services import may_hold_admin_token
 
-DEFAULT_DAYS = 90
+SHORT_DAYS = 30
+"""so long one's own token may live without a fresh sign-in; what a new one is given unless one chooses otherwise"""
 
 
 class TokenForm(forms.Form):
@@ -24,6 +25,6 @@ class TokenForm(forms.Form):
         self.fields["scope"].choices = scopes  # type: ignore[attr-defined]  # of this kind of field
         self.fields["scope"].help_text = "Give it no more than it needs. It never does more than its holder may."
         days = self.fields["days"]
-        days.max_value, days.initial = longest_days, min(DEFAULT_DAYS, longest_days)  # type: ignore[attr-defined]  # of this kind of field
+        days.max_value, days.initial = longest_days, min(SHORT_DAYS, longest_days)  # type: ignore[attr-defined]  # of this kind of field
         days.validators.append(MaxValueValidator(longest_days))
-        days.help_text = f"at most {longest_days}; after that it does nothing any more"
+        days.help_text = f"at most {longest_days}; more than {SHORT_DAYS} need a fresh sign-in"

@@ -101,7 +101,7 @@ class ActorMiddleware:
         if identity is None:
             return anonymous(tenant.id)
         if request.session.get(RECOVERY_KEY):
-            return actor_for_recovery(identity.person)
+            return actor_for_recovery(identity)
         return actor_of_identity(identity, is_platform=tenant.is_platform)
 
 

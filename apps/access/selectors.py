@@ -74,11 +74,16 @@ def actor_of_identity(
     )
 
 
-def actor_for_recovery(user: User) -> Actor:
-    """Return the actor of an administrator who came by a recovery link: no attribute, no group, no permission."""
+def actor_for_recovery(found: Identity) -> Actor:
+    """Return the actor of an administrator who came by a recovery link: no attribute, no permission, no group's name.
+
+    Which groups they are in is told: what nobody changes of themself, nobody changes in a recovery either.
+    """
+    user = found.person
     return Actor(
         kind="recovery", tenant_id=bound_tenant_id(), user_id=user.pk, label=str(user), email=user.email,
         capabilities=OF_RECOVERY if user.is_tenant_admin else NONE, timezone=user.timezone,
+        group_ids=frozenset(pk for pk, _ in found.rights.groups),
     )  # fmt: skip
 
 

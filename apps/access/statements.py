@@ -65,23 +65,27 @@ SELECT {SESSION_ROW}, u.id IS NOT NULL, {PERSON}, {RIGHTS}
 """
 """a browser session that has not expired and whose provider is switched on, its active person, and what the person holds"""
 
+ADMITTED = """u.is_active AND (u.owner_id IS NULL
+       OR EXISTS (SELECT FROM accounts_user o WHERE o.id = u.owner_id AND o.tenant_id = u.tenant_id AND o.is_active))"""
+"""that somebody ``u`` may act: a person who is active, or a service account for which an active person answers"""
+
 TOKEN = f"""
 SELECT t.id, t.last_used_at, t.scope, {PERSON}, {RIGHTS}
-  FROM accounts_apitoken t JOIN accounts_user u ON u.id = t.user_id AND u.tenant_id = t.tenant_id AND u.is_active
+  FROM accounts_apitoken t JOIN accounts_user u ON u.id = t.user_id AND u.tenant_id = t.tenant_id AND {ADMITTED}
  WHERE t.digest = %(digest)s AND t.tenant_id = %(tenant)s AND t.revoked_at IS NULL AND t.expires_at > %(now)s
 """
 """a token that is valid, its active person, and what the person holds"""
 
 TOKEN_OF = f"""
 SELECT t.id, t.last_used_at, t.scope, {PERSON}, {RIGHTS}
-  FROM accounts_apitoken t JOIN accounts_user u ON u.id = t.user_id AND u.tenant_id = t.tenant_id AND u.is_active
+  FROM accounts_apitoken t JOIN accounts_user u ON u.id = t.user_id AND u.tenant_id = t.tenant_id AND {ADMITTED}
  WHERE t.id = %(token)s AND t.user_id = %(person)s AND t.tenant_id = %(tenant)s
    AND t.revoked_at IS NULL AND t.expires_at > %(now)s
 """
 """as :data:`TOKEN`, for a task: by the token's id and whose it was"""
 
 ACTIVE = f"""
-SELECT {PERSON}, {RIGHTS} FROM accounts_user u WHERE u.id = %(person)s AND u.tenant_id = %(tenant)s AND u.is_active
+SELECT {PERSON}, {RIGHTS} FROM accounts_user u WHERE u.id = %(person)s AND u.tenant_id = %(tenant)s AND {ADMITTED}
 """
 """a person who is still active, and what the person holds"""
 

@@ -11,13 +11,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from apps.access.forms import TokenForm
+from apps.access.forms import SHORT_DAYS, TokenForm
 from apps.access.middleware import ActorRequest
 from apps.accounts import confirming, ending, services
 from apps.accounts.models import ApiToken, User, UserSession
 from apps.accounts.selectors import running_sessions, session_lines, token_state
 
-TOKEN_NEEDS = "A token that administers needs a fresh sign-in. Nothing was made yet; fill in the form again."
+TOKEN_NEEDS = (
+    "A token that administers, or lives for more than {days} days, needs a fresh sign-in. Nothing was made yet; fill in "
+    "the form again."
+)
 
 
 def _person_or_404(request: ActorRequest) -> User:
@@ -73,7 +76,8 @@ def token_list(request: ActorRequest) -> HttpResponse:
     if request.method == "GET" or not form.is_valid():
         return _token_page(request, user, form, status=200 if request.method == "GET" else 422)
     wanted, now = form.cleaned_data, timezone.now()
-    if wanted["scope"] == ApiToken.Scope.ADMIN and (away := confirming.required(request, needs=TOKEN_NEEDS)):
+    is_strong = wanted["scope"] == ApiToken.Scope.ADMIN or wanted["days"] > SHORT_DAYS
+    if is_strong and (away := confirming.required(request, needs=TOKEN_NEEDS.format(days=SHORT_DAYS))):
         return away
     try:
         token = services.issue_token(

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from apps.accounts.models import IdentityProvider
 from apps.accounts.selectors import enabled_providers
 from apps.accounts.services import opened_secret
+from apps.accounts.sessions import rejoin
 from apps.network.fetching import checked_session
 
 CANCELLED = "You stopped the sign-in at your identity provider."
@@ -48,6 +49,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
         return checked_session(settings.OMNI_ALLOWED_PROVIDERS)
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, error: Any = None, **kwargs: Any) -> None:
+        rejoin(request)
         text = CANCELLED if str(error) == "cancelled" else FAILED
         raise ImmediateHttpResponse(render(request, "accounts/sign_in_refused.html", {"message": text}, status=400))
 

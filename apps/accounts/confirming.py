@@ -32,6 +32,11 @@ def required(request: HttpRequest, *, back_to: str | None = None, needs: str = "
     """
     if is_confirmed(request, now=timezone.now()):
         return None
+    return led_away(request, back_to=back_to, needs=needs)
+
+
+def led_away(request: HttpRequest, *, back_to: str | None = None, needs: str = "") -> HttpResponse:
+    """Return the way to prove who one is, and back; for who was found not to have done so lately."""
     if needs:
         messages.warning(request, needs)
     target = back_to or (request.get_full_path() if request.method == "GET" else request.path)

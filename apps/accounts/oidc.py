@@ -25,6 +25,7 @@ from apps.accounts.entering import Way, enter
 from apps.accounts.errors import SignInError
 from apps.accounts.models import IdentityProvider, is_address
 from apps.accounts.services import sign_in_from_claims
+from apps.accounts.sessions import rejoin
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 SKEW_S = 60
@@ -156,6 +157,7 @@ class CallbackView(OAuth2CallbackView):  # type: ignore[misc]  # the base has no
 
     def _get_state(self, request: HttpRequest, provider: Any) -> tuple[Any, Any]:
         state, response = super()._get_state(request, provider)
+        rejoin(request)
         if state is not None:
             data = state.get("data") or {}
             self.adapter.state = {

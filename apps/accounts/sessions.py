@@ -165,6 +165,17 @@ def arrival_of(request: HttpRequest) -> Arrival:
     return Arrival(limits, str(address) if address else "", request.headers.get("User-Agent", "")[:300])
 
 
+def rejoin(request: HttpRequest) -> None:
+    """Have the request's session know its tenant again, after allauth kept or took a state in it.
+
+    allauth puts a store in its place that knows the key alone: by the narrowest limits it would end or shorten what
+    the tenant's own allow. The row is read again, so what other tabs have written meanwhile stays.
+    """
+    store = SessionStore(request.session.session_key, arrival_of(request))
+    store.modified = request.session.modified
+    request.session = store
+
+
 class TenantSessionMiddleware(SessionMiddleware):
     """Django's, with the limits of the bound tenant and where the request comes from handed to the store."""
 

@@ -22,7 +22,7 @@ from apps.accounts.models import IdentityProvider
 from apps.accounts.oidc import Adapter, CallbackView
 from apps.accounts.saml.library import Provider as SamlProvider
 from apps.accounts.selectors import enabled_providers, provider_for
-from apps.accounts.sessions import PROVIDER_KEY, RECOVERY_KEY
+from apps.accounts.sessions import PROVIDER_KEY, RECOVERY_KEY, rejoin
 from apps.tenants.addresses import client_address
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ def _leave(request: HttpRequest, row: IdentityProvider, target: str, *, login_hi
             response = _to_openid(request, row, target, login_hint=login_hint, confirms=confirms)
     except (OAuth2Error, RequestException, ValueError, KeyError, SamlError, OneLogin_Saml2_Error):
         return render(request, "accounts/sign_in_refused.html", {"message": UNREACHABLE}, status=502)
+    rejoin(request)
     if _origin(response["Location"]) in _origins([row]):
         return response
     return _by_page(request, row, response["Location"])

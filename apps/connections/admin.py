@@ -26,10 +26,6 @@ from apps.connections.selectors import context_of
 from apps.connections.services import check_now, rotate_credential, save_connection
 from apps.warehouses.opening import SERVERS
 
-CREDENTIAL_NEEDS = (
-    "A credential is written only after a fresh sign-in. Nothing was changed yet; fill in the form again."
-)
-
 
 class PasswordForm(forms.Form):
     password = forms.CharField(widget=forms.PasswordInput(render_value=False), max_length=10_000)
@@ -90,6 +86,7 @@ class ConnectionAdmin(HoldersAdmin):
 
     capability = Capability.MANAGE_CONNECTIONS
     edited_by = MANAGE
+    asks_about = ("dialect", "host", "port", "database", "username")
 
     form = ConnectionForm
     list_display = ("name", "dialect", "database", "host", "health", "health_text", "checked_at")
@@ -110,16 +107,10 @@ class ConnectionAdmin(HoldersAdmin):
     )
     readonly_fields = ("health", "health_text", "checked_at", "too_many_rights", "encryption", "version")
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Ask for a fresh sign-in before a credential is written, and with it the target that it is for."""
-        if request.method == "POST" and request.POST.get("password") and self._may_edit(request):
-            away = confirming.required(request, needs=CREDENTIAL_NEEDS)
-            if away is not None:
-                return away
-        found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
-        return found
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Ask also before a credential is written, or options say something else: how much TLS proves, for one."""
+        is_optioned = "options" in form.fields and form.cleaned_data["options"] != form.initial.get("options")
+        return is_optioned or form.secret() is not None or super().needs_fresh(request, form, formsets, change)
 
     def save_edited(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         save_connection(obj, secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
@@ -207,9 +198,14 @@ class ConnectionAdmin(HoldersAdmin):
         text = found.health_text or found.get_health_display()
         (messages.success if is_ok else messages.error)(request, f"{found.name}: {text}")
 
-    @admin.action(description="Check the selected connections in the worker", permissions=["view"])
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """Leave checking to those who may manage a connection: who says who holds one opens its source no more for it."""
+        return self._may_edit(request)
+
+    @admin.action(description="Check the selected connections in the worker", permissions=["manage"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Connection]) -> None:
-        for connection in queryset[:10]:
+        own = policies.visible(actor_of(request)).order_by().values("pk")
+        for connection in queryset.filter(pk__in=own)[:10]:
             self._tell(request, check_now(connection, by=actor_of(request), now=datetime.now(UTC), wait_s=5))
 
 

@@ -16,8 +16,10 @@ from apps.access.middleware import VIEW_KEY
 from apps.access.policies import viewable_people, viewer_or_404
 from apps.access.services import VIEW_LIFETIME, end_view, start_view
 from apps.access.types import Actor
+from apps.accounts import confirming
 from apps.accounts.models import User
 
+VIEWING_NEEDS = "Seeing as somebody else needs a fresh sign-in. Choose them again here."
 MAX_PEOPLE = 50
 DASHBOARDS = ("dashboards:dashboard_detail", "dashboards:dashboard_list")
 
@@ -53,13 +55,16 @@ def _matching(found: QuerySet[User], wanted: str) -> QuerySet[User]:
 def start(request: ActorRequest) -> HttpResponse:
     """Begin to see as somebody, in this browser's session."""
     viewer_or_404(request.actor)
+    path = dashboard_path(request.POST.get("next", ""))
+    if away := confirming.required(request, back_to=_choosing(path), needs=VIEWING_NEEDS):
+        return away
     try:
         person_id = UUID(request.POST.get("person", ""))
         view = start_view(person_id, by=request.actor, now=timezone.now())
     except (ValueError, UnknownPersonError) as error:
         raise Http404 from error
     request.session[VIEW_KEY] = str(view.pk)
-    return HttpResponseRedirect(dashboard_path(request.POST.get("next", "")) or "/")
+    return HttpResponseRedirect(path or "/")
 
 
 @require_POST
@@ -70,8 +75,12 @@ def end(request: ActorRequest) -> HttpResponse:
         raise Http404
     end_view(UUID(held), why="ended by the viewer", by=request.actor, now=timezone.now())
     messages.success(request, "You see as yourself again.")
-    path = dashboard_path(request.POST.get("next", ""))
-    return HttpResponseRedirect(f"{reverse('dashboards:view_as')}?{urlencode({'next': path})}" if path else "/view-as/")
+    return HttpResponseRedirect(_choosing(dashboard_path(request.POST.get("next", ""))))
+
+
+def _choosing(path: str) -> str:
+    """Return the address of the page that lists people, from where one goes on to a page of dashboards."""
+    return f"{reverse('dashboards:view_as')}?{urlencode({'next': path})}" if path else reverse("dashboards:view_as")
 
 
 def dashboard_path(address: str) -> str:

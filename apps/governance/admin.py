@@ -32,6 +32,7 @@ from apps.governance.models import ApprovalRequest, PublishingPolicy
 from apps.governance.policy_tests.checking import tests_of_version
 from apps.semantic.errors import ModelError
 
+SWITCHING_NEEDS = "Switching it off needs a fresh sign-in. Nothing was asked yet; ask again here."
 APPROVING_NEEDS = "Approving needs a fresh sign-in. Nothing was approved yet; approve it again here."
 
 RADIUS, DECIDE = "governance_blast_radius", "governance_decide"
@@ -196,6 +197,8 @@ class PublishingPolicyAdmin(GovernancePages):
                 done="Widening needs a second administrator from now on.", back=request.path,
             )  # fmt: skip
         if request.POST.get("switch") == "off":
+            if self._may(request) and (away := confirming.required(request, needs=SWITCHING_NEEDS)):
+                return away
             return self.act(
                 request, lambda actor, now: approving.ask_to_switch_off(note=note, by=actor, now=now),
                 done="Another administrator can switch it off now.", back=request.path,

@@ -69,15 +69,18 @@ def answer(
 def refresh(actor: Actor, query: SemanticQuery | dict[str, Any], *, now: datetime) -> bool:
     """Forget the kept answer to the actor's question, so that the next asking goes to the source; say whether it was.
 
-    One that is only seconds old stays: many readers of one page shall not ask the source many times.
+    One that is only seconds old stays: many readers of one page shall not ask the source many times. So does what the
+    actor is not shown the values of.
 
     Raises:
         QueryError: the question cannot be asked by this actor.
     """
     parsed = as_query(query)
     with denials_recorded(actor, parsed, now), transaction.atomic():
+        if not actor.may_run:
+            raise TokenScopeError
         plan = plan_query(actor, parsed, now=now)
-        return store.forget(plan, before=now - REFRESH_PAUSE)
+        return not plan.governed.hides_values and store.forget(plan, before=now - REFRESH_PAUSE)
 
 
 def _through_worker(

@@ -18,6 +18,8 @@ from apps.support.forms import ApprovalForm
 from apps.support.middleware import SESSION_KEY
 from apps.support.models import SupportRequest
 
+APPROVING_NEEDS = "Letting support in needs a fresh sign-in. Nothing was approved yet; approve it again here."
+
 
 def _detail_url(request_id: UUID) -> str:
     return f"/support/requests/{request_id}/"
@@ -67,12 +69,7 @@ def request_approve(request: ActorRequest, request_id: UUID) -> HttpResponse:
     form = ApprovalForm(found, request.POST)
     if not form.is_valid():
         return _page(request, found, form, status=422)
-    if form.cleaned_data.get("grants_values") and (
-        away := confirming.required(request, back_to=_detail_url(request_id))
-    ):
-        messages.warning(
-            request, "Showing data to support needs a fresh sign-in. Nothing was approved yet; approve it again here."
-        )
+    if away := confirming.required(request, back_to=_detail_url(request_id), needs=APPROVING_NEEDS):
         return away
     try:
         services.approve_request(

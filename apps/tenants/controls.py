@@ -7,6 +7,7 @@ from django.db import connection
 
 from apps.tenants.binding import unbound
 from apps.tenants.runtime_role import findings
+from apps.tenants.services import SIGN_IN_FIELDS
 from apps.tenants.types import Control, ControlResult
 
 PLATFORM_TABLES = {
@@ -65,9 +66,15 @@ SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace A
 """
 WRITERS = """
 SELECT c.relname FROM unnest(%s::text[]) t(name) JOIN pg_class c ON c.relnamespace = 'public'::regnamespace AND c.relname = t.name
- WHERE has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE') AND NOT (c.relrowsecurity AND c.relforcerowsecurity
+ WHERE (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE') OR has_any_column_privilege(c.oid, 'INSERT, UPDATE'))
+   AND NOT (c.relrowsecurity AND c.relforcerowsecurity
    AND (SELECT bool_and(position(%s IN coalesce(pg_get_expr(p.polwithcheck, p.polrelid), pg_get_expr(p.polqual, p.polrelid))) > 0)
           AND count(DISTINCT p.polcmd) = 3 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd <> 'r'))
+"""
+WRITTEN_COLUMNS = """
+SELECT 'tenants_tenant.' || a.attname FROM pg_attribute a
+ WHERE a.attrelid = 'public.tenants_tenant'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL(%s)
+   AND has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
 """
 
 
@@ -104,8 +111,9 @@ def _tied() -> ControlResult:
 
 
 def _platform() -> ControlResult:
-    """Tables of the platform are only read, or written by rules of their own."""
+    """Tables of the platform are only read, or written by rules of their own; of a tenant's row, what it decides itself."""
     bad = [row[0] for row in _rows(WRITERS, list(PLATFORM_TABLES), CURRENT_TENANT)]
+    bad += [row[0] for row in _rows(WRITTEN_COLUMNS, list(SIGN_IN_FIELDS))]
     return _figure(len(PLATFORM_TABLES), "tables of the platform that a customer's request cannot write", bad)
 
 

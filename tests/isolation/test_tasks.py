@@ -85,14 +85,14 @@ def test_a_message_without_a_tenant_is_refused(houses: World, ledger: Ledger, na
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_message_for_a_stopped_tenant_is_refused(houses: World, name: str) -> None:
-    Tenant.objects.filter(pk=houses.acme.tenant.id).update(is_active=False)
+    Tenant.objects.using("owner").filter(pk=houses.acme.tenant.id).update(is_active=False)
     try:
         with pytest.raises(UnknownTenantError):
             ours()[name].apply(
                 kwargs={**values(houses.acme, TASKS[name]), "tenant_id": str(houses.acme.tenant.id)}, throw=True
             )
     finally:
-        Tenant.objects.filter(pk=houses.acme.tenant.id).update(is_active=True)
+        Tenant.objects.using("owner").filter(pk=houses.acme.tenant.id).update(is_active=True)
 
 
 def test_a_run_that_names_another_tenants_person_ends_without_an_answer(houses: World) -> None:

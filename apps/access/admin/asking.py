@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from apps.access.admin import shown
+from apps.accounts import confirming
 
 MOST_NAMED = 50
 
@@ -51,16 +52,19 @@ Act = Callable[[Any, HttpRequest, list[Any]], None]
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
-def after_page(tell: Tell) -> Callable[[Act], Action]:
+def after_page(tell: Tell, *, needs: str = "") -> Callable[[Act], Action]:
     """Have an action run only after a page that tells its effect, on the rows named there and no others.
 
     ``tell`` takes the admin page, the request and the chosen rows. When the effect is another one by the time that the
-    button is pressed, nothing is done.
+    button is pressed, nothing is done. ``needs`` says to who has not signed in lately why they have to first; what only
+    takes away asks for nothing.
     """
 
     def decorate(act: Act) -> Action:
         @wraps(act)
         def action(page: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+            if needs and (away := confirming.required(request, back_to=request.get_full_path(), needs=needs)):
+                return away
             is_confirmed = bool(request.POST.get("post"))
             if is_confirmed:
                 shown.lock(queryset)

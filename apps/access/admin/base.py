@@ -10,6 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from unfold.admin import ModelAdmin, TabularInline
 
 from apps.access.admin import shown
@@ -17,6 +18,15 @@ from apps.access.roles import Capability
 from apps.access.types import Actor
 from apps.accounts import confirming
 from apps.audit.services import record
+
+FRESH_NEEDS = (
+    "This can let somebody see or do more than today, so it needs a fresh sign-in. Nothing was changed yet; fill in the "
+    "form again."
+)
+
+
+class _StaleError(Exception):
+    """What was sent needs a fresh sign-in first; leaving the transaction by it takes back what was written."""
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -72,6 +82,8 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
     waiting_actions: frozenset[str] = frozenset()
     takes_along: tuple[type[models.Model], ...] = ()
     """what goes with a row that is deleted, although nobody may delete it alone"""
+    asks_about: tuple[str, ...] = ()
+    """fields that are written only after a sign-in of the last minutes"""
 
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         self._log(request, obj, "created", message)
@@ -88,6 +100,26 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
         found: dict[str, Any] = super().get_actions(request)
         if "delete_selected" in found:
             found["delete_selected"] = (shown.delete_as_shown, *found["delete_selected"][1:])
+        return found
+
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Say whether what is about to be saved may widen what somebody sees or does, or weaken what protects it."""
+        is_asked = any(name in self.asks_about for name in form.changed_data)
+        return is_asked or any(gives(formset) for formset in formsets)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        if self.needs_fresh(request, form, formsets, change) and not confirming.is_confirmed(
+            request, now=timezone.now()
+        ):
+            raise _StaleError
+        super().save_related(request, form, formsets, change)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to the provider whoever sends what needs a fresh sign-in, and back to the page."""
+        try:
+            found: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except _StaleError:
+            return confirming.led_away(request, back_to=request.get_full_path(), needs=FRESH_NEEDS)
         return found
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -135,6 +167,13 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Show what the audit log says of the object."""
         return HttpResponseRedirect(f"{reverse('admin:audit_auditevent_changelist')}?q={object_id}")
+
+
+def gives(formset: Any) -> bool:
+    """Say whether a part of a page adds or changes a row of what people have; removing one takes away only."""
+    if not getattr(formset, "is_giving", False):
+        return False
+    return any(form.has_changed() and form not in formset.deleted_forms for form in formset.forms)
 
 
 class ConfirmedAdmin(TenantModelAdmin):

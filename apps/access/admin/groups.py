@@ -20,6 +20,7 @@ from apps.access.admin.reach import groups_out_of_reach
 from apps.access.admin.values import AttributeOnceFormSet, GroupAttributeForm, PersonOnceFormSet
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
+from apps.accounts import confirming
 from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import GroupAttribute, GroupMembership, User, UserGroup
 from apps.accounts.scim.groups import hand_over, take_back
@@ -103,6 +104,7 @@ class UserGroupAdmin(TenantModelAdmin):
     fields = ("name", "description", "claim_value", "kept_by", "all_members")
     readonly_fields = ("kept_by", "all_members")
     inlines = (MemberInline, GroupAttributeInline)
+    asks_about = ("name", "claim_value")  # claims make members by them, and policies read names
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UserGroup]:
         found: QuerySet[UserGroup] = super().get_queryset(request)
@@ -179,6 +181,8 @@ def keeper_page(request: HttpRequest, key: UUID) -> HttpResponse:
     group = UserGroup.objects.filter(pk=key).first() if actor.manages(Capability.MANAGE_PEOPLE) else None
     if group is None or not _keeps(request, group):
         raise Http404
+    if (away := confirming.required(request)) is not None:  # who keeps a group says who has what it holds
+        return away
     if request.method == "POST":
         return _change_keeper(request, group)
     leaving = _leaving(group)

@@ -162,6 +162,15 @@ class HoldersAdmin(TenantModelAdmin):
         with_holders: Any = ModelFormMetaclass("HoldersForm", (self.form,), chosen)
         return super().get_form(request, obj, **{"form": with_holders, **kwargs})
 
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Ask also before somebody is granted what they did not hold."""
+        is_granted = any(
+            {one.pk for one in form.cleaned_data[name]} - set(field.initial or ())
+            for name, field in form.fields.items()
+            if isinstance(field, HoldersField)
+        )
+        return is_granted or super().needs_fresh(request, form, formsets, change)
+
     def held_by(self, rule: PermissionRule, obj: models.Model | None) -> tuple[list[Any], list[Any]]:
         """Return the ids of the groups and of the people who were granted the permission on the object itself."""
         if obj is None or obj._state.adding:

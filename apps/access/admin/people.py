@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import path
 
@@ -18,16 +17,12 @@ from apps.access.admin.values import AttributeOnceFormSet, GroupOnceFormSet, Use
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.access.types import Actor
-from apps.accounts import confirming, services
+from apps.accounts import services
 from apps.accounts.attributes import GROUP, held_of, lines_of, standing
 from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute
 
-ADMINISTRATORS_NEED = (
-    "Who is an administrator changes only after a fresh sign-in. Nothing was changed yet; fill in the form again."
-)
-
-
+ADMITTING_NEEDS = "Admitting people needs a fresh sign-in. Nothing was changed yet; choose them again."
 OWN = ("email", "name", "timezone", "is_active", "is_tenant_admin")
 """what nobody changes of themself: policies read it"""
 
@@ -67,6 +62,7 @@ def tell_shut_out(page: Any, request: HttpRequest, chosen: Sequence[User]) -> Ef
     return Effect.on(
         chosen, "Their sessions end at once and their API tokens are refused.",
         "They cannot sign in until they are admitted again. What they have made stays, and so does the audit log.",
+        "Service accounts that they answer for wait: their tokens are refused until a tenant administrator names somebody else.",
         named=_named, stays=lambda user: _stays(user, request, is_active=False),
     )  # fmt: skip
 
@@ -152,6 +148,7 @@ class UserAdmin(TenantModelAdmin):
     readonly_fields = ("issuer", "subject", "last_login", "what_holds")
     inlines = (UserAttributeInline, MembershipInline, TokenInline)
     actions = ("activate", "deactivate", "end_sessions")
+    asks_about = ("is_tenant_admin",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Leave out who has been removed over SCIM, of whom only the audit log speaks, and service accounts."""
@@ -190,22 +187,11 @@ class UserAdmin(TenantModelAdmin):
         """People are shut out, not deleted: the audit log speaks of them."""
         return False
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Ask for a fresh sign-in before somebody becomes an administrator, or no longer is one."""
-        if request.method == "POST" and self._may(request) and self._changes_administrator(request, object_id):
-            away = confirming.required(request, needs=ADMINISTRATORS_NEED)
-            if away is not None:
-                return away
-        found: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
-        return found
-
-    def _changes_administrator(self, request: HttpRequest, object_id: str | None) -> bool:
-        user = self.get_object(request, unquote(object_id)) if object_id else None
-        if "is_tenant_admin" in self.get_readonly_fields(request, user):
-            return False
-        return bool(request.POST.get("is_tenant_admin")) != bool(user and user.is_tenant_admin)
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Ask also before somebody is admitted or has another address: invitations go by it. Inviting opens nothing."""
+        changed = set(form.changed_data)
+        is_let_in = change and ("email" in changed or ("is_active" in changed and form.instance.is_active))
+        return is_let_in or super().needs_fresh(request, form, formsets, change)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -234,7 +220,7 @@ class UserAdmin(TenantModelAdmin):
         return render_to_string("admin/accounts/_what_holds.html", context)
 
     @admin.action(description="Admit the selected people")
-    @after_page(tell_admitted)
+    @after_page(tell_admitted, needs=ADMITTING_NEEDS)
     def activate(self, request: HttpRequest, people: list[User]) -> None:
         for user in people:
             services.set_active(user, is_active=True, by=actor_of(request), now=datetime.now(UTC))

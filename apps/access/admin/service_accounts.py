@@ -76,8 +76,8 @@ class ServiceAccountAdmin(TenantModelAdmin):
 
     form = ServiceAccountForm
     ordering = ("name",)
-    list_display = ("name", "owner", "is_active", "valid_tokens", "last_used")
-    list_filter = ("is_active", "groups")
+    list_display = ("name", "owner", "state", "valid_tokens", "last_used")
+    list_filter = ("is_active", "owner__is_active", "groups")
     list_select_related = ("owner",)
     search_fields = ("name", "owner__email", "owner__name")
     search_help_text = "name of the account, or name or e-mail of who answers for it"
@@ -97,6 +97,11 @@ class ServiceAccountAdmin(TenantModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """They are disabled, not deleted: the audit log speaks of them."""
         return False
+
+    def needs_fresh(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> bool:
+        """Ask also before another person answers for it; a new one does nothing before it has a token."""
+        is_handed_on = change and "owner" in form.changed_data
+        return is_handed_on or super().needs_fresh(request, form, formsets, change)
 
     def save_model(self, request: HttpRequest, obj: ServiceAccount, form: Any, change: bool) -> None:
         by, now = actor_of(request), datetime.now(UTC)
@@ -171,6 +176,13 @@ class ServiceAccountAdmin(TenantModelAdmin):
             "Enabled. Make new tokens: the old ones stay revoked." if is_active else "Disabled. Its tokens are revoked."
         )
         messages.success(request, done)
+
+    @admin.display(description="state", ordering="is_active")
+    def state(self, account: ServiceAccount) -> str:
+        if not account.is_active:
+            return "disabled"
+        is_waiting = account.owner is not None and not account.owner.is_active
+        return f"waits: {account.owner} has been shut out" if is_waiting else "in use"
 
     @admin.display(description="valid tokens", ordering="valid")
     def valid_tokens(self, account: Any) -> int:

@@ -11,12 +11,17 @@ from apps.accounts.errors import AttributeTypeError
 from apps.accounts.models import AttributeDefinition, GroupAttribute, UserAttribute
 
 
+class LinesField(forms.CharField):
+    """Text of several lines; browsers end them in another way than we write them, which is no change."""
+
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).replace("\r\n", "\n")
+
+
 class ValuesForm(TenantModelForm):
     """Values one per line, checked against the attribute's type."""
 
-    text = forms.CharField(
-        label="values", widget=forms.Textarea(attrs={"rows": 2}), help_text="one per line", required=True
-    )
+    text = LinesField(label="values", widget=forms.Textarea(attrs={"rows": 2}), help_text="one per line", required=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,6 +43,7 @@ class ValuesForm(TenantModelForm):
 class OnceFormSet(PaginationInlineFormSet):  # type: ignore[misc]  # the base has no types
     """Rows set by hand, of which each names something else: an error on the page, not one of the database."""
 
+    is_giving = True
     once: str
 
     def clean(self) -> None:

@@ -31,9 +31,12 @@ from apps.accounts.saml.library import Provider
 from apps.accounts.saml.services import refuse, spend
 from apps.accounts.selectors import domains_of
 from apps.accounts.services import sign_in_from_claims
+from apps.accounts.sessions import rejoin
 
 logger = logging.getLogger(__name__)
 KEEP_S = 120
+ANSWER_KEY = "saml_answer"
+"""in what is kept between the two steps; a person's session, which is a row of the same table, has no such key"""
 UNASKED = "Nobody here asked your identity provider for this. Start at the sign-in page."
 
 
@@ -108,7 +111,7 @@ def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, rel
     request.COOKIES.pop(_cookie(), None)  # a key that the browser brought is never taken over
     kept = LoginSession(request, "saml_session", _cookie())
     kept.store.set_expiry(KEEP_S)
-    kept.store.update({"provider_id": str(row.pk), "assertion": said, "relay_state": relay_state[:500]})
+    kept.store[ANSWER_KEY] = {"provider": str(row.pk), "assertion": said, "relay_state": relay_state[:500]}
     kept.save(response)
     for name, value in (("path", "/"), ("httponly", True), ("max-age", KEEP_S)):
         response.cookies[_cookie()][name] = value
@@ -118,9 +121,11 @@ def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, rel
 def _taken(request: HttpRequest, row: IdentityProvider) -> dict[str, Any] | None:
     """Return what the first step kept for this browser and provider, once."""
     kept = LoginSession(request, "saml_session", _cookie())
-    held = dict(kept.store.items())
+    held: dict[str, Any] | None = kept.store.get(ANSWER_KEY)
+    if held is None:  # nothing, or the key of a session that is none of ours to remove
+        return None
     kept.delete()
-    return held if held.get("provider_id") == str(row.pk) else None
+    return held if held["provider"] == str(row.pk) else None
 
 
 def _read(said: dict[str, Any]) -> Assertion:
@@ -137,4 +142,6 @@ def _asked(request: HttpRequest, row: IdentityProvider, held: dict[str, Any]) ->
         state = Provider(request, row).unstash_redirect_state(request, request_id)
     except PermissionDenied:
         return None
+    finally:
+        rejoin(request)
     return Asked(str(state.get("next") or "/"), (state.get("data") or {}).get("confirms"))

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.access.admin import actor_of
+from apps.accounts import confirming
 from apps.datamodels import policies, selectors, services
 from apps.datamodels.admin.pages import page, url_of
 from apps.datamodels.comparing import compare_files
@@ -29,6 +30,7 @@ from apps.datamodels.services.refreshing import LABELS
 from apps.semantic.errors import ModelError, Problem
 
 REFRESH_WAIT_S = 12.0
+PUBLISHING_NEEDS = "Publishing needs a fresh sign-in. Nothing was published yet; look again, and publish."
 get_or_post = require_http_methods(["GET", "POST"])
 
 
@@ -193,6 +195,8 @@ def publish_page(request: HttpRequest, key: UUID, number: int) -> HttpResponse:
     """Show what publishing would change and what stands against it; publish, or roll back."""
     version = policies.version_or_404(actor_of(request), key, number)
     if request.method == "POST":
+        if (away := confirming.required(request, needs=PUBLISHING_NEEDS)) is not None:
+            return away
         with told(request):
             services.publish_version(
                 version, digest=request.POST.get("digest", ""), by=actor_of(request), now=timezone.now()

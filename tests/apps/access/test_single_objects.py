@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.test import Client
 
 from apps.access.models import Role, RoleAssignment
 from apps.access.roles import Capability
@@ -21,16 +20,16 @@ from apps.dashboards.models import Dashboard, Folder
 from apps.datamodels.models import DataModel
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 
 Page = Callable[..., tuple[int, str]]
 NO_ROWS = {f"{prefix}-{name}": "0" for prefix in ("filters", "tiles") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
 
 
 @pytest.fixture
-def page(acme: TenantRef) -> Page:
+def page(acme: TenantRef, signed_in: SignedIn) -> Page:
     def act(user: User, path: str, **post: Any) -> tuple[int, str]:
-        client = Client(headers={"host": "acme.localhost"})
-        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
+        client = signed_in(user)
         with unbound():
             answer = client.post(path, post) if post else client.get(path)
         return answer.status_code, answer.content.decode()

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.access.models import Role, RoleAssignment
 from apps.access.selectors import actor_for_user, rights_of
 from apps.accounts.attributes import GROUP, SYSTEM_ATTRIBUTES, Held, lines_of, standing, standing_by_person
 from apps.accounts.claims import claim_at, typed_values
@@ -25,8 +26,10 @@ from apps.accounts.models import (
 from apps.accounts.scim.groups import hand_over, take_back
 from apps.accounts.services import define_attribute, invite_user, save_provider, set_attribute, sign_in_from_claims
 from apps.audit.types import SYSTEM
+from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
 from tests.apps.accounts.conftest import ATTRIBUTES, ScimClient
+from tests.apps.conftest import SignedIn, confirmed
 
 
 @pytest.fixture
@@ -136,6 +139,26 @@ def test_rights_are_read_in_one_statement_and_everybodys_agree_with_them(
     for user in (ann, bob):
         held = {name: (one.values, one.source) for name, one in everybody[user.pk].items()}
         assert held == {name: (one.values, one.source) for name, one in found[user.pk].attributes.items()}
+
+
+def test_an_attribute_that_claims_fill_is_deleted_by_who_decides_on_providers(
+    ada: User, ann: User, signed_in: SignedIn, now: datetime
+) -> None:
+    RoleAssignment.objects.create(user=ann, role=Role.objects.create(name="Keeper", capabilities=["manage_people"]))
+    row = IdentityProvider(slug="m", name="Main", issuer="https://idp.example", client_id="a")
+    provider = save_provider(row, client_secret="s", by=SYSTEM, now=now)
+    filled, free = (AttributeDefinition.objects.create(name=name, label=name) for name in ("region", "shoe_size"))
+    ClaimMapping.objects.create(provider=provider, claim="org.region", definition=filled)
+    listed, keeper = "/admin/accounts/attributedefinition/", signed_in(ann)
+    with unbound():
+        assert "org.region of Main" in keeper.get(f"{listed}{filled.pk}/change/").content.decode()
+        assert keeper.get(f"{listed}{filled.pk}/delete/").status_code == 403
+        assert keeper.post(f"{listed}{filled.pk}/delete/", {"post": "yes"}).status_code == 403
+    confirmed(keeper, f"{listed}{free.pk}/delete/")
+    assert list(AttributeDefinition.objects.values_list("name", flat=True)) == ["region"]
+    assert ClaimMapping.objects.get().definition == filled
+    confirmed(signed_in(ada), f"{listed}{filled.pk}/delete/")
+    assert not ClaimMapping.objects.exists()
 
 
 def test_a_definition_cannot_take_a_name_of_the_systems(acme: TenantRef) -> None:

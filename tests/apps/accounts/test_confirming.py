@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from allauth.socialaccount.internal import statekit
+from django.db.models import F
 from django.test import Client
 
 from apps.accounts.confirming import is_fresh, stated_time
@@ -75,6 +77,30 @@ def test_a_provider_that_does_not_say_that_it_was_just_now_confirms_nothing(
     refused = walk.finish(walk.authorize(confirm(walk)))
     assert refused.status_code == 403  # type: ignore[attr-defined]  # the fixture's type says less than it returns
     assert get(walk, DANGEROUS).status_code == 302  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("hours", [1, 9])
+def test_going_to_the_provider_leaves_the_session_as_it_is(
+    walk: Walk, issuer: str, provider: IdentityProvider, eve: User, monkeypatch: pytest.MonkeyPatch, hours: int,
+    is_late: bool,
+) -> None:  # fmt: skip
+    """On the way there and at an answer that confirms nothing: a session of nine hours lives on for its three."""
+    claims(issuer, auth_time=None)
+    walk.whole()
+    UserSession.objects.update(started_at=F("started_at") - timedelta(hours=hours), expire_date=F("expire_date") - timedelta(hours=hours))  # fmt: skip
+    before = UserSession.objects.get(user=eve)
+    location = confirm(walk)
+    assert get(walk, "/accounts/sessions/").status_code == 200  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    if is_late:
+        monkeypatch.setattr(statekit, "STATE_TTL", -1)
+    refused = walk.finish(walk.authorize(location))
+    assert refused.status_code == (400 if is_late else 403)  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    assert get(walk, "/accounts/sessions/").status_code == 200  # type: ignore[attr-defined]  # the fixture's type says less than it returns
+    after = UserSession.objects.get(user=eve)
+    assert (after.pk, after.started_at) == (before.pk, before.started_at)
+    assert (after.address, after.browser) == (before.address, before.browser)
+    assert abs(after.expire_date - before.expire_date) < timedelta(seconds=5)
 
 
 def test_somebody_else_confirms_nothing(

@@ -13,15 +13,27 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from apps.access.selectors import actor_for_recovery, permitted
+from apps.access.identity import Identity, rights_of
+from apps.access.selectors import actor_for_recovery, actor_for_user, permitted
+from apps.access.services import grant_permission
 from apps.access.sites import tenant_admin_site
-from apps.accounts.models import IdentityProvider, RecoveryLink, User, UserSession
+from apps.accounts.models import (
+    AttributeDefinition,
+    GroupAttribute,
+    GroupMembership,
+    IdentityProvider,
+    RecoveryLink,
+    User,
+    UserGroup,
+    UserSession,
+)
 from apps.accounts.recovering import issue_recovery_link, open_link, use_link
 from apps.accounts.scim.people import remove_person
 from apps.accounts.services import set_active
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
-from apps.datamodels.models import Dataset
+from apps.connections.models import Connection
+from apps.datamodels.models import DataModel, Dataset
 from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
@@ -169,10 +181,18 @@ def test_a_recovery_reaches_sign_in_and_people_and_nothing_else(recovered: Clien
         assert b"datamodels" not in index.content
 
 
-def test_a_recovery_holds_no_permission_on_any_object(ada: User) -> None:
-    actor = actor_for_recovery(ada)
+def test_a_recovery_holds_no_permission_on_any_object(ada: User, now: datetime) -> None:
+    group = UserGroup.objects.create(name="Analysts")
+    GroupMembership.objects.create(user=ada, group=group)
+    data_model = DataModel.objects.create(
+        name="m", connection=Connection.objects.create(name="c", dialect="duckdb", database="x")
+    )
+    dataset = Dataset.objects.create(data_model=data_model, name="Sales", label="Sales")
+    grant_permission(group=group, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)
+    assert permitted(actor_for_user(ada), Dataset, "query_dataset").exists()
+    actor = actor_for_recovery(Identity(ada, rights_of(ada)))
     assert not permitted(actor, Dataset, "query_dataset").exists()
-    assert (actor.is_tenant_admin, actor.attributes, actor.group_ids) == (False, {}, frozenset())
+    assert (actor.is_tenant_admin, actor.attributes, actor.group_names) == (False, {}, frozenset())
 
 
 def test_in_a_recovery_a_provider_can_be_added(recovered: Client) -> None:
@@ -194,6 +214,30 @@ def test_in_a_recovery_nobody_becomes_an_administrator(recovered: Client, ada: U
     with unbound():
         assert recovered.post(f"/admin/accounts/user/{ann.pk}/change/", data).status_code == 302
     assert not User.objects.get(pk=ann.pk).is_tenant_admin
+
+
+def test_in_a_recovery_nobody_changes_their_own_groups(recovered: Client, ada: User, ann: User) -> None:
+    """Neither its name nor its attributes, which policies read; nor does the group go. Another group is free."""
+    region = AttributeDefinition.objects.create(name="region", label="Region")
+    own, other = UserGroup.objects.create(name="Mine"), UserGroup.objects.create(name="Theirs")
+    GroupMembership.objects.create(user=ada, group=own)
+    GroupMembership.objects.create(user=ann, group=other)
+    form = {"name": "Renamed", "description": "", "claim_value": ""}
+    form |= {
+        "attribute_values-TOTAL_FORMS": "1",
+        "attribute_values-INITIAL_FORMS": "0",
+        "attribute_values-0-text": "ALL",
+    }
+    form |= {"attribute_values-0-definition": str(region.pk), "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}  # fmt: skip
+    for group, name in ((own, "Mine"), (other, "Renamed")):
+        page = f"/admin/accounts/usergroup/{group.pk}/"
+        with unbound():
+            recovered.post(f"{page}change/", form)
+            recovered.post(f"{page}keeper/", {"post": "yes"})
+            gone = recovered.get(f"{page}delete/").status_code
+        group.refresh_from_db()
+        assert (group.name, gone) == (name, 403 if group == own else 200)
+        assert GroupAttribute.objects.filter(group=group).exists() is (group == other)
 
 
 def test_a_recovery_lasts_half_an_hour(recovered: Client) -> None:

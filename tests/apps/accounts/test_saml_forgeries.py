@@ -356,6 +356,22 @@ def test_what_was_kept_for_one_provider_is_nothing_at_another(browser: Browser, 
     assert browser.arrive(Answer(browser.start()).posted(), slug="second") in ("destination", "issuer", "signature")
 
 
+def test_a_session_in_the_place_of_what_was_kept_is_nothing_and_stays(
+    browser: Browser, corp: IdentityProvider, eve: User
+) -> None:
+    """Both are rows of one table, and a browser sends what it likes under either name."""
+    assert browser.arrive(Answer(browser.start()).posted()) == "in"
+    browser.client.cookies["omni_saml"] = browser.client.cookies["omni_session"].value
+    with unbound():
+        answer = browser.client.get("/accounts/saml/corp/finish/")
+    assert (answer.status_code, b"<code>no_state</code>" in answer.content) == (400, True)
+    assert browser.is_in()
+    other = Browser()
+    other.post(Answer(other.start()).posted())
+    other.client.cookies["omni_session"] = other.client.cookies["omni_saml"].value
+    assert not other.is_in()
+
+
 def test_another_tenants_answer(browser: Browser, globex: TenantRef, now: datetime) -> None:
     """Globex uses the same provider, keys and short name; an answer for one is nothing at the other."""
     with unbound(), bound(globex.id):

@@ -190,6 +190,21 @@ def test_a_token_that_administers_needs_an_administrator_with_a_fresh_sign_in(
     assert ApiToken.objects.get().scope == "admin"
 
 
+@pytest.mark.parametrize("scope", ["read", "query"])
+def test_a_token_of_ones_own_that_lives_long_needs_a_fresh_sign_in(signed_in: SignedIn, ann: User, scope: str) -> None:
+    wanted, stale, fresh = {"name": "Alarm", "scope": scope}, signed_in(ann, is_fresh=False), signed_in(ann)
+    with unbound():
+        assert shown(stale.post(PAGE, wanted | {"days": "30"}).content)
+        away = stale.post(PAGE, wanted | {"days": "31"})
+        told = stale.get(PAGE).content.decode()
+    assert away["Location"] == "/accounts/confirm/?next=%2Faccounts%2Ftokens%2F"
+    assert "lives for more than 30 days, needs a fresh sign-in" in told
+    assert 'name="days" value="30"' in told
+    assert ApiToken.objects.count() == 1
+    with unbound():
+        assert shown(fresh.post(PAGE, wanted | {"days": "366"}).content)
+
+
 def test_the_administration_api_lists_and_ends(signed_in: SignedIn, ada: User, ann: User, now: datetime) -> None:
     admin = issue_token(user=ada, name="Alarm", days=1, scope="admin", by=SYSTEM, now=now)
     plain = issue_token(user=ada, name="Plain", days=1, by=SYSTEM, now=now)
@@ -286,6 +301,41 @@ def test_administrators_make_disable_and_equip_service_accounts(signed_in: Signe
     with unbound():
         assert admin.get(f"{base}{ann.pk}/change/").status_code == 302  # a person is none
         assert b"Robot" not in admin.get("/admin/accounts/user/").content
+
+
+@pytest.mark.parametrize("scope", ["query", "admin"])
+def test_a_service_account_waits_while_nobody_answers_for_it(
+    signed_in: SignedIn, ada: User, ann: User, bob: User, now: datetime, scope: str
+) -> None:
+    """What its owner held back or knew goes with them; whoever takes it on is named by an administrator."""
+    robot = create_service_account(name="Nightly", owner=ann, by=SYSTEM, now=now)
+    token = issue_token(user=robot, name="t", days=1, scope=scope, by=SYSTEM, now=now)
+    row, path = ApiToken.objects.get(), "/api/v1/admin/tokens" if scope == "admin" else "/api/v1/datasets"
+
+    def asks() -> bool:
+        """Say whether what it has queued would be run."""
+        return (
+            actor_from_reference("token", user_id=robot.pk, token_id=row.pk, support_session_id=None, now=now)
+            is not None
+        )
+
+    assert (status(token, path), asks()) == (200, True)
+    people, base, admin = "/admin/accounts/user/", "/admin/accounts/serviceaccount/", signed_in(ada)
+    shutting = {"action": "deactivate", "_selected_action": [str(ann.pk)]}
+    with unbound():
+        told = admin.post(people, shutting).content.decode()
+    assert "Service accounts that they answer for wait" in told
+    confirmed(admin, people, shutting)
+    assert (status(token, path), asks()) == (401, False)
+    assert ApiToken.objects.get().revoked_at is None
+    with unbound():
+        assert "waits: Ann has been shut out" in admin.get(base).content.decode()
+        assert "until somebody else is named" in admin.get(f"{base}{robot.pk}/change/").content.decode()
+        form = {"name": "Nightly", "owner": str(bob.pk)}
+        form |= {f"{part}-{name}": "0" for part in ("attribute_values", "memberships", "tokens") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}  # fmt: skip
+        assert admin.post(f"{base}{robot.pk}/change/", form).status_code == 302
+        assert "waits" not in admin.get(base).content.decode()
+    assert (status(token, path), asks()) == (200, True)
 
 
 def test_the_commands_make_accounts_and_tokens(ada: User) -> None:

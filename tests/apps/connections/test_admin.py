@@ -1,9 +1,12 @@
 """The administrators' pages: the credential can be written, never read."""
 
 from datetime import datetime
+from uuid import UUID
 
 import pytest
 
+from apps.access.models import Role, RoleAssignment
+from apps.access.services import grant_permission
 from apps.accounts.models import User
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
@@ -137,6 +140,36 @@ def test_the_buttons_check_and_rotate_for_administrators_only(
     for action in ("check", "rotate"):
         assert browse(ann).get(f"{page}/{action}/").status_code == 404
         assert browse(ann).post(f"{page}/{action}/", {"password": "x"}).status_code == 404
+
+
+def test_who_keeps_people_checks_the_connections_that_they_may_manage(
+    browse: Browse, mill: Connection, ada: User, ann: User, now: datetime
+) -> None:
+    """Saying who may manage a connection opens its page, and its source to nobody."""
+    role = Role.objects.create(name="Keeper", capabilities=["manage_people"])
+    RoleAssignment.objects.create(user=ann, role=role)
+    own = save_connection(Connection(name="own", dialect="duckdb", database="x"), secret=None, by=SYSTEM, now=now)
+    both = {"action": "check_selected", "index": "0", "_selected_action": [str(mill.pk), str(own.pk)]}
+    keeper = browse(ann)
+
+    def checked() -> set[str]:
+        keys = AuditEvent.objects.filter(verb="connections.check_requested").values_list("object_id", flat=True)
+        names = dict(Connection.objects.values_list("pk", "name"))
+        return {names[UUID(str(key))] for key in keys}
+
+    assert keeper.get(f"{LIST}{mill.pk}/change/").status_code == 200
+    assert 'value="check_selected"' not in keeper.get(LIST).content.decode()
+    keeper.post(LIST, both)
+    for path in ("check", "rotate"):
+        assert keeper.post(f"{LIST}{mill.pk}/{path}/", {"password": "x"}).status_code == 404
+    assert checked() == set()
+    grant_permission(user=ann, permission="manage_connection", obj=own, by=SYSTEM, now=now)
+    keeper = browse(ann)
+    assert 'value="check_selected"' in keeper.get(LIST).content.decode()
+    keeper.post(LIST, both)
+    assert checked() == {"own"}
+    browse(ada).post(LIST, both)
+    assert checked() == {"own", "mill"}
 
 
 def test_the_tenant_key_is_rotated_by_a_button_after_a_fresh_sign_in(

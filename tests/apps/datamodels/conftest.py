@@ -19,6 +19,7 @@ from apps.datamodels import gates
 from apps.datamodels.models import DataModel, ModelVersion
 from apps.datamodels.services import import_files
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 from tests.environment import WORKER
 
 TABLES = """
@@ -116,13 +117,11 @@ def against() -> Iterator[Object]:
 
 
 @pytest.fixture
-def browse(acme: TenantRef) -> Browse:
+def browse(acme: TenantRef, signed_in: SignedIn) -> Browse:
     """Return a browser of a person who has signed in."""
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # the file server warns when nothing was collected
 
     def act(user: User) -> Client:
-        client = Client(headers={"host": acme.host or "acme.localhost"})
-        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
-        return client
+        return signed_in(user, host=acme.host or "acme.localhost")
 
     return act

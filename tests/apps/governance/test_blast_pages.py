@@ -76,12 +76,18 @@ def test_the_pages_show_ask_and_decide(
     assert "open</a>" in get(one, "/admin/governance/approvalrequest/")[1]
 
 
-def test_the_switch_is_a_page_of_its_own(sales: Dataset, ada: User, bea: User, browse: Browser, now: datetime) -> None:
+def test_the_switch_is_a_page_of_its_own(
+    sales: Dataset, ada: User, bea: User, browse: Browser, signed_in: SignedIn, now: datetime
+) -> None:
     path = "/admin/governance/publishingpolicy/"
     one, other = browse(ada), browse(bea)
     assert "second administrator: off" in get(one, path)[1]
-    assert post(one, path, switch="on") == 302
+    stale = signed_in(ada, is_fresh=False)
+    assert post(stale, path, switch="on") == 302
     assert "second administrator: on" in get(one, path)[1]
+    assert post(stale, path, switch="off") == 302
+    assert "needs a fresh sign-in" in get(stale, path)[1]
+    assert not ApprovalRequest.objects.exists()
     assert post(one, path, switch="off") == 302
     assert needs_second_administrator()
     assert post(other, decide_path(ApprovalRequest.objects.get().pk), decision="approve") == 302

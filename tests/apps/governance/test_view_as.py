@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -20,11 +21,13 @@ from apps.access.services import VIEW_LIFETIME, start_view
 from apps.access.types import Actor, SupportScope
 from apps.accounts.models import User
 from apps.accounts.services import issue_token
+from apps.accounts.sessions import CONFIRMED_KEY
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
+from tests.apps.conftest import SignedIn
 from tests.apps.queries.conftest import analysts, ask, eve, max_, nil, sales, source
 
 __all__ = ["analysts", "ask", "eve", "max_", "nil", "sales", "source"]
@@ -33,15 +36,9 @@ Browse = Callable[[User], Client]
 
 
 @pytest.fixture
-def browse(acme: TenantRef) -> Browse:
-    """Return a browser of a person who has signed in."""
-
-    def act(user: User) -> Client:
-        client = Client(headers={"host": "acme.localhost"})
-        client.force_login(user, backend="apps.accounts.backends.IdentityBackend")
-        return client
-
-    return act
+def browse(acme: TenantRef, signed_in: SignedIn) -> Browse:
+    """Return a browser of a person who has signed in a moment ago: seeing as somebody else needs that."""
+    return signed_in
 
 
 @pytest.fixture
@@ -319,6 +316,24 @@ def test_it_leads_back_to_the_dashboard(ada: User, eve: User, browse: Browse) ->
     assert (
         start(client, eve, next="/dashboards/sales/?f--status=paid")["Location"] == "/dashboards/sales/?f--status=paid"
     )
+
+
+def test_beginning_needs_a_fresh_sign_in_and_ending_does_not(ada: User, eve: User, signed_in: SignedIn) -> None:
+    stale = signed_in(ada, is_fresh=False)
+    page = "/dashboards/sales/?f--status=paid"
+    away = start(stale, eve, next=page)
+    assert away["Location"] == f"/accounts/confirm/?{urlencode({'next': '/view-as/?' + urlencode({'next': page})})}"
+    assert start(stale, eve)["Location"] == "/accounts/confirm/?next=%2Fview-as%2F"
+    assert not ViewSession.objects.exists()
+    session = stale.session
+    session[CONFIRMED_KEY] = int(datetime.now(UTC).timestamp())
+    session.save()
+    assert start(stale, eve, next=page)["Location"] == page
+    session = stale.session
+    session[CONFIRMED_KEY] = 0
+    session.save()
+    assert post(stale, "/view-as/end/")["Location"] == "/view-as/"
+    assert ViewSession.objects.get().ended_at is not None
 
 
 def test_a_forged_request_begins_nothing(ada: User, eve: User) -> None:

@@ -170,6 +170,26 @@ def test_a_caller_who_wants_nothing_kept_is_answered_from_the_source(send: Send,
     assert refused.status_code == 404
 
 
+def test_a_token_that_only_reads_leaves_kept_answers_as_they_are(send: Send, eve: User, now: datetime) -> None:
+    send(eve, body=QUESTION)
+    CachedResult.objects.update(created_at=now - timedelta(minutes=1))
+
+    def ask_anew(scope: str) -> int:
+        token = issue_token(user=eve, name=scope, days=1, scope=scope, by=SYSTEM, now=now)
+        client = Client(HTTP_HOST="acme.localhost", headers={"Authorization": f"Bearer {token}"})
+        with unbound():
+            return client.post(
+                "/api/v1/query", json.dumps(QUESTION), content_type="application/json", headers={"Cache-Control": "no-cache"}
+            ).status_code  # fmt: skip
+
+    kept = set(CachedResult.objects.values_list("pk", flat=True))
+    assert kept
+    assert ask_anew("read") == 403
+    assert set(CachedResult.objects.values_list("pk", flat=True)) == kept
+    assert ask_anew("query") == 200
+    assert set(CachedResult.objects.values_list("pk", flat=True)) != kept
+
+
 def test_a_kept_answer_costs_four_statements_whatever_somebody_holds(
     send: Send, eve: User, sales: Dataset, now: datetime
 ) -> None:

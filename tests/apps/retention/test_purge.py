@@ -112,7 +112,7 @@ def test_each_tenant_is_purged_in_its_own_binding(
 
 def test_a_stopped_tenants_data_dies_as_well(acme: TenantRef, keep: Keep) -> None:
     row = keep()
-    Tenant.objects.filter(pk=acme.id).update(is_active=False)
+    Tenant.objects.using("owner").filter(pk=acme.id).update(is_active=False)
     services.purge_expired(now=row.expires_at)
     assert not CachedResult.objects.exists()
 

@@ -52,7 +52,7 @@ def test_who_cannot_be_asked_is_refused_in_one_way(ask: Ask, slug: str) -> None:
 
 
 def test_a_stopped_tenant_cannot_be_asked(ask: Ask, acme: TenantRef) -> None:
-    Tenant.objects.filter(pk=acme.id).update(is_active=False)
+    Tenant.objects.using("owner").filter(pk=acme.id).update(is_active=False)
     with pytest.raises(UnknownCustomerError):
         ask()
 
@@ -221,20 +221,29 @@ def test_staff_withdraw_their_own_waiting_request_only(
     assert waiting.state == State.WITHDRAWN
 
 
-def test_showing_data_to_support_needs_a_fresh_sign_in(
-    ask: Ask, signed_in: SignedIn, ada: User, datasets: tuple[Dataset, Dataset], now: datetime
+@pytest.mark.parametrize("values", [{"grants_values": "on"}, {}])
+def test_letting_support_in_needs_a_fresh_sign_in(
+    ask: Ask, signed_in: SignedIn, ada: User, datasets: tuple[Dataset, Dataset], now: datetime, values: dict[str, str]
 ) -> None:
     ada_online = signed_in(ada, is_fresh=False)
     request = ask(asks_values=True)
     page = f"/support/requests/{request.pk}/approve/"
     blind = {"minutes": "30", "datasets": [datasets[0].pk]}
-    away = ada_online.post(page, blind | {"grants_values": "on"})
+    away = ada_online.post(page, blind | values)
     assert away["Location"] == f"/accounts/confirm/?next=%2Fsupport%2Frequests%2F{request.pk}%2F"
     request.refresh_from_db()
     assert request.state == request.State.PENDING
     session = ada_online.session
     session[CONFIRMED_KEY] = int(now.timestamp())
     session.save()
-    assert ada_online.post(page, blind | {"grants_values": "on"}).status_code == 302
+    assert ada_online.post(page, blind | values).status_code == 302
     request.refresh_from_db()
-    assert request.state == request.State.APPROVED
+    assert (request.state, request.grants_values) == (request.State.APPROVED, bool(values))
+
+
+def test_refusing_support_never_asks(ask: Ask, signed_in: SignedIn, ada: User) -> None:
+    request = ask()
+    answer = signed_in(ada, is_fresh=False).post(f"/support/requests/{request.pk}/deny/")
+    assert answer["Location"] == f"/support/requests/{request.pk}/"
+    request.refresh_from_db()
+    assert request.state == request.State.DENIED

@@ -42,7 +42,7 @@ def test_an_unknown_host_gets_404(acme: TenantRef, host: str) -> None:
 
 
 def test_a_stopped_tenant_is_like_an_unknown_one(acme: TenantRef) -> None:
-    Tenant.objects.filter(pk=acme.id).update(is_active=False)
+    Tenant.objects.using("owner").filter(pk=acme.id).update(is_active=False)
     assert whose_request("acme.localhost").status_code == 404
 
 

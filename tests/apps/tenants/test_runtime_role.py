@@ -12,7 +12,7 @@ from apps.accounts.models import GroupMembership, User, UserGroup
 from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant, TenantDomain
 from apps.tenants.runtime_role import findings
-from apps.tenants.services import create_tenant
+from apps.tenants.services import SIGN_IN_FIELDS, create_tenant
 from apps.tenants.types import TenantRef
 from tests import databases
 from tests.environment import WORKER
@@ -194,15 +194,32 @@ def test_a_customers_request_cannot_say_who_a_tenant_is_or_whose_a_host_is(acme:
         "UPDATE tenants_tenantdomain SET tenant_id = %s WHERE host = 'globex.localhost'",
         "UPDATE tenants_tenantdomain SET host = 'www.localhost' WHERE tenant_id = %s",
         "INSERT INTO tenants_tenantdomain (id, tenant_id, host, is_primary) VALUES (gen_random_uuid(), %s, 'new.localhost', true)",
-        "UPDATE tenants_tenant SET is_active = false WHERE id <> %s",
+        "UPDATE tenants_tenant SET networks_people = '[\"203.0.113.0/24\"]' WHERE id <> %s",
         "INSERT INTO tenants_tenant (id, slug, name, kind, is_active, created_at) VALUES (%s, 'x', 'x', 'platform', true, now())",
     ):
         with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
             raw(statement, acme.id)
     assert raw("DELETE FROM tenants_tenantdomain RETURNING 1") == raw("DELETE FROM tenants_tenant RETURNING 1") == []
     assert TenantDomain.objects.get(host="globex.localhost").tenant_id == globex.id
-    Tenant.objects.filter(pk=acme.id).update(name="Acme & sons")
     assert create_tenant(slug="third", name="Third").domains.get().host == "third.localhost"
+
+
+@pytest.mark.parametrize("name", [field.name for field in Tenant._meta.concrete_fields])
+def test_of_its_own_row_a_request_writes_what_administrators_decide_and_nothing_else(
+    acme: TenantRef, name: str
+) -> None:
+    before = Tenant.objects.get(pk=acme.id)
+
+    def write() -> int:
+        return Tenant.objects.filter(pk=acme.id).update(**{name: getattr(before, name)})
+
+    if name in SIGN_IN_FIELDS:
+        assert write() == 1
+        return
+    with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+        write()
+    with unbound(), pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+        write()
 
 
 def test_what_the_role_may_not_do_is_found_in_any_role_that_may(superuser: psycopg.Connection) -> None:

@@ -16,6 +16,7 @@ from apps.support.models import SupportRequest
 from apps.tenants import controls as isolation
 from apps.tenants import runtime_role
 from apps.tenants.binding import bound
+from apps.tenants.services import SIGN_IN_FIELDS
 from apps.tenants.types import Control, ControlResult, TenantRef
 from apps.trust import services
 from apps.trust.promises import PROMISES
@@ -69,6 +70,7 @@ def test_the_isolation_controls_hold_on_the_migrated_database(acme: TenantRef, a
 
 
 TABLE = "accounts_usergroup"
+SETTINGS_ONLY = f"GRANT UPDATE ({', '.join(SIGN_IN_FIELDS)}) ON tenants_tenant TO omni_app"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,9 @@ TABLE = "accounts_usergroup"
             "DROP TABLE loose",
         ),
         ("tenants.platform", "ALTER TABLE tenants_tenantdomain NO FORCE ROW LEVEL SECURITY", "ALTER TABLE tenants_tenantdomain FORCE ROW LEVEL SECURITY"),
+        ("tenants.platform", "GRANT UPDATE ON tenants_tenant TO omni_app", "REVOKE UPDATE ON tenants_tenant FROM omni_app; " + SETTINGS_ONLY),
+        ("tenants.platform", "GRANT UPDATE (slug) ON tenants_tenant TO omni_app", "REVOKE UPDATE (slug) ON tenants_tenant FROM omni_app"),
+        ("tenants.platform", "GRANT UPDATE (codename) ON auth_permission TO omni_app", "REVOKE UPDATE (codename) ON auth_permission FROM omni_app"),
         ("tenants.platform", "GRANT INSERT ON auth_permission TO omni_app", "REVOKE INSERT ON auth_permission FROM omni_app"),
         ("tenants.role", "GRANT CREATE ON SCHEMA public TO omni_app", "REVOKE CREATE ON SCHEMA public FROM omni_app"),
         ("tenants.role", "GRANT TRUNCATE ON accounts_user TO omni_app", "REVOKE TRUNCATE ON accounts_user FROM omni_app"),
