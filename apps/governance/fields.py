@@ -96,7 +96,10 @@ def _own_verdict(field: Field, model: SemanticModel, passed: frozenset[str]) -> 
 def rules_of(field: Field, model: SemanticModel) -> tuple[tuple[GrantRule, str], ...]:
     """Return the rules on the field itself, its view and its classification, each with whose it is."""
     rules = (
-        (model.views[field.view].required_access_grants, f"View {field.view}"),
+        *(
+            (model.views[view].required_access_grants, f"View {view}")
+            for view in (field.view, *model.governed_tables(field.view))
+        ),
         (field.required_access_grants, f"Field {field.id}"),
         *_label_rules(field, model),
     )
@@ -161,7 +164,7 @@ def _query_verdict(
     if not holds(topic.required_access_grants, passed):
         rule = topic.required_access_grants
         return FieldVerdict(is_open=False, rule=rule, owner=f"Data set {topic.name}", via=(field.id,))
-    inner = [name for name, _ in source.columns] + [rule.field for rule in source.filters]
+    inner = [*(name for name, _ in source.columns), *(rule.field for rule in source.filters), *source.binds]
     for name in sorted({name.partition("[")[0] for name in inner}):
         found = _verdict(name, own, passed, {}, path)
         if not found.is_open:

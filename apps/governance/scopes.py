@@ -11,6 +11,7 @@ from apps.access.types import Actor
 from apps.governance.deciding import row_policies
 from apps.governance.fields import fields_for, holds
 from apps.semantic.compile.masks import standing_of
+from apps.semantic.errors import MissingAttributeError
 from apps.semantic.model.types import CompositeTopic, SemanticModel, Topic
 from apps.semantic.scope import AccessScope
 
@@ -61,10 +62,28 @@ class ScopeBuilder:
             mask_key=self.mask_key() if masked or any(scope and scope.mask_key for scope in nested.values()) else "",
         )
 
+    def _parts(self, composite: CompositeTopic) -> dict[str, AccessScope] | None:
+        """Return the scopes of all parts, None where one is closed: that comes before what another one asks for.
+
+        Raises:
+            MissingAttributeError: none is closed, and one asks for an attribute that the actor lacks.
+        """
+        found: dict[str, AccessScope | None] = {}
+        missing: MissingAttributeError | None = None
+        for name in composite.topics:
+            try:
+                found[name] = self._topic(name, 1)
+            except MissingAttributeError as error:
+                missing = missing or error
+        if None in found.values():
+            return None
+        if missing is not None:
+            raise missing
+        return {name: scope for name, scope in found.items() if scope is not None}
+
     def _composite(self, composite: CompositeTopic) -> AccessScope | None:
-        parts = {name: self._topic(name, 1) for name in composite.topics}
-        nested = {name: scope for name, scope in parts.items() if scope is not None}
-        if not holds(composite.required_access_grants, self.passed) or len(nested) < len(parts):
+        nested = self._parts(composite) if holds(composite.required_access_grants, self.passed) else None
+        if nested is None:
             return None
         open_ = {f"@{name}.{field_id}" for name, scope in nested.items() for field_id in scope.fields}
         open_ |= {
@@ -143,6 +162,8 @@ def _trees(name: str, model: SemanticModel) -> list[exp.Expr]:
     view = model.views[name]
     trees: list[exp.Expr] = [item.sql for item in view.dimensions.values()]
     trees += [item.sql for item in view.measures.values() if item.sql is not None]
+    trees += [tree for item in view.measures.values() for tree in item.distinct_on]
+    trees += [tree for _, tree in view.query_source.calculations] if view.query_source is not None else []
     trees += [
         end for item in view.dimensions.values() if item.duration for end in (item.duration.start, item.duration.end)
     ]

@@ -11,7 +11,7 @@ from datetime import date
 from threading import Lock
 
 from apps.semantic.compile.types import CompiledQuery
-from apps.semantic.model.types import FALSEY, FieldFilter, Scalar, SemanticModel
+from apps.semantic.model.types import FALSEY, Condition, FieldFilter, Scalar, SemanticModel
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope, rights_key
 
@@ -80,7 +80,8 @@ def by_shape(
     """Return the compiled question, from a question of the same shape where there has been one."""
     values: list[Scalar] = []
     skeleton = tuple(_skeleton(item, values) for item in query.filters)
-    key = id(model), replace(query, filters=()), skeleton, rights_key(scope), scope.mask_key, today, dialect
+    kinds = tuple(_kinds(item.condition) for item in query.filters)  # true equals 1, and is another question
+    key = id(model), replace(query, filters=()), skeleton, kinds, rights_key(scope), scope.mask_key, today, dialect
     shape = _kept.get(key)
     if shape is None or shape.model is not model:
         shape = _made(query, model, scope, compile_, len(values))
@@ -89,6 +90,11 @@ def by_shape(
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
     return compile_(query) if shape.compiled is None else shape.filled(shape.compiled, values)
+
+
+def _kinds(condition: Condition) -> object:
+    """Return the types of a condition's values, and of those within it."""
+    return tuple(map(type, condition.values)), tuple(map(_kinds, condition.children))
 
 
 def _skeleton(item: FieldFilter, values: list[Scalar]) -> object:

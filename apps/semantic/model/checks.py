@@ -121,11 +121,24 @@ def _field(field: Dimension | Measure, model: SemanticModel, known: set[str]) ->
             yield _at(
                 field.source, f"“{field.name}” aggregates the measure “{reference}”, which is an aggregate already"
             )
+    yield from _frames(field, model)
     if isinstance(field, Measure):
         for rule in field.filters:
             yield from _filter(rule, model, field.source, known)
     elif field.top_n is not None and field.top_n.by in known and model.measure(field.top_n.by) is None:
         yield _at(field.source, f"the top values are ranked by a measure; “{field.top_n.by}” is none")
+
+
+def _frames(field: Dimension | Measure, model: SemanticModel) -> Iterator[Problem]:
+    """Yield timeframes that there are not, of what a field is sorted by and of the grain that it is worked out for."""
+    names = list(field.level_of_detail.grain) if field.level_of_detail is not None else []
+    if isinstance(field, Dimension) and field.order_by_field is not None:
+        names.append(field.order_by_field)
+    for text in names:
+        name, _, frame = text.partition("[")
+        dimension = model.dimension(name)
+        if dimension is not None and frame and frame.removesuffix("]") not in dimension.timeframes:
+            yield _at(field.source, f"“{name}” has no timeframe “{frame.removesuffix(']')}”")
 
 
 def _is_ignored(reference: str, model: SemanticModel) -> bool:

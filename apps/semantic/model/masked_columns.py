@@ -17,12 +17,35 @@ from apps.semantic.model.yaml_nodes import Node
 Field = Dimension | Measure
 
 
+Column = tuple[str, str]
+"""(view, column of its table in small letters)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Masked:
+    """A masked dimension: what it reads, by whatever way of references, and the one column that it is, if it is one."""
+
+    item: Dimension
+    reads: frozenset[Column]
+    itself: Column | None
+
+
 @dataclass(slots=True)
 class _Table:
-    """Views over one table, and the masked dimensions that read each of its columns."""
+    """Views over one table; the masked dimensions that read each of its columns, and those that are it."""
 
     views: list[str] = field(default_factory=list)
     masked: dict[str, list[Dimension]] = field(default_factory=dict)
+    bare: dict[str, list[Dimension]] = field(default_factory=dict)
+
+    def note(self, name: str, masks: Iterable[_Masked]) -> None:
+        """Note what is masked of a view's columns."""
+        for mask in masks:
+            for view, column in mask.reads:
+                if view == name and mask.item not in self.masked.setdefault(column, []):
+                    self.masked[column].append(mask.item)
+            if mask.itself is not None and mask.itself[0] == name:
+                self.bare.setdefault(mask.itself[1], []).append(mask.item)
 
 
 def follow_masks(views: Mapping[str, View], context: Context, beneath: Collection[View] = ()) -> dict[str, View]:
@@ -31,27 +54,27 @@ def follow_masks(views: Mapping[str, View], context: Context, beneath: Collectio
     A dimension that is the bare column takes over mask and rule; inside an expression the column becomes a reference to the
     masked dimension, with all that follows. Where there is none to refer to, that is a fault. ``reads_in_clear: true`` on a
     field is the way to say that it shows the column to those who may not see it, and is warned about. What the views
-    ``beneath`` mask, which a topic's own take the place of, is masked still.
+    ``beneath`` mask, which a topic's own take the place of, is masked still. A masked dimension that refers to others masks
+    the columns that these are made of.
     """
     found = dict(views)
     for table in _tables(views, beneath):
-        for name in table.views if table.masked else ():
-            found[name] = _with_masks(found[name], table.masked)
-        for name in table.views if table.masked else ():
+        for name in table.views:
+            found[name] = _with_masks(found[name], table)
+        for name in table.views:
             found[name] = _with_references(found[name], table.masked, context)
     return found
 
 
 def _tables(views: Mapping[str, View], beneath: Collection[View]) -> list[_Table]:
     """Return the tables that hold masked columns; a view without a schema may be over a table of any."""
+    masks = [mask for view in (*views.values(), *beneath) for mask in _masks_of(view, views)]
     by_name: dict[str, list[View]] = {}
-    for view in (*views.values(), *beneath):
+    for view in (*views.values(), *beneath) if masks else ():
         key = f" {view.alias_of or view.name}" if view.is_derived else view.table_name.lower()
         by_name.setdefault(key, []).append(view)
     found = []
     for group in by_name.values():
-        if not any(item.mask_unless_access_grants for view in group for item in view.dimensions.values()):
-            continue
         schemas = {(view.schema or "").lower() for view in group} - {""}
         for schema in sorted(schemas) or [""]:
             table = _Table()
@@ -59,16 +82,50 @@ def _tables(views: Mapping[str, View], beneath: Collection[View]) -> list[_Table
                 if (view.schema or "").lower() in ("", schema):
                     if views.get(view.name) is view:
                         table.views.append(view.name)
-                    _note_masks(view, table.masked)
-            found.append(table)
+                    table.note(view.name, masks)
+            if table.masked:
+                found.append(table)
     return found
 
 
-def _note_masks(view: View, masked: dict[str, list[Dimension]]) -> None:
-    for item in view.dimensions.values():
-        if item.mask_unless_access_grants is not None and not is_other_name(item):
-            for column in _columns(trees_of(item)):
-                masked.setdefault(column, []).append(item)
+def _masks_of(view: View, views: Mapping[str, View]) -> list[_Masked]:
+    known = {**views, view.name: view}
+    return [
+        _Masked(item, _read(item, known), _itself(item, known))
+        for item in view.dimensions.values()
+        if item.mask_unless_access_grants is not None and not is_other_name(item)
+    ]
+
+
+def _read(item: Dimension, views: Mapping[str, View]) -> frozenset[Column]:
+    """Return all columns that a dimension is made of, through the fields that it refers to."""
+    found, seen, waiting = set[Column](), {item.id}, [item]
+    while waiting:
+        one = waiting.pop()
+        found.update((one.view, column) for column in _columns(trees_of(one)))
+        inner = [_dimension(name, views) for tree in trees_of(one) for name in _references(tree)]
+        waiting += [other for other in inner if other is not None and other.id not in seen]
+        seen.update(other.id for other in inner if other is not None)
+    return frozenset(found)
+
+
+def _itself(item: Dimension, views: Mapping[str, View]) -> Column | None:
+    """Return the column that a dimension is, also where it says so by another dimension; None of an expression."""
+    seen = set[str]()
+    found: Dimension | None = item
+    while found is not None and isinstance(found.sql, exp.Placeholder) and found.id not in seen:
+        seen.add(found.id)
+        found = _dimension(found.sql.name, views) if "[" not in found.sql.name else None
+    return (found.view, found.sql.name.lower()) if found is not None and isinstance(found.sql, exp.Column) else None
+
+
+def _references(tree: exp.Expression) -> list[str]:
+    return [node.name.partition("[")[0] for node in tree.find_all(exp.Placeholder)]
+
+
+def _dimension(name: str, views: Mapping[str, View]) -> Dimension | None:
+    view, _, field_name = name.partition(".")
+    return views[view].dimensions.get(field_name) if view in views else None
 
 
 def trees_of(item: Field) -> list[exp.Expression]:
@@ -83,12 +140,12 @@ def _columns(trees: Iterable[exp.Expression]) -> set[str]:
     return {node.name.lower() for tree in trees for node in tree.find_all(exp.Column)}
 
 
-def _with_masks(view: View, masked: Mapping[str, list[Dimension]]) -> View:
+def _with_masks(view: View, table: _Table) -> View:
     """Give the mask of a column to each dimension that is that column."""
     changed = {}
     for name, item in view.dimensions.items():
         if item.mask_unless_access_grants is None and not item.reads_in_clear and isinstance(item.sql, exp.Column):
-            bare = [other for other in masked.get(item.sql.name.lower(), ()) if isinstance(other.sql, exp.Column)]
+            bare = table.bare.get(item.sql.name.lower())
             if bare:
                 rules = [other.mask_unless_access_grants for other in bare if other.mask_unless_access_grants]
                 changed[name] = replace(item, mask=bare[0].mask, mask_unless_access_grants=joined_rule(rules))

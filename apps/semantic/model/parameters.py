@@ -127,6 +127,17 @@ def _check_nested(name: str, value: Node, problems: list[Problem]) -> None:
             add(problems, below, f"“{inner}” closes nothing inside “{name}”: write it beside “{name}”")
 
 
+def check_inside(node: Node, where: str, known: tuple[str, ...], problems: list[Problem]) -> None:
+    """Report what is no parameter of a part of a file: a fault where its author may believe that it closes something."""
+    for name, value in node.map().items():
+        if name in known:
+            continue
+        if remembered(name, security_word) != "":
+            add(problems, value, f"“{name}” closes nothing inside “{where}”: write it on the field over it")
+        else:
+            add(problems, value, f"“{name}” is not a parameter inside “{where}”", is_warning=True)
+
+
 def _unknown(name: str, value: Node, kind: str, problems: list[Problem]) -> None:
     """Report a parameter that is none here: a fault where its author may believe that it closes something."""
     word = "" if name in OPEN else remembered(name, security_word)

@@ -116,7 +116,7 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     read_policies(header, "default_topic_access_filters", problems)
     topics, own = _topics(folder, views, relationships, context)
     querying = [*views.values(), *(view for parts, _ in own.values() for view in parts.values())]
-    topics = implicit_topics(querying, views, relationships, context) | topics
+    topics = implicit_topics(querying, views, relationships, context, header) | topics
     policies = read_cache_policies(header, context)
     model = SemanticModel(
         context.dialect, views, topics, grants, week_start,

@@ -7,7 +7,7 @@ from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import qualified
 from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
 from apps.semantic.model.expressions import ExpressionError, parse_query_text
-from apps.semantic.model.parameters import add, check_parameters, flag, number, text, texts
+from apps.semantic.model.parameters import add, check_inside, check_parameters, flag, number, text, texts
 from apps.semantic.model.rules import read_filters
 from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View, table_text
 from apps.semantic.model.yaml_nodes import Node
@@ -182,6 +182,7 @@ def _binds(query: Node, base: str, context: Context) -> dict[str, str]:
 def _calculations(node: Node, context: Context) -> tuple[tuple[str, exp.Expression], ...]:
     found = []
     for name, item in node.map().items():
+        check_inside(item, "calculations", ("sql", "label", "description", "format"), context.problems)
         parsed = context.parsed(text(item, "sql", context.problems), "", item)
         if parsed is not None and parsed.references:
             context.fault(item, "a calculation of a query view is over the names of its columns")

@@ -249,11 +249,16 @@ def _tags(name: str, joined: Mapping[str, View]) -> tuple[str, ...]:
 
 
 def implicit_topics(
-    querying: Iterable[View], views: dict[str, View], relationships: list[Relationship], context: Context
+    querying: Iterable[View],
+    views: dict[str, View],
+    relationships: list[Relationship],
+    context: Context,
+    defaults: Node,
 ) -> dict[str, Topic]:
     """Return the topics of query views that name only a base view: that view, and those that their fields need.
 
-    They read the views of all, also where the query view stands in a topic.
+    They read the views of all, also where the query view stands in a topic. What the model's defaults ask of topics that
+    say nothing themselves, they ask of these.
     """
     found: dict[str, Topic] = {}
     for view in querying:
@@ -274,8 +279,12 @@ def implicit_topics(
             context.fault(at, f"no relationships lead from “{base}” to all fields of this query")
             continue
         joins = tuple(TopicJoin(child, parent, _relationship(relationships, parent, child)) for parent, child in paths)
-        fields = frozenset(all_fields({name: views[name] for name in (base, *(join.view for join in joins))}))
-        found[source.topic] = Topic(source.topic, base, view.source, joins=joins, fields=fields, is_hidden=True)
+        joined = {name: views[name] for name in (base, *(join.view for join in joins))}
+        found[source.topic] = Topic(
+            source.topic, base, view.source, joins=joins, fields=frozenset(all_fields(joined)), is_hidden=True,
+            required_access_grants=_grants(at, defaults, context),
+            access_filters=_policies(at, defaults, base, joined, context),
+        )  # fmt: skip
     return found
 
 

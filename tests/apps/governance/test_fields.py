@@ -213,3 +213,65 @@ def test_what_is_remembered_of_a_topic_is_of_the_views_that_the_question_sees() 
         assert (plain.masked, strict.masked) == (NONE, {"people.name"})
         assert plain.fields - strict.fields == {"people.mail"}
         assert (set(plain.attributes), set(strict.attributes)) == ({"home"}, {"region"})
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT COUNT(*) AS n FROM orders AS o", "SELECT COUNT(o.status) AS n FROM orders AS o"]
+)
+def test_an_sql_view_is_as_closed_as_the_views_that_it_reads_whatever_it_reads_of_them(sql: str) -> None:
+    files = {
+        "model.yaml": "access_grants: {boss: {user_attribute: role, allowed_values: [boss]}}\n",
+        "orders.view.yaml": "required_access_grants: [boss]\ndimensions: {status: {}}\n",
+        "counted.view.yaml": f"sql: {sql}\ndimensions: {{n: {{}}}}\n",
+        "Counted.topic.yaml": "base_view: counted\n",
+    }
+    model = read_model(files, dialect="duckdb")
+    assert open_fields(model, "Counted", NONE) == NONE
+    assert open_fields(model, "Counted", ALL) == {"counted.n"}
+
+
+def test_a_query_view_is_as_closed_as_the_fields_that_it_would_filter_by() -> None:
+    files = {
+        "model.yaml": "access_grants: {boss: {user_attribute: role, allowed_values: [boss]}}\n",
+        "orders.view.yaml": "dimensions: {status: {}, margin: {required_access_grants: [boss]}, paid: {}}\n",
+        "sums.query.view.yaml": "query: {base_view: orders, fields: {orders.status: state}, bind: {orders.BOUND: sums.state}}\n"
+        "dimensions: {state: {}}\n",
+        "Sums.topic.yaml": "base_view: sums\n",
+    }
+    for bound, is_open in (("margin", False), ("paid", True)):
+        changed = {name: text.replace("BOUND", bound) for name, text in files.items()}
+        model = read_model(changed, dialect="duckdb")
+        assert (open_fields(model, "Sums", NONE) == {"sums.state"}) is is_open
+        assert open_fields(model, "Sums", ALL) == {"sums.state"}
+
+
+def test_a_composite_that_one_part_closes_is_closed_whatever_another_one_asks_for() -> None:
+    files = {
+        "model.yaml": "access_grants: {boss: {user_attribute: role, allowed_values: [boss]}}\n",
+        "orders.view.yaml": "access_filters: [{field: region, user_attribute: region}]\ndimensions: {region: {}}\n",
+        "tickets.view.yaml": "dimensions: {area: {}}\n",
+        "A.topic.yaml": "base_view: orders\n",
+        "B.topic.yaml": "base_view: tickets\nrequired_access_grants: [boss]\n",
+        "Both.composite_topic": "topics: [A, B]\nshared_dimensions: {area: {mappings: {A: orders.region, B: tickets.area}}}\n",
+    }
+    model = read_model(files, dialect="duckdb")
+    assert scope(model, "Both", {}) is None
+    with pytest.raises(MissingAttributeError):
+        scope(model, "Both", {"role": ("boss",)})
+    assert scope(model, "Both", {"role": ("boss",), "region": ("EU",)}) is not None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"orders.view.yaml": "dimensions: {region: {}, id: {}}\nmeasures:\n  total: {aggregate_type: sum_distinct_on, sql: '${id}',"
+         " custom_primary_key_sql: \"CONCAT(${id}, '{{omni_attributes.team}}')\"}\n", "A.topic.yaml": "base_view: orders\n"},
+        {"orders.view.yaml": "dimensions: {region: {}}\n", "A.topic.yaml": "base_view: sums\n",
+         "sums.query.view.yaml": "query:\n  base_view: orders\n  fields: {orders.region: region}\n  calculations:"
+         " {mine: {sql: \"CONCAT(region, '{{omni_attributes.team}}')\"}}\ndimensions: {region: {}, mine: {}}\n"},
+    ],
+)  # fmt: skip
+def test_an_attribute_goes_into_the_rights_wherever_an_expression_names_it(files: dict[str, str]) -> None:
+    found = scope(read_model(files, dialect="duckdb"), "A", {"team": ("red",)})
+    assert found is not None
+    assert found.attributes == {"team": ("red",)}

@@ -35,6 +35,22 @@ def test_questions_that_differ_in_plain_values_alone_are_compiled_once():
     assert times_compiled(is_("paid"), is_("paid", "open"), Condition("not", ("paid",))) == 3
 
 
+@pytest.mark.parametrize("operator", ["or", "and"])
+def test_values_of_two_types_within_others_are_two_questions_also_where_they_are_equal(operator):
+    def within(value):
+        return Condition(operator, children=(Condition("greater_than", (value,)), is_(None)))
+
+    forget()
+    asked = []
+    for value in (1, 1.0, 1):
+        question = query("orders.id", filters={"orders.amount": within(value)})
+        found = by_shape(
+            question, MODEL, EVERYTHING, TODAY, "duckdb", lambda item: asked.append(item) or shop.compiled(item)
+        )
+        assert [type(item) for item in found.parameters if item == 1] == [type(value)]
+    assert len(asked) >= 2
+
+
 TURNS = [
     [(is_("paid"), [1, 3, 4, 7]), (is_("open"), [2]), (is_("PAID"), [])],
     [(is_("PAID"), []), (is_("PAID", is_case_insensitive=True), [1, 3, 4, 7]), (is_("paid"), [1, 3, 4, 7])],

@@ -168,3 +168,23 @@ def test_every_mask_is_proven_and_runs(store, name):
     masked = store.ask(question, everything(of, "People", masked=frozenset({f"customers.m_{name}"})), of)
     assert sum(count for _, count in masked) == sum(count for _, count in plain) == 4
     assert {value for value, _ in masked} != {value for value, _ in plain}
+
+
+def test_a_mask_that_is_written_through_a_reference_hides_the_column_everywhere(store):
+    lines = [line for line in FILES["customers.view"].splitlines() if not line.strip().startswith(("email:", "mail:"))]
+    lines[lines.index("dimensions:")] += """
+  raw: {sql: email, hidden: true}
+  email: {sql: "${raw}", mask_unless_access_grants: [sees_mail]}
+  again: {sql: email}
+  loud: {sql: UPPER(email)}"""
+    big = {"big_orders.view": "sql: SELECT c.email AS mail FROM omni_store.customers AS c\ndimensions: {mail: {}}\n"}
+    of = model(store.engine.dialect, **{"customers.view": "\n".join(lines), **big})
+    masked = frozenset(item.id for item in of.views["customers"].dimensions.values() if item.mask_unless_access_grants)
+    assert masked == {"customers.raw", "customers.email", "customers.again"}
+    for dataset, field in [
+        ("Big", "big_orders.mail"),
+        *(("Sales", f"customers.{name}") for name in ("raw", "email", "again", "loud")),
+    ]:
+        for hidden, is_clear in ((masked, False), (frozenset(), True)):
+            rows = store.ask(ask(dataset, field), everything(of, dataset, masked=hidden), of)
+            assert any("@" in str(value) for (value,) in rows) is is_clear, field

@@ -109,3 +109,44 @@ def test_who_shows_a_masked_column_in_clear_says_so_and_is_told() -> None:
     told = [str(item) for item in model.warnings]
     assert len(told) == 2
     assert all("shows in clear what customers.email masks" in text for text in told)
+
+
+@pytest.mark.parametrize("sql", ["${raw}", "${customers.raw}", "${halfway}"])
+def test_a_mask_that_is_written_through_references_reaches_the_column(sql: str) -> None:
+    """``email: {sql: ${raw}, mask…}`` hides what ``raw`` is, and whatever else is that column."""
+    masked = f"email: {{sql: '{sql}', mask_unless_access_grants: [mail], mask: {{keep_last: 3}}}}"
+    raw = ("raw: {sql: email, hidden: true}", "halfway: {sql: '${raw}'}", "contact: {sql: email}")
+    people = {"people.view": "schema: shop\ntable_name: customers\ndimensions: {mail: {sql: email}}\n"}
+    model = read(customers(*raw, masked=masked) | people)
+    for name in ("customers.raw", "customers.contact", "people.mail"):
+        field = model.dimension(name)
+        assert field is not None
+        assert field.mask == Mask("keep_last", 3)
+        assert field.mask_unless_access_grants is not None
+
+
+def test_a_mask_over_another_views_field_reaches_that_views_column() -> None:
+    orders = SHOP["shop/orders.view.yaml"].replace(
+        "measures:", "  buyer: {sql: '${customers.email}', mask_unless_access_grants: [mail]}\nmeasures:", 1
+    )
+    model = read(customers(masked="email: {}") | {"shop/orders.view.yaml": orders})
+    field = model.dimension("customers.email")
+    assert field is not None
+    assert field.mask_unless_access_grants is not None
+
+
+def test_a_column_within_a_masked_expression_over_references_is_told_of() -> None:
+    files = customers("raw: {sql: email}", masked="email: {sql: 'UPPER(${raw})', mask_unless_access_grants: [mail]}")
+    assert "reads a column that customers.email masks" in faults(files)[0]
+    clear = customers(
+        "raw: {sql: email, reads_in_clear: true}",
+        masked="email: {sql: 'UPPER(${raw})', mask_unless_access_grants: [mail]}",
+    )
+    assert any(
+        "“customers.raw” shows in clear what customers.email masks" in str(item) for item in read(clear).warnings
+    )
+
+
+def test_references_in_a_circle_are_read_once() -> None:
+    files = customers("raw: {sql: '${email}'}", masked="email: {sql: '${raw}', mask_unless_access_grants: [mail]}")
+    assert faults(files)

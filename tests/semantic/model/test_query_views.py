@@ -59,3 +59,53 @@ def test_a_query_over_a_topic_that_does_not_reach_what_a_field_rests_on_is_a_fau
     assert problems(files | {"T.topic": "base_view: orders\n"}) == [
         "q.query.view:4:17: “orders.per” rests on “customers”, which its query's topic “T” does not reach"
     ]
+
+
+@pytest.mark.parametrize(
+    "word", ["required_access_grants: [mail]", "mask_unless_access_grants: [mail]", "masking: [mail]"]
+)
+def test_a_rule_of_access_inside_a_calculation_is_a_fault(word: str) -> None:
+    query = f"{QUERY}  calculations: {{twice: {{sql: rev * 2, {word}}}}}\n"
+    name = word.partition(":")[0]
+    assert problems({"q.query.view": query}) == [
+        f"q.query.view:5:40: “{name}” closes nothing inside “calculations”: write it on the field over it"
+    ]
+
+
+def test_what_is_no_parameter_of_a_calculation_is_told_of() -> None:
+    query = f"{QUERY}  calculations: {{twice: {{sql: rev * 2, colour: red}}}}\n"
+    warnings = [str(item) for item in read_model(SHOP | {"q.query.view": query}, dialect="duckdb").warnings]
+    assert "q.query.view:5:48: warning: “colour” is not a parameter inside “calculations”" in warnings
+
+
+DEFAULTS = (
+    "access_grants: {mail: {user_attribute: department, allowed_values: [mail]}}\n"
+    "default_topic_access_filters: [{field: status, user_attribute: department}]\n"
+    "default_topic_required_access_grants: [mail]\n"
+)
+
+
+def test_what_the_model_asks_of_every_topic_it_asks_of_the_topics_behind_query_views() -> None:
+    files = {
+        "q.query.view": QUERY + "dimensions: {id: {}, rev: {}}\n",
+        "model.yaml": DEFAULTS,
+        "Q.topic": "base_view: q\naccess_filters: []\n",
+    }
+    model = read_model(SHOP | files, dialect="duckdb")
+    source = model.views["q"].query_source
+    assert source is not None
+    behind = model.topics[source.topic]
+    assert [rule.field for rule in behind.access_filters] == ["orders.status"]
+    assert behind.required_access_grants is not None
+    without = read_model(SHOP | {"q.query.view": files["q.query.view"]}, dialect="duckdb")
+    assert (without.topics[source.topic].access_filters, without.topics[source.topic].required_access_grants) == (
+        (),
+        None,
+    )
+
+
+def test_a_default_that_a_query_view_cannot_keep_is_a_fault() -> None:
+    query = "query: {base_view: customers, fields: {customers.region: region}}\ndimensions: {region: {}}\n"
+    assert "no view here has the field “status” of default_topic_access_filters" in "".join(
+        problems({"q.query.view": query, "model.yaml": DEFAULTS})
+    )
