@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 from django.db.models import ForeignKey, ManyToManyField
+from django.test import Client
 from django.urls import reverse
 
+from apps.access.admin import HoldersAdmin
 from apps.access.admin.shown import deletion_digest
 from apps.access.sites import tenant_admin_site
 from apps.accounts.models import ApiToken, ScimToken, UserSession
+from apps.datamodels.models import DataModel
+from apps.tenants.binding import bound
 from tests.isolation.houses import CANARY, House, World
 from tests.isolation.ledger import Ledger, changed
 from tests.isolation.test_matrix import AUDIT, SESSION
@@ -85,7 +89,7 @@ def test_no_form_takes_another_tenants_row(houses: World, ledger: Ledger, model:
     before, client = ledger.read(), houses.globex.browser("ada")
     ids = ledger.ids(houses.acme)
     data = {field.name: theirs(houses.acme, field.related_model) for field in relations(model)}
-    data |= {"holder_groups": theirs(houses.acme, houses.acme.group.__class__), "holders": str(houses.acme.person.pk)}
+    data |= holders(page, houses.acme)
     data |= {
         "name": "mine",
         "label": "Mine",
@@ -111,6 +115,70 @@ def test_no_form_takes_another_tenants_row(houses: World, ledger: Ledger, model:
         assert not shows(answer), path
     assert changed(before, ledger.read(), houses.acme) == set()
     assert ledger.mentions(houses.globex, ids, but=frozenset({AUDIT, SESSION})) == []
+
+
+HOLDING = [pair for pair in PAGES if isinstance(pair[1], HoldersAdmin)]
+
+
+def holders(page: Any, house: House) -> dict[str, str]:
+    """Return the house's group and person as holders of every permission on a page's objects."""
+    names = [rule.codename for rule in getattr(page, "rules", ())]
+    groups, people = str(house.group.pk), str(house.person.pk)
+    return {f"{name}_groups": groups for name in names} | {f"{name}_people": people for name in names}
+
+
+def as_it_stands(client: Client, path: str) -> dict[str, Any]:
+    """Return what a browser sends back of a page on which nothing was changed."""
+    context = client.get(path).context
+    sets = [inline.formset for inline in context["inline_admin_formsets"]]
+    forms = [context["adminform"].form, *(form for found in sets for form in (found.management_form, *found.forms))]
+    values = {bound.html_name: bound.value() for form in forms for bound in form}
+    sent = {
+        name: "on" if value is True else value
+        for name, value in values.items()
+        if value is not None and value is not False
+    }
+    return {name: [str(one) for one in value] if isinstance(value, list) else value for name, value in sent.items()}
+
+
+def granted(house: House, page: Any, key: Any) -> set[tuple[str, str]]:
+    """Return who holds something on one object: permission and id of the person or group."""
+    found: set[tuple[str, str]] = set()
+    with bound(house.tenant.id):
+        for rule in page.rules:
+            for table, who in ((rule.group_table, "group_id"), (rule.user_table, "user_id")):
+                rows = table.objects.filter(content_object_id=key).values_list("permission__codename", who)
+                found |= {(codename, str(pk)) for codename, pk in rows}
+    return found
+
+
+@pytest.mark.parametrize(("model", "page"), HOLDING, ids=[model._meta.label for model, _ in HOLDING])
+def test_no_form_grants_to_another_tenants_people(houses: World, ledger: Ledger, model: type[Any], page: Any) -> None:
+    """The same form with the house's own group and person is saved, and grants to both."""
+    client, own = houses.globex.browser("ada"), houses.globex.row(model)
+    path = address(model, "change", own.pk)
+    if model is DataModel:  # its own page shows what is in it
+        path = reverse("admin:datamodels_holders", args=(own.pk,), urlconf="omni.urls.tenant")
+    form, known = as_it_stands(client, path), granted(houses.globex, page, own.pk)
+    before = ledger.read()
+    try:
+        for name, value in holders(page, houses.acme).items():
+            answer = client.post(path, form | {name: [*form.get(name, ()), value]})
+            assert answer.status_code == 200, name
+            assert name in answer.context["adminform"].form.errors
+            assert not shows(answer)
+        assert granted(houses.globex, page, own.pk) == known
+        assert changed(before, ledger.read(), houses.acme, houses.globex) <= {SESSION}
+        saved = client.post(path, form | holders(page, houses.globex))
+        assert saved.status_code == 302, saved.context["errors"]
+        of_both = {
+            (rule.codename, str(who.pk)) for rule in page.rules for who in (houses.globex.group, houses.globex.person)
+        }
+        assert granted(houses.globex, page, own.pk) == of_both
+        assert changed(before, ledger.read(), houses.acme) == set()
+    finally:
+        client.post(path, form)
+    assert granted(houses.globex, page, own.pk) == known
 
 
 def fk_of(model: type[Any], parent: type[Any]) -> str:

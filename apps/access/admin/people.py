@@ -247,5 +247,6 @@ def end_sessions_of_members(request: HttpRequest, formset: Any) -> None:
         return
     touched = [*formset.new_objects, *(row for row, _ in formset.changed_objects), *formset.deleted_objects]
     people = {row.user_id for row in touched}
-    people |= {form.initial.get("user") for form in formset.initial_forms if "user" in form.changed_data} - {None}
+    people |= {form.initial.get("user") for form in formset.initial_forms if "user" in form.changed_data}
+    people.discard(None)  # a row that the page has not shown
     end_sessions_of(people, why="groups changed", by=actor_of(request), now=datetime.now(UTC))

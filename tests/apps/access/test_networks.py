@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 from django.test import Client, RequestFactory
 
+from apps.access.selectors import actor_for_user
+from apps.access.sign_in_settings import change_sign_in_settings
 from apps.accounts.models import User
 from apps.accounts.services import issue_token
 from apps.audit.models import AuditEvent
@@ -15,6 +18,7 @@ from apps.tenants.addresses import admits, client_address, network_text, parsed
 from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
+from apps.tenants.services import SIGN_IN_FIELDS
 from apps.tenants.types import TenantRef
 from tests.apps.conftest import SignedIn, confirmed
 
@@ -119,6 +123,24 @@ def test_a_list_that_would_lock_out_its_maker_is_refused(acme: TenantRef, signed
     with unbound():
         assert admin.get("/accounts/sessions/", REMOTE_ADDR=HOME).status_code == 403
         assert admin.get("/accounts/sessions/", REMOTE_ADDR=OFFICE).status_code == 200
+
+
+@pytest.mark.parametrize(("address", "holds"), [(HOME, False), (None, False), (OFFICE, True)])
+def test_not_only_the_form_refuses_a_list_that_locks_its_maker_out(
+    acme: TenantRef, ada: User, now: datetime, address: str | None, holds: bool
+) -> None:
+    wanted = {name: getattr(Tenant.objects.get(pk=acme.id), name) for name in SIGN_IN_FIELDS}
+    wanted |= {"networks_people": ["203.0.113.0/24"]}
+
+    def change() -> list[str]:
+        return change_sign_in_settings(wanted, address=parsed(address or ""), by=actor_for_user(ada), now=now)
+
+    if holds:
+        assert change() == ["networks_people"]
+    else:
+        with pytest.raises(ValidationError, match="lock yourself out"):
+            change()
+    assert tenant_by_slug("acme").limits.networks_people == (("203.0.113.0/24",) if holds else ())
 
 
 def test_the_page_says_what_will_happen_and_does_it(

@@ -196,6 +196,33 @@ def test_nobody_joins_a_group_on_their_own_page(ada: User, ann: User, bob: User,
     assert list(GroupMembership.objects.values_list("user__email", flat=True)) == [bob.email]
 
 
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_nobody_changes_their_own_row_on_a_groups_page(
+    ada: User, ann: User, bob: User, signed_in: SignedIn, is_admin: bool
+) -> None:
+    """Neither taken out nor made somebody else's; of the same rows in one form, another person's goes."""
+    who, group = ada if is_admin else ann, UserGroup.objects.create(name="Analysts")
+    if not is_admin:
+        give(ann, "manage_people")
+    rows = {user.pk: GroupMembership.objects.create(user=user, group=group) for user in (who, bob)}
+    browser, path = signed_in(who), f"/admin/accounts/usergroup/{group.pk}/change/"
+    plain = {"name": "Analysts", "description": "", "claim_value": "", **no(*GROUP_PARTS)}
+
+    def form(whose: User, **more: str) -> dict[str, str]:
+        row = {"id": str(rows[whose.pk].pk), "group": str(group.pk), "user": str(whose.pk)} | more
+        parts = {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "1"}
+        return plain | parts | {f"memberships-0-{name}": value for name, value in row.items()}
+
+    with unbound():
+        assert str(rows[who.pk].pk) not in browser.get(path).content.decode()
+        for more in ({"DELETE": "on"}, {"user": str(bob.pk)}):
+            browser.post(path, form(who, **more))
+    assert set(group.memberships.values_list("pk", "user_id")) == {(row.pk, user) for user, row in rows.items()}
+    with unbound():
+        assert browser.post(path, form(bob, DELETE="on")).status_code == 302
+    assert set(group.memberships.values_list("user_id", flat=True)) == {who.pk}
+
+
 def test_an_actor_is_frozen_to_its_attributes(ann: User) -> None:
     actor = actor_for_user(ann)
     with pytest.raises(TypeError):

@@ -1,6 +1,7 @@
 """Every way to spoil a SAML answer that must fail; the one that is not spoiled is taken each time."""
 
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
 
@@ -146,6 +147,49 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_a_signed_answer_that_is_wrong_in_one_thing(browser: Browser, what: str) -> None:
     assert refused(browser, Answer(**{"request_id": browser.start()} | WRONG[what]).posted())  # type: ignore[arg-type]  # looser than the type on purpose
+
+
+def changed(request_id: str, change: Callable[[etree._Element], object]) -> str:
+    """Return a right answer, changed in one thing before the provider signs it."""
+    root = Answer(request_id).root()
+    change(assertion_of(root))
+    sign(assertion_of(root), PAIR)
+    return encoded(root)
+
+
+@pytest.mark.parametrize(("qualifier", "code"), [(BASE, "in"), ("https://other.example/", "subject"), ("", "subject")])
+def test_a_name_that_another_application_knows_the_person_by(browser: Browser, qualifier: str, code: str) -> None:
+    def change(assertion: etree._Element) -> None:
+        assertion.find(f".//{{{SAML}}}NameID").set("SPNameQualifier", qualifier)
+
+    assert browser.arrive(changed(browser.start(), change)) == code
+
+
+@pytest.mark.parametrize(("condition", "code"), [("OneTimeUse", "in"), ("Condition", "conditions")])
+def test_a_condition_that_is_not_known_here(browser: Browser, condition: str, code: str) -> None:
+    """Core, 2.5.1.1: with a condition that cannot be judged an assertion is not valid. The schema lets both through."""
+    kind = (
+        {"{http://www.w3.org/2001/XMLSchema-instance}type": "saml:OneTimeUseType"} if condition == "Condition" else {}
+    )
+
+    def change(assertion: etree._Element) -> None:
+        etree.SubElement(assertion.find(f"{{{SAML}}}Conditions"), f"{{{SAML}}}{condition}", kind)
+
+    assert browser.arrive(changed(browser.start(), change)) == code
+
+
+@pytest.mark.parametrize("recipient", ["https://other.example/acs/", None])
+def test_two_confirmations_of_one_subject(browser: Browser, recipient: str | None) -> None:
+    """One of them right: which one decides is not left to whoever reads first."""
+
+    def change(assertion: etree._Element) -> None:
+        first = assertion.find(f".//{{{SAML}}}SubjectConfirmation")
+        second = deepcopy(first)
+        if recipient is not None:
+            second[0].set("Recipient", recipient)
+        first.addnext(second)
+
+    assert refused(browser, changed(browser.start(), change)) == "confirmation"
 
 
 @pytest.mark.parametrize(

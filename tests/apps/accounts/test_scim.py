@@ -230,6 +230,16 @@ def test_an_invited_administrators_address_cannot_be_turned_over_scim(
     assert sign_in(main, "whatever@acme.example", now).pk == boss.pk
 
 
+@pytest.mark.parametrize("is_admin", [True, False])
+def test_whoever_scim_made_and_is_an_administrator_keeps_their_address_too(okta: ScimClient, is_admin: bool) -> None:
+    """Until the first sign-in the address decides who becomes an administrator; of others the directory says so."""
+    boss = okta.make("boss@acme.example")["id"]
+    User.objects.filter(pk=boss).update(is_tenant_admin=is_admin)
+    body = {"schemas": [USER], "userName": "mallory@acme.example", "emails": [{"value": "mallory@acme.example"}]}
+    assert okta.send("PUT", f"/Users/{boss}", body).status_code == (400 if is_admin else 200)
+    assert User.objects.get(pk=boss).email == ("boss@acme.example" if is_admin else "mallory@acme.example")
+
+
 def test_names_and_addresses_are_unique_in_a_tenant_and_never_across(okta: ScimClient, theirs: ScimClient) -> None:
     okta.make("eve@acme.example")
     body = {"schemas": [USER], "userName": "EVE@acme.example"}
@@ -334,6 +344,19 @@ def test_groups_in_groups_are_refused(okta: ScimClient) -> None:
     answer = okta.patch(f"/Groups/{outer['id']}", nested)
     assert answer.status_code == 400
     assert b"no groups" in answer.content
+
+
+def test_no_service_account_is_put_into_a_group_over_scim(
+    okta: ScimClient, ada: User, ann: User, now: datetime
+) -> None:
+    robot = create_service_account(name="Nightly", owner=ada, by=SYSTEM, now=now)
+    group = okta.make_group("Analysts", str(ann.pk))["id"]
+    for member, status in ((robot, 400), (ada, 200)):
+        operation = {"op": "add", "path": "members", "value": [{"value": str(member.pk)}]}
+        assert okta.patch(f"/Groups/{group}", operation).status_code == status
+    body = {"schemas": [GROUP], "displayName": "Programs", "members": [{"value": str(robot.pk)}]}
+    assert okta.send("POST", "/Groups", body).status_code == 400
+    assert set(GroupMembership.objects.values_list("user_id", flat=True)) == {ann.pk, ada.pk}
 
 
 def test_claims_and_scim_never_touch_each_others_members(
