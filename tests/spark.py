@@ -1,5 +1,6 @@
 """A Spark Connect server on this machine: the one inside pyspark's wheel, with a little memory and one core."""
 
+import atexit
 import importlib.util
 import os
 import shutil
@@ -8,8 +9,9 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -50,6 +52,19 @@ def spark_server(folder: Path, *settings: str) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+_kept = ExitStack()
+_ports: list[int] = []
+
+
+def started_spark() -> int:
+    """Return the port of a server that all tests of this process share; it ends with the process."""
+    if not _ports:
+        folder = _kept.enter_context(TemporaryDirectory(prefix="omni-spark-"))
+        _ports.append(_kept.enter_context(spark_server(Path(folder))))
+        atexit.register(_kept.close)
+    return _ports[0]
 
 
 def _command(folder: Path, port: int, settings: tuple[str, ...]) -> list[str]:

@@ -42,6 +42,11 @@ SETTINGS = {
     "spark.sql.caseSensitive": "false",
     "spark.sql.runSQLOnFiles": "false",
     "spark.sql.variable.substitute": "false",
+    "spark.sql.groupByOrdinal": "true",
+    "spark.sql.orderByOrdinal": "true",
+    "spark.sql.lateralColumnAlias.enableImplicitResolution": "false",
+    "spark.sql.session.collation.default": "UTF8_BINARY",
+    "spark.sql.preserveCharVarcharTypeInfo": "false",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
 }

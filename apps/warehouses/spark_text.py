@@ -16,11 +16,12 @@ WORDS = (
 TOKENS = re.compile(
     r"(?P<text>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
     rf"|(?P<call>(?:`\s*(?:{'|'.join(WORDS)}|ai_(?:[^`]|``)*)\s*`|\b(?:{'|'.join(WORDS)}|ai_\w+)\b)\s*\()"
+    r"|(?P<hidden>`_metadata`|\b_metadata\b)"
     r"|(?P<name>`(?:[^`]|``)*`)"
     r"|(?P<refused>--|/\*|;|\$\{|\b[rR](?=['\"])|['\"`]|\bUSING\b(?!\s*\()|\bWITH\s*\()",
     re.DOTALL | re.IGNORECASE,
 )
-"""what is quoted, and what is not read: comments, raw texts and quotes without an end, which would hide what comes; a
+"""what is quoted, and what is not read: the column that tells of files; comments, raw texts and quotes without an end, which would hide what comes; a
 script after USING; options of a table, which may name other files"""
 READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 
@@ -29,7 +30,7 @@ def is_reading(statement: str) -> bool:
     """Say whether a statement reads only, and from tables only, as far as its text tells."""
     if READS.match(statement) is None or "\0" in statement:
         return False
-    return not any(found["refused"] or found["call"] for found in TOKENS.finditer(statement))
+    return not any(found["refused"] or found["call"] or found["hidden"] for found in TOKENS.finditer(statement))
 
 
 def framed(statement: str) -> str:

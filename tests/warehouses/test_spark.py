@@ -39,6 +39,7 @@ HARMFUL = [
     "SELECT * FROM IDENTIFIER('text.`/etc/passwd`')", "SELECT * FROM read_files('/etc/passwd')", "SELECT * FROM parquet.`file:{mark}`",
     "SELECT * FROM orders WITH ('path' = '/etc')", "SELECT from_avro(X'00', '', map('avroSchemaUrl', 'file:/etc/passwd'))",
     "SELECT from_protobuf(X'00', 'm', '/etc/passwd')", "SELECT from_xml('<a/>', 'a int', map('rowValidationXSDPath', '/etc/passwd'))",
+    "SELECT _metadata.file_path FROM orders", "SELECT `_Metadata` FROM orders",
     "SELECT ai_query('m', 'x')", "SELECT `ai_gen`('x')", "SELECT secret('a', 'b')", "SELECT 'a", "SELECT `a", "SELECT 1; SELECT 2", "SELECT '\0'",
 ]  # fmt: skip
 
@@ -115,6 +116,13 @@ def test_a_sum_that_overflows_is_an_error_and_clocks_are_those_of_utc(press: Poo
     assert rows(press, "SELECT CAST(timestamp '2026-07-01 12:00:00+02:00' AS string) AS x") == [
         {"x": "2026-07-01 10:00:00"}
     ]
+
+
+def test_a_text_is_told_from_another_whatever_the_collation_of_its_column(press: PooledWarehouse, rows: Rows) -> None:
+    table = "(SELECT 'EU' COLLATE UTF8_LCASE AS s) AS t"
+    assert rows(press, f"SELECT count(*) AS n FROM {table} WHERE s IN (?)", "eu") == [{"n": 1}]
+    for value, count in (("eu", 0), ("EU", 1)):  # as rules of rows are written
+        assert rows(press, f"SELECT count(*) AS n FROM {table} WHERE CAST(s AS STRING) IN (?)", value) == [{"n": count}]
 
 
 def answers(target: Target, patience_s: int) -> bool:
