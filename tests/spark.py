@@ -74,6 +74,9 @@ def _command(folder: Path, port: int, settings: tuple[str, ...]) -> list[str]:
         f"spark.connect.grpc.binding.port={port}", f"spark.sql.warehouse.dir={folder / 'tables'}",
         f"spark.local.dir={folder / 'scratch'}", "spark.sql.shuffle.partitions=1", "spark.default.parallelism=1",
         "spark.sql.adaptive.enabled=false", "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        # so that answers are taken up again, and what nobody takes up ends, while a test waits
+        "spark.connect.execute.reattachable.senderMaxStreamDuration=2s", "spark.connect.execute.reattachable.senderMaxStreamSize=1m",
+        "spark.connect.execute.manager.detachedTimeout=5s", "spark.connect.execute.manager.maintenanceInterval=2s",
         *settings,
     )  # fmt: skip
     return [

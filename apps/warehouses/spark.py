@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any
 
@@ -15,7 +15,7 @@ from apps.warehouses.batching import stream_batches
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.rights import Right
 from apps.warehouses.spark_arrow import batches_of, plain
-from apps.warehouses.spark_line import LIST_DATABASES, Line, dial, of_catalog, statement, way_to
+from apps.warehouses.spark_line import LIST_DATABASES, Line, Run, dial, of_catalog, statement, way_to
 from apps.warehouses.spark_text import framed, is_reading
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed
@@ -105,10 +105,9 @@ class SparkWarehouse:
     def _ask(self, timeout_s: float, **asked: Any) -> list[dict[str, Any]]:
         """Ask the catalogue, and return its rows."""
         self._operation = str(uuid.uuid4())
-        call = self._line.run(of_catalog(**asked), self._operation, timeout_s)
         found: list[dict[str, Any]] = []
-        for data in self._line.batches(call):
-            for batch in batches_of(data):
+        with closing(self._line.run(of_catalog(**asked), self._operation, timeout_s)) as run:
+            for batch in chain.from_iterable(map(batches_of, run.batches())):
                 found += batch.to_pylist()
                 if len(found) > CATALOG_LIMITS.max_rows:
                     raise WarehouseError("too_large")
@@ -128,21 +127,21 @@ class SparkWarehouse:
             self._is_running = True
             with self._in_words():
                 relation = statement(framed(sql), parameters, limits.max_rows + 1)
-                call = self._line.run(relation, self._operation, limits.timeout_s + GRACE_S)
+                run = self._line.run(relation, self._operation, limits.timeout_s + GRACE_S)
             try:
-                batches = self._batches(call, ends_at)
+                batches = self._batches(run, ends_at)
                 first = next(batches, None)
                 if first is None:
                     raise WarehouseError("nonsense")
                 yield stream_batches(first.schema, chain((first,), batches), limits)
             finally:
-                self._finish(call)
+                self._finish(run)
 
-    def _batches(self, call: Any, ends_at: float) -> Iterator[pa.RecordBatch]:
+    def _batches(self, run: Run, ends_at: float) -> Iterator[pa.RecordBatch]:
         """Hand batches on. A statement that was stopped may end like any other: it is no answer."""
         with self._in_words():
             schema = None
-            for data in self._line.batches(call):
+            for data in run.batches():
                 for batch in map(plain, batches_of(data)):
                     if batch.schema != (schema := schema or batch.schema):
                         raise WarehouseError("nonsense")
@@ -167,11 +166,11 @@ class SparkWarehouse:
             logger.info("spark refused a query: %s (%s)", code, type(error).__name__)
             raise WarehouseError(code) from None
 
-    def _finish(self, call: Any) -> None:
+    def _finish(self, run: Run) -> None:
         """Stop what is left of an answer at the source; a server goes on when only the line ends."""
         if self._is_running or self._is_broken:
             self._line.interrupt(self._operation)
-        call.cancel()
+        run.close()
         self._is_running = False
 
     def catalog(self) -> Iterator[TableInfo]:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import ssl
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,30 +139,27 @@ class Line:
 
     def _configure(self, operation: Any, timeout_s: float) -> Any:
         request = base.ConfigRequest(operation=operation, **self._who())
-        return self._known(self._stub.Config(request, timeout=timeout_s))
+        return self.known(self._stub.Config(request, timeout=timeout_s))
 
-    def run(self, relation: Any, operation: str, timeout_s: float) -> Any:
-        """Send a relation, never a command; return the call, which yields responses to be given to :meth:`batches`."""
+    def run(self, relation: Any, operation: str, timeout_s: float) -> "Run":
+        """Send a relation, never a command."""
+        how = base.ExecutePlanRequest.RequestOption(reattach_options=base.ReattachOptions(reattachable=True))
         plan = base.Plan(root=relation)
-        request = base.ExecutePlanRequest(plan=plan, operation_id=operation, **self._who())
-        return self._stub.ExecutePlan(request, timeout=timeout_s)
+        request = base.ExecutePlanRequest(plan=plan, operation_id=operation, request_options=[how], **self._who())
+        return Run(self, self._stub.ExecutePlan(request, timeout=timeout_s), operation, timeout_s)
 
-    def batches(self, call: Any) -> Iterator[bytes]:
-        """Yield the batches among a call's responses, as they came.
+    def take_up(self, operation: str, last: str, timeout_s: float) -> Any:
+        """Return a call that goes on behind the response ``last``."""
+        behind: dict[str, Any] = {"last_response_id": last} if last else {}
+        request = base.ReattachExecuteRequest(operation_id=operation, **behind, **self._who())
+        return self._stub.ReattachExecute(request, timeout=timeout_s)
 
-        Raises:
-            NonsenseError: the batches, or their parts, do not come one after the other.
-        """
-        rows = 0
-        for response in call:
-            self._known(response)
-            if response.WhichOneof("response_type") != "arrow_batch":
-                continue
-            batch = response.arrow_batch
-            if batch.HasField("start_offset") and batch.start_offset != rows:
-                raise NonsenseError("order")
-            rows += batch.row_count
-            yield batch.data
+    def release(self, operation: str) -> None:
+        """Let the server forget an operation, which ends with that; nothing is said when it does not answer."""
+        everything = base.ReleaseExecuteRequest.ReleaseAll()
+        request = base.ReleaseExecuteRequest(operation_id=operation, release_all=everything, **self._who())
+        with contextlib.suppress(grpc.RpcError, ValueError):
+            self._stub.ReleaseExecute(request, timeout=SHORT_S)
 
     def interrupt(self, operation: str) -> None:
         """Stop an operation at the server; nothing is said when it does not answer."""
@@ -188,13 +186,51 @@ class Line:
             found["client_observed_server_side_session_id"] = self._server_side
         return found
 
-    def _known(self, response: Any) -> Any:
+    def known(self, response: Any) -> Any:
         """Demand that an answer is of this session: another one would not have its settings."""
         self._server_side = self._server_side or response.server_side_session_id
         is_ours = response.session_id == self._session and response.server_side_session_id == self._server_side
         if not is_ours or not self._server_side:
             raise NonsenseError("session")
         return response
+
+
+class Run:
+    """A statement at the server. Spark ends a long answer's call now and then, and goes on when it is taken up again;
+    what nobody takes up, it ends by itself after some minutes."""
+
+    def __init__(self, line: Line, call: Any, operation: str, timeout_s: float) -> None:
+        self._line, self._call, self._operation = line, call, operation
+        self._ends_at = time.monotonic() + timeout_s
+
+    def batches(self) -> Iterator[bytes]:
+        """Yield the batches among the responses, as they came.
+
+        Raises:
+            NonsenseError: they do not come one after the other, or are another session's.
+            grpc.RpcError: the server refuses, ends in the middle, or does not answer in time.
+        """
+        rows, last, is_complete = 0, "", False
+        while not is_complete:
+            for response in self._call:
+                self._line.known(response)
+                last = response.response_id
+                is_complete = is_complete or response.HasField("result_complete")
+                if not response.HasField("arrow_batch"):
+                    continue
+                batch = response.arrow_batch
+                if is_complete or (batch.HasField("start_offset") and batch.start_offset != rows):
+                    raise NonsenseError("order")
+                rows += batch.row_count
+                yield batch.data
+            if not is_complete:
+                left = max(self._ends_at - time.monotonic(), 0.01)
+                self._call = self._line.take_up(self._operation, last, left)
+
+    def close(self) -> None:
+        """End it here and there, whether it is over or not."""
+        self._call.cancel()
+        self._line.release(self._operation)
 
 
 def statement(text: str, parameters: Sequence[Value], max_rows: int) -> Any:

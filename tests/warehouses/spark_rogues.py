@@ -26,6 +26,7 @@ class Told:
     headers: list[tuple[str, str]] = field(default_factory=list)
     plans: list[Any] = field(default_factory=list)
     interrupted: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,16 @@ def rogue_spark(answer: Answer, *, held: Papers | None = None, config: Callable[
             told.plans.append(request.plan)
             for response in answer(request, context):
                 yield known(request, response)
+            over = base.ExecutePlanResponse.ResultComplete()
+            yield known(request, base.ExecutePlanResponse(result_complete=over))
 
         def Interrupt(self, request: Any, context: Any) -> Any:  # noqa: N802  (the protocol's name)
             told.interrupted.append(request.operation_id)
             return known(request, base.InterruptResponse())
+
+        def ReleaseExecute(self, request: Any, context: Any) -> Any:  # noqa: N802  (the protocol's name)
+            told.released.append(request.operation_id)
+            return known(request, base.ReleaseExecuteResponse())
 
         def ReleaseSession(self, request: Any, context: Any) -> Any:  # noqa: N802  (the protocol's name)
             return known(request, base.ReleaseSessionResponse())

@@ -1,9 +1,12 @@
 """Spark alone: what is refused before it is sent, what its session refuses, and what ends at the server."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from apps.warehouses.types import Limits, PooledWarehouse, Target
 from tests.spark import Owner, why_not
 from tests.warehouses.conftest import AMPLE, Rows
 from tests.warehouses.dialects import DIALECTS
+from tests.warehouses.rogues import wait_until
 from tests.warehouses.samples import LOCAL, PASSWORD
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "there is a Spark")
@@ -161,6 +165,17 @@ def test_a_statement_that_is_stopped_is_gone_at_the_server(plant: Target, how: s
         assert not source.is_usable
     assert seen == [False]  # it was really running
     assert answers(plant, 15)
+
+
+def test_a_statement_of_a_worker_that_died_ends_at_the_server(plant: Target) -> None:
+    fields = json.dumps(asdict(plant) | {"data_dir": ""})
+    reader = [sys.executable, "-m", "tests.warehouses.reading", fields, "", DIALECTS["spark"].endless]
+    with subprocess.Popen(reader, stderr=subprocess.DEVNULL) as worker:
+        assert wait_until(lambda: not answers(plant, 1), 30)
+        assert worker.poll() is None
+        worker.kill()
+    assert not answers(plant, 1)  # the end of the line alone stops nothing
+    assert answers(plant, 40)
 
 
 def test_a_session_is_lent_again_only_as_long_as_its_settings_hold(plant: Target) -> None:
