@@ -15,7 +15,7 @@ from apps.warehouses.batching import stream_batches
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.rights import Right
 from apps.warehouses.spark_arrow import batches_of, plain
-from apps.warehouses.spark_line import LIST_DATABASES, Line, Run, dial, of_catalog, statement, way_to
+from apps.warehouses.spark_line import LIST_DATABASES, MAX_MESSAGE_BYTES, Line, Run, dial, of_catalog, statement, way_to
 from apps.warehouses.spark_text import framed, is_reading
 from apps.warehouses.stopping import Stopper
 from apps.warehouses.targets import Allowed
@@ -23,6 +23,7 @@ from apps.warehouses.types import (
     BATCH_ROWS,
     CATALOG_LIMITS,
     CHECK_LIMITS,
+    MAX_NAME,
     ArrowResult,
     BatchStream,
     Limits,
@@ -63,6 +64,7 @@ WORDS = {
     "certificate": "certificate",
 }  # fmt: skip
 """what gRPC says of a line that does not come about → our hint; the first that fits"""
+COLUMNS = (pa.string(), pa.string(), pa.string(), pa.string(), pa.int32(), pa.bool_())
 EVERYTHING = "every table that the server can reach"
 RIGHTS = [Right("writes", EVERYTHING), Right("creates", "every schema"), Right("files")]
 """Spark Connect knows no rights: whoever reaches it may do all that its server may"""
@@ -106,11 +108,16 @@ class SparkWarehouse:
         """Ask the catalogue, and return its rows."""
         self._operation = str(uuid.uuid4())
         found: list[dict[str, Any]] = []
+        size = 0
         with closing(self._line.run(of_catalog(**asked), self._operation, timeout_s)) as run:
-            for batch in chain.from_iterable(map(batches_of, run.batches())):
-                found += batch.to_pylist()
-                if len(found) > CATALOG_LIMITS.max_rows:
-                    raise WarehouseError("too_large")
+            for data in run.batches():
+                size += len(
+                    data
+                )  # a batch's own nbytes reads where an empty list of Spark's has nothing, and ends the process
+                for batch in batches_of(data):
+                    if size > MAX_MESSAGE_BYTES or len(found) + batch.num_rows > CATALOG_LIMITS.max_rows:
+                        raise WarehouseError("too_large")
+                    found += batch.to_pylist()
         return found
 
     def execute(self, sql: str, parameters: Sequence[Value], limits: Limits) -> ArrowResult:
@@ -177,18 +184,18 @@ class SparkWarehouse:
         ends_at = time.monotonic() + CATALOG_LIMITS.timeout_s
         with self._stopper.watched(CATALOG_LIMITS.timeout_s), self._in_words():
             rows = list(self._columns(ends_at))
-        kinds = (pa.string(), pa.string(), pa.string(), pa.string(), pa.int32(), pa.bool_())
-        arrays = [pa.array(list(column), kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=False)]
-        return tables_of(
-            ArrowResult(pa.table(arrays, [str(number) for number in range(len(arrays))]), is_truncated=False)
-        )
+            fields = [pa.field(str(place), kind) for place, kind in enumerate(COLUMNS)]
+            columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+            arrays = [pa.array(list(column), kind) for column, kind in zip(columns, COLUMNS, strict=True)]
+            table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+        return tables_of(ArrowResult(table, is_truncated=False))
 
     def _columns(self, ends_at: float) -> Iterator[tuple[Any, ...]]:
         """Yield schema, table, column, type, position and emptiness; a table that cannot be looked at is left out."""
         count = 0
-        for schema in sorted(row["name"] for row in self._ask(_left(ends_at), list_databases=LIST_DATABASES)):
+        for schema in sorted(str(row["name"]) for row in self._ask(_left(ends_at), list_databases=LIST_DATABASES)):
             tables = self._ask(_left(ends_at), list_tables={"db_name": schema})
-            for table in sorted(row["name"] for row in tables if not row["isTemporary"]):
+            for table in sorted(str(row["name"]) for row in tables if not row["isTemporary"]):
                 try:
                     columns = self._ask(
                         _left(ends_at), list_columns={"table_name": f"{_quoted(schema)}.{_quoted(table)}"}
@@ -201,7 +208,9 @@ class SparkWarehouse:
                 if count > CATALOG_LIMITS.max_rows:
                     raise WarehouseError("too_large")
                 for position, column in enumerate(columns, start=1):
-                    yield schema, table, column["name"], column["dataType"], position, column["nullable"]
+                    name, kind = str(column["name"]), str(column["dataType"])[:MAX_NAME]
+                    if max(len(schema), len(table), len(name)) <= MAX_NAME:
+                        yield schema, table, name, kind, position, bool(column["nullable"])
 
     def check(self) -> None:
         self.execute("SELECT 1", (), CHECK_LIMITS)

@@ -252,6 +252,8 @@ def _literal(value: Value) -> Any:
         found = literal(null={"null": {}})
     elif isinstance(value, bool):
         found = literal(boolean=value)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        found = literal(decimal={"value": str(value)})
     elif isinstance(value, int):
         found = literal(integer=value) if -(2**31) <= value < 2**31 else literal(long=value)
     else:

@@ -92,8 +92,8 @@ def test_harmless_texts_that_look_like_harm_are_read(press: PooledWarehouse, row
 
 
 def test_values_of_each_kind_are_bound(press: PooledWarehouse, rows: Rows) -> None:
-    values = ("it's \\ ?", 7, 2**40, 1.5, True, None)
-    (found,) = rows(press, "SELECT ? AS a, ? AS b, ? AS c, ? AS d, ? AS e, ? AS f", *values)
+    values = ("it's \\ ?", 7, 2**40, 1.5, True, None, 2**64)
+    (found,) = rows(press, "SELECT ? AS a, ? AS b, ? AS c, ? AS d, ? AS e, ? AS f, ? AS g", *values)
     assert tuple(found.values()) == values
 
 

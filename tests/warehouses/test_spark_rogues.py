@@ -117,6 +117,25 @@ def test_a_server_that_answers_with_harm_is_stopped(answer: Any, codes: set[str]
     assert answer_of(answer()) in codes
 
 
+NAMED = pa.table({"name": ["x" * 500], "isTemporary": [False], "dataType": ["int"], "nullable": [True]})
+NAMELESS = pa.table({"name": pa.array([None], "string"), "isTemporary": [False], "dataType": [1], "nullable": [2]})
+
+
+def test_a_catalogue_of_nonsense_is_an_error_or_nothing() -> None:
+    for answer, code in (
+        (of(arrow(ONE)), "nonsense"),
+        (of(raw(b"x")), "nonsense"),
+        (of(*[arrow(pa.table({"name": ["x" * 1_000_000] * 30}))] * 3), "too_large"),
+    ):
+        with rogue_spark(answer) as told, closing(open_at(told.port)) as source:
+            with pytest.raises(WarehouseError) as caught:
+                list(source.catalog())
+            assert caught.value.code == code
+    for table, count in ((NAMED, 0), (NAMELESS, 1)):
+        with rogue_spark(of(arrow(table))) as told, closing(open_at(told.port)) as source:
+            assert len(list(source.catalog())) == count
+
+
 def test_another_session_or_a_server_started_anew_is_no_answer() -> None:
     def other(request: Any, context: Any) -> Iterator[Any]:
         found = arrow(ONE)
