@@ -28,6 +28,7 @@ class Connection(TenantOwnedModel):
         DUCKDB = "duckdb", "DuckDB"
         POSTGRES = "postgres", "PostgreSQL"
         MYSQL = "mysql", "MariaDB (MySQL's protocol)"
+        SPARK = "spark", "Spark (Spark Connect)"
 
     class Health(models.TextChoices):
         UNKNOWN = "unknown", "not checked yet"
@@ -39,7 +40,8 @@ class Connection(TenantOwnedModel):
     host = models.CharField(max_length=253, blank=True)
     port = models.PositiveIntegerField(null=True, blank=True)
     database = models.CharField(
-        max_length=400, help_text="database name; for DuckDB the file's name under the operator's data folder"
+        max_length=400,
+        help_text="database name; for DuckDB the file's name under the operator's data folder; for Spark catalog.schema",
     )
     username = models.CharField(max_length=120, blank=True)
     options = models.JSONField(default=dict, blank=True, help_text="driver options from the allow-list")

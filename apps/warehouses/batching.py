@@ -32,27 +32,43 @@ def stream_rows(fields: Sequence[Field], rows: Iterable[Sequence[Any]], limits: 
     """
     schema = pa.schema([pa.field(field.name, field.kind) for field in fields])
     answer = BatchStream(schema, iter(()))
-    answer.batches = _joined(_chunks(answer, fields, rows, limits), schema)
+    answer.batches = _joined(_counted(answer, _chunks(schema, fields, rows), limits), schema)
     return answer
 
 
-def _chunks(
-    answer: BatchStream, fields: Sequence[Field], rows: Iterable[Sequence[Any]], limits: Limits
-) -> Iterator[pa.RecordBatch]:
-    source, count, size = iter(rows), 0, 0
+def stream_batches(schema: pa.Schema, batches: Iterable[pa.RecordBatch], limits: Limits) -> BatchStream:
+    """Hand on the batches of a driver that has them, cut and counted as rows are.
+
+    Raises:
+        WarehouseError: while it is read: ``too_large``; one batch beyond the limit was in memory.
+    """
+    answer = BatchStream(schema, iter(()))
+    parts = (batch.slice(begin, CHUNK_ROWS) for batch in batches for begin in range(0, batch.num_rows, CHUNK_ROWS))
+    answer.batches = _joined(_counted(answer, parts, limits), schema)
+    return answer
+
+
+def _chunks(schema: pa.Schema, fields: Sequence[Field], rows: Iterable[Sequence[Any]]) -> Iterator[pa.RecordBatch]:
+    source = iter(rows)
     while chunk := list(islice(source, CHUNK_ROWS)):
+        arrays = [field.convert(values) for field, values in zip(fields, zip(*chunk, strict=True), strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _counted(answer: BatchStream, chunks: Iterable[pa.RecordBatch], limits: Limits) -> Iterator[pa.RecordBatch]:
+    count = size = 0
+    for chunk in chunks:
         room = limits.max_rows - count
-        count += len(chunk)
+        count += chunk.num_rows
         limits.came(count)
         answer.is_truncated = count > limits.max_rows
-        arrays = [field.convert(values) for field, values in zip(fields, zip(*chunk, strict=True), strict=True)]
-        size += sum(array.nbytes for array in arrays)
+        size += chunk.nbytes
         if size > limits.max_bytes:
-            if not limits.cuts_bytes or count == len(chunk):
+            if not limits.cuts_bytes or count == chunk.num_rows:
                 raise WarehouseError("too_large")
             answer.is_truncated = True
             return
-        yield pa.RecordBatch.from_arrays(arrays, schema=answer.schema).slice(0, room)
+        yield chunk.slice(0, room)
         if answer.is_truncated:
             return
 

@@ -7,6 +7,7 @@ from apps.warehouses.errors import WarehouseError
 
 MYSQL_SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
 SSL_MODES = ("disable", "prefer", "require", "verify-ca", "verify-full")
+SPARK_SSL_MODES = ("disable", "verify-full")
 MAX_CONNECT_TIMEOUT_S = 15
 
 
@@ -22,6 +23,7 @@ ALLOWED: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
         "connect_timeout": _is_timeout,
         "application_name": lambda text: re.fullmatch(r"[A-Za-z0-9 ._\-]{1,60}", text) is not None,
     },
+    "spark": {"sslmode": SPARK_SSL_MODES.__contains__, "connect_timeout": _is_timeout},
 }
 
 

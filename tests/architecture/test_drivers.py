@@ -34,3 +34,19 @@ def test_a_driver_is_loaded_with_its_adapter_and_duckdb_never_in_this_process() 
         "import apps.warehouses.mysql, apps.warehouses.duckdb; print('pymysql' in sys.modules, 'duckdb' in sys.modules)"
     )
     assert loaded(use) == "True False"
+
+
+def test_an_adapter_whose_driver_is_not_installed_says_so() -> None:
+    use = """
+sys.modules["grpc"] = None
+from apps.warehouses.opening import open_warehouse
+from apps.warehouses.targets import Allowed
+from apps.warehouses.types import Target
+try:
+    open_warehouse(Target("spark", "127.0.0.1", 1, "sales", "reader"), None, allowed=Allowed())
+except Exception as error:  # whatever it is, it is told
+    print(error.code, error.message)
+"""
+    assert loaded(use) == (
+        "refused_target The driver of this dialect is not installed on the workers: pip install -r requirements-spark.txt"
+    )

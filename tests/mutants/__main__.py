@@ -38,7 +38,7 @@ TARGETS = {
     "apps/governance": GOVERNANCE_TESTS,
 }  # fmt: skip
 # One database finds most; a mutant that it does not notice meets all of them.
-ON_ONE_DATABASE = ("-k", "not postgres and not mysql")
+ON_ONE_DATABASE = ("-k", "not postgres and not mysql and not spark")
 OPTIONS = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
 WORKERS = int(os.environ.get("TEST_JOBS", "2"))
 LINE = 120

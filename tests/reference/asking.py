@@ -34,6 +34,9 @@ COLUMNS = ("id", "fk", "s", "n", "d", "m")
 
 def make_tables(engine: Engine) -> None:
     """Create the tables that all worlds share."""
+    if engine.dialect == "spark":
+        engine.rows("CREATE SCHEMA omni_worlds")
+        return
     collation = " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if engine.dialect == "mysql" else ""
     moment = "DATETIME" if engine.dialect == "mysql" else "TIMESTAMP"
     engine.rows("CREATE SCHEMA omni_worlds")
@@ -48,6 +51,9 @@ def make_tables(engine: Engine) -> None:
 
 def fill_tables(engine: Engine, world: World) -> None:
     """Replace all rows."""
+    if engine.dialect == "spark":
+        _show_rows(engine, world)
+        return
     for name in NAMES:
         engine.rows(f"DELETE FROM omni_worlds.t{name}")
         rows = world.tables.get(name, ())
@@ -59,6 +65,35 @@ def fill_tables(engine: Engine, world: World) -> None:
     if world.rollup is not None and world.tables["v0"]:
         columns = ", ".join(map(rollup_column, world.rollup.fields))
         engine.rows(f"INSERT INTO omni_worlds.tr ({columns}) VALUES {_values(rolled_rows(world))}")
+
+
+def _show_rows(engine: Engine, world: World) -> None:
+    """Make views of the rows: Spark's files have no DELETE, and would take seconds."""
+    kinds = {"id": "INT", "fk": "INT", "s": "STRING", "n": "INT", "d": "DATE", "m": "TIMESTAMP"}
+    for name in NAMES:
+        rows = world.tables.get(name, ())
+        _show(engine, f"t{name}", kinds, [[row[column] for column in COLUMNS] for row in rows])
+    types = {"text": "STRING", "number": "INT", "date": "DATE", "moment": "TIMESTAMP"}
+    held = {rollup_column(name): types[kind] for name, kind in HELD.items()}
+    if world.rollup is None or not world.tables["v0"]:
+        _show(engine, "tr", held, [])
+        return
+    places = {rollup_column(name): place for place, name in enumerate(world.rollup.fields)}
+    _show(
+        engine,
+        "tr",
+        held,
+        [[row[places[name]] if name in places else None for name in held] for row in rolled_rows(world)],
+    )
+
+
+def _show(engine: Engine, table: str, kinds: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
+    columns = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in kinds.items())
+    held = _values(rows or [[None] * len(kinds)])
+    where = "" if rows else " WHERE false"
+    engine.rows(
+        f"CREATE OR REPLACE VIEW omni_worlds.{table} AS SELECT {columns} FROM VALUES {held} AS t({', '.join(kinds)}){where}"
+    )
 
 
 def _values(rows: Iterable[Sequence[Any]]) -> str:

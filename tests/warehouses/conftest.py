@@ -9,11 +9,12 @@ import pytest
 
 from apps.warehouses.duckdb import DuckDBWarehouse
 from apps.warehouses.mysql import MySQLWarehouse
+from apps.warehouses.opening import open_warehouse
 from apps.warehouses.postgres import PostgresWarehouse
-from apps.warehouses.types import Limits, Target, Warehouse
+from apps.warehouses.types import Limits, PooledWarehouse, Target, Warehouse
 from tests.environment import WORKER
 from tests.semantic.features.engines import MARIADB
-from tests.warehouses.samples import LOCAL, PASSWORD, make_file, mariadb_database, reader_database
+from tests.warehouses.samples import LOCAL, PASSWORD, make_file, mariadb_database, reader_database, spark_schema
 
 AMPLE = Limits(max_rows=1_000_000, max_bytes=512 * 1024 * 1024, timeout_s=20)
 
@@ -70,9 +71,24 @@ def stall(market: Target) -> Iterator[MySQLWarehouse]:
     source.close()
 
 
-@pytest.fixture(params=["shop", "mill", "stall"])
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A schema on a real Spark Connect server."""
+    with spark_schema(tmp_path_factory.mktemp("spark")) as target:
+        yield target
+
+
+@pytest.fixture
+def press(plant: Target) -> Iterator[PooledWarehouse]:
+    """A session on the Spark server."""
+    source = open_warehouse(plant, None, allowed=LOCAL)
+    yield source
+    source.close()
+
+
+@pytest.fixture(params=["shop", "mill", "stall", "press"])
 def source(request: pytest.FixtureRequest) -> Warehouse:
-    """Each of the three in turn: what the port promises, all keep."""
+    """Each of the four in turn: what the port promises, all keep."""
     found: Warehouse = request.getfixturevalue(request.param)
     return found
 

@@ -53,6 +53,15 @@ MARIADB = COMMON | {
     "huge integer": "CAST(18446744073709551615 AS unsigned)", "no text": "CAST(NULL AS char)",
     "no number": "CAST(NULL AS signed)", "no moment": None,
 }  # fmt: skip
+SPARK = COMMON | {
+    "text": "'grün 🜂'", "big integer": "9223372036854775807L", "float": "1.5D", "not a number": "CAST('NaN' AS double)",
+    "infinity": "CAST('-Infinity' AS double)", "timestamp": "timestamp_ntz '2026-02-28 23:59:01.5'",
+    "moment": "timestamp '2026-02-28 23:59:00+02:00'", "time": None, "interval": "make_interval(1, 2, 0, 3, 4, 5, 6.5)",
+    "negative interval": "make_interval(0, -1, 0, 0, 0, -90)", "array": "array('a', NULL)",
+    "json": """'{"a": [1, 0.12345678901234567890]}'""", "uuid": "lower('6F9619FF-8B86-D011-B42D-00CF4FC964FF')",
+    "bytes": "X'ff00'", "huge integer": "12345678901234567890123456789012345678",
+    "no text": "CAST(NULL AS string)", "no number": "CAST(NULL AS bigint)", "no moment": "CAST(NULL AS timestamp)",
+}  # fmt: skip
 
 DIALECTS = {
     "postgres": Dialect(
@@ -67,6 +76,10 @@ DIALECTS = {
     "mysql": Dialect(
         "%s", "(SELECT seq AS i FROM seq_1_to_{n}) t", "repeat('x', 1000)",
         "SELECT count(*) FROM seq_1_to_30000000 a, seq_1_to_30000000 b WHERE a.seq + b.seq < 0", MARIADB,
+    ),
+    "spark": Dialect(
+        "?", "range(1, {n} + 1) t(i)", "repeat('x', 1000)",
+        "SELECT count(*) FROM range(30000000) a(i) JOIN range(30000000) b(j) ON i + j < 0", SPARK,
     ),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from apps.warehouses.targets import Allowed
 from apps.warehouses.types import Target
+from tests.spark import Owner, spark_server
 
 ADMIN_URL = os.environ["OMNI_DATABASE_ADMIN_URL"]
 SOCKET_DIR = str(conninfo_to_dict(ADMIN_URL)["host"])
@@ -61,6 +62,16 @@ def mariadb_database(address: str, name: str) -> Iterator[Target]:
         yield Target("mysql", parts.hostname or "127.0.0.1", parts.port, name, name)
         for statement in gone:
             cursor.execute(statement)
+
+
+@contextmanager
+def spark_schema(folder: Path) -> Iterator[Target]:
+    """Start a server with a schema; Spark has no users, so everybody may do everything with it."""
+    with spark_server(folder) as port, closing(Owner(port)) as owner:
+        create = TABLES[0].replace("varchar", "string")
+        for statement in ("CREATE SCHEMA sales", "USE sales", f"{create} USING parquet", TABLES[1]):
+            owner.tell(statement)
+        yield Target("spark", "127.0.0.1", port, "spark_catalog.sales", "reader")
 
 
 @contextmanager

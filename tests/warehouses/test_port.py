@@ -13,6 +13,7 @@ from apps.warehouses.duckdb import DuckDBWarehouse
 from apps.warehouses.errors import MESSAGES, WarehouseError
 from apps.warehouses.mysql import MySQLWarehouse
 from apps.warehouses.types import Limits, Warehouse
+from tests.warehouses import dialects
 from tests.warehouses.conftest import AMPLE, Rows
 from tests.warehouses.samples import PASSWORD
 
@@ -25,6 +26,8 @@ SERIES = re.compile(r"generate_series\(1, (\d+)\)( \w+\((\w+)\))?")
 
 def native(source: Warehouse, statement: str) -> str:
     """Return a statement over numbered rows as this source writes it; MariaDB has tables of numbers."""
+    if dialects.of(source) is dialects.DIALECTS["spark"]:
+        return SERIES.sub(lambda found: f"range(1, {found[1]} + 1) {found[2] or ''}", statement)
     if not isinstance(source, MySQLWarehouse):
         return statement
     return SERIES.sub(lambda found: f"(SELECT seq AS {found[3] or 'n'} FROM seq_1_to_{found[1]}) AS {found[3] or 'n'}_", statement).replace("a.i + b.j", "i + j")  # fmt: skip
@@ -37,7 +40,7 @@ def code_of(source: Warehouse, statement: str, *parameters: object, limits: Limi
 
 
 def placeholder(source: Warehouse) -> str:
-    return "?" if isinstance(source, DuckDBWarehouse) else "%s"
+    return dialects.of(source).placeholder
 
 
 def test_a_select_comes_back_with_its_names_and_values(source: Warehouse, rows: Rows) -> None:

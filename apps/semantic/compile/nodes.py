@@ -59,6 +59,8 @@ def literal_number(value: int) -> exp.Expr:
 
 
 def shifted(node: exp.Expr, count: int, unit: str) -> exp.Expr:
-    """Return a moment so many units later."""
+    """Return a moment so many units later; a quarter is three months, as not every database knows quarters."""
+    if unit.lower() in ("quarter", "quarters"):
+        count, unit = 3 * count, "month"
     step = exp.Interval(this=exp.Literal.string(str(count)), unit=exp.Var(this=unit.upper()))
     return exp.Paren(this=exp.Add(this=operand(node), expression=step))

@@ -14,12 +14,15 @@ from sqlglot.generator import Generator
 
 from apps.semantic.compile.blocks import block
 from apps.semantic.compile.derived import order_of, result_column
+from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.inner_masks import masked_within
-from apps.semantic.compile.nodes import literal_number
+from apps.semantic.compile.nodes import column, literal_number, name
 from apps.semantic.compile.plan import DimensionUse, Plan
 from apps.semantic.compile.stitched import compared, earlier_columns
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.compile.values import Values
+
+CHOSEN = "chosen groups"
 
 _own = local()
 
@@ -44,11 +47,32 @@ def finished(
     dialect: str,
 ) -> CompiledQuery:
     """Return a SELECT as text, ordered by (tree, else result column from 1; descending) and cut after the limit."""
+    if tree.args.get("having") is not None and not traits_of(dialect).sorts_chosen_groups:
+        tree, order = _around(tree, order)
     tree.set("order", order_of((key or result_column(tree, position, dialect), desc) for key, position, desc in order))
     tree.set("limit", exp.Limit(expression=literal_number(row_limit + 1)))
     sql, parameters = values.place(_generator(dialect).generate(tree, copy=False), dialect)
     shape = hashlib.sha256(sql.encode()).hexdigest()
     return CompiledQuery(sql, parameters, columns, dialect, row_limit, shape)
+
+
+def _around(
+    tree: exp.Select, order: list[tuple[exp.Expr | None, int, bool]]
+) -> tuple[exp.Select, list[tuple[exp.Expr | None, int, bool]]]:
+    """Return a SELECT around one whose groups are sorted by an aggregate that is none of its columns, and its order."""
+    if all(key is None for key, _, _ in order):
+        return tree, order
+    names = [node.alias for node in tree.expressions]
+    outer: list[tuple[exp.Expr | None, int, bool]] = []
+    for key, position, is_descending in order:
+        if key is not None:
+            tree.append("expressions", exp.Alias(this=key, alias=name(f"s{position}")))
+        outer.append((None if key is None else column(CHOSEN, f"s{position}"), position, is_descending))
+    around = exp.Select(
+        expressions=[exp.Alias(this=column(CHOSEN, text), alias=name(text)) for text in names],
+        from_=exp.From(this=exp.Subquery(this=tree, alias=exp.TableAlias(this=name(CHOSEN)))),
+    )
+    return around, outer
 
 
 def _generator(dialect: str) -> Generator:

@@ -32,6 +32,10 @@ ATTRIBUTE = re.compile(r"\s*omni_attributes\.([A-Za-z_]\w*)\s*")
 FILTER_VALUE = re.compile(r"\s*filters\.([A-Za-z_]\w*\.[A-Za-z_]\w*\.(?:value|range_start|range_end))\s*")
 FILTER_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
 TEMPLATE = re.compile(r"\{\{|\{%|@\{|\$\{|\{#")
+ESCAPING = frozenset(("spark", "databricks"))
+"""dialects that have more escapes in texts than the parser knows"""
+ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
+ESCAPED = frozenset("'\"\\nrt%_")
 MAX_TEXT = 20_000
 MAX_SECTIONS = 50
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike,
@@ -123,6 +127,8 @@ def _read(text: str, view: str, dialect: str, constants: Constants) -> tuple[exp
         default = "" if match.group(3) is None else f", {match.group(3)}"
         return f" {TEMPLATED}({token}, {match.group(2)}{default}) "
 
+    if dialect in ESCAPING and any(found[1] not in ESCAPED for found in ESCAPE.finditer(text)):
+        raise ExpressionError("behind a backslash, only a quote, a backslash, n, r, t, % and _ can stand")
     plain = QUOTED_ATTRIBUTE.sub(r"\1", text)
     sections = plain.count("{{#")
     if sections > MAX_SECTIONS or plain.count("@{") > MAX_SECTIONS:

@@ -31,7 +31,10 @@ KEPT_MODELS = 64
 PERCENT = re.compile(r"%(.?)", re.DOTALL)
 COMMENTS = ("--", "/*", "#", "{")
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
-DIALECTS = frozenset(("postgres", "duckdb", "mysql"))
+MARKED = re.compile(r"'(?:[^'\\]|\\.)*'|`[^`]*`", re.DOTALL)
+"""what is quoted in Spark's dialect"""
+PLAIN_TEXT = re.compile(r"'(?:[^'\\]|\\['\\nrt])*'")
+DIALECTS = frozenset(("postgres", "duckdb", "mysql", "spark"))
 PERCENT_DIALECTS = frozenset(("postgres", "mysql"))
 
 _kept: OrderedDict[object, Proof] = OrderedDict()
@@ -167,6 +170,8 @@ def _parsed(text: str, dialect: str) -> exp.Select:
         demand(not any(token.comments for token in tokens), "The text holds something that is not part of the query.")
     if dialect == "mysql":
         _demand_ansi(text, tokens)
+    elif dialect == "spark":
+        _demand_plain(text, tokens)
     return select
 
 
@@ -179,6 +184,15 @@ def _demand_ansi(text: str, tokens: list[Token]) -> None:
         is_text = token.token_type is TokenType.STRING
         demand(not is_text or text[token.start] == "'", "A text stands in double quotes.")
         demand(token.token_type is not TokenType.DPIPE, "Two bars mean one thing or another.")
+
+
+def _demand_plain(text: str, tokens: list[Token]) -> None:
+    """Demand what every version of Spark reads as the parser does: texts in single quotes, the usual escapes in them."""
+    demand("``" not in text, "A name holds the mark that quotes it.")
+    for token in tokens:
+        if token.token_type is TokenType.STRING:
+            written = text[token.start : token.end + 1]
+            demand(PLAIN_TEXT.fullmatch(written) is not None, "A text is written in an unusual way.")
 
 
 def _numbered(select: exp.Select, ledger: Ledger) -> set[int]:
@@ -211,7 +225,7 @@ def _limit(select: exp.Select, scope: AccessScope) -> int:
 def driver_text(sql: str, dialect: str) -> tuple[str, int]:
     """Return the text as the database reads it, placeholders left in place, and how many values the driver wants."""
     if dialect not in PERCENT_DIALECTS:
-        return sql, QUOTED.sub("", sql).count("?")
+        return sql, (MARKED if dialect == "spark" else QUOTED).sub("", sql).count("?")
     marks = PERCENT.findall(sql)
     demand(all(mark in ("%", "s") for mark in marks), "A percent sign is neither doubled nor a placeholder.")
     if dialect == "postgres":

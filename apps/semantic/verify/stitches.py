@@ -62,4 +62,12 @@ class CompositeProver:
             if self.ledger.is_met(mark):
                 return found
             self.ledger.back_to(mark)
+        if is_stitched(query):
+            return self.outputs(query)  # answers already put together, within a SELECT that sorts them
         raise UnprovenSqlError("A part of a composite belongs to none of its topics.")
+
+
+def is_stitched(query: exp.Expr) -> bool:
+    """Say whether a SELECT reads nothing but answers under one another."""
+    source = query.args["from_"].this if type(query) is exp.Select and query.args.get("from_") else None
+    return type(source) is exp.Subquery and type(source.this) is exp.Union

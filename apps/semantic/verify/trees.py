@@ -13,8 +13,8 @@ from apps.semantic.scope import AccessScope
 ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, "filters.")
 SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-FOLDED: Mapping[str, Callable[[str], str]] = {"postgres": str.lower, "duckdb": str, "mysql": str}
-CASELESS = frozenset(("duckdb", "mysql"))
+FOLDED: Mapping[str, Callable[[str], str]] = {"postgres": str.lower, "duckdb": str, "mysql": str, "spark": str}
+CASELESS = frozenset(("duckdb", "mysql", "spark"))
 COMPARED = {"greater_than": ">", "greater_than_or_equal_to": ">=", "less_than": "<", "less_than_or_equal_to": "<="}
 # How many days MySQL takes away from a day to come to the first of its period.
 SINCE: Mapping[object, str] = {
@@ -31,6 +31,7 @@ MASKS = {
     ("hash", "postgres"): "LEFT(ENCODE(SHA256(CONVERT_TO(CAST({k} AS TEXT) || CAST({v} AS TEXT), 'UTF8')), 'hex'), 16)",
     ("hash", "duckdb"): "LEFT(SHA256(CAST({k} AS TEXT) || CAST({v} AS TEXT)), 16)",
     ("hash", "mysql"): "LEFT(SHA2(CONCAT(CAST({k} AS CHAR), CAST({v} AS CHAR)), 256), 16)",
+    ("hash", "spark"): "LEFT(SHA2(CAST({k} AS STRING) || CAST({v} AS STRING), 256), 16)",
 }
 
 
@@ -130,10 +131,12 @@ class Expected:
         return self._rule(dimension.sql, dimension.view, is_qualified=is_qualified).tree
 
     def ruled(self, dimension: Dimension, *, is_qualified: bool, is_text: bool) -> exp.Expr:
-        """Return the normal tree of what a row policy compares: MySQL's texts as bytes, as "a" equals "A " there else."""
-        if not is_text or self.dialect != "mysql":
+        """Return the normal tree of what a row policy compares: texts without a collation, by which "a" may equal "A "."""
+        if not is_text or self.dialect not in ("mysql", "spark"):
             return self.dimension(dimension, is_qualified=is_qualified)
         text = self._text(dimension.sql, dimension.view, is_qualified=is_qualified)
+        if self.dialect == "spark":
+            return self._normal(f"CAST({text} AS STRING)")
         return self._normal(f"CAST(CAST({text} AS CHAR CHARACTER SET utf8mb4) AS BINARY)")
 
     def rule(self, sql: exp.Expr) -> Rule:

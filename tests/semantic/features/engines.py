@@ -1,8 +1,10 @@
 """The databases on which generated SQL is really run."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -12,6 +14,13 @@ import psycopg
 import pymysql
 import pytest
 
+from apps.network.addresses import LOCAL
+from apps.warehouses.opening import open_warehouse
+from apps.warehouses.targets import Allowed
+from apps.warehouses.types import Limits, Target
+from tests.spark import Owner, started_spark
+
+AMPLE = Limits(max_rows=1_000_000, max_bytes=256 * 1024 * 1024, timeout_s=120)
 MARIADB = "OMNI_TEST_MARIADB_URL"
 LOCK_S = 600
 
@@ -64,6 +73,42 @@ class MariaDB:
         return plain(found)
 
 
+class Spark:
+    """Questions go through the adapter, as they do for everybody; what makes tables does not."""
+
+    dialect = "spark"
+
+    def __init__(self, port: int, schema: str) -> None:
+        self.owner = Owner(port)
+        for name, value in (
+            ("ansi.enabled", "false"),
+            ("storeAssignmentPolicy", "LEGACY"),
+            ("session.timeZone", "UTC"),
+        ):
+            self.owner.tell(f"SET spark.sql.{name} = {value}")
+        self.owner.tell(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        target = Target("spark", "127.0.0.1", port, "spark_catalog.default", "reader")
+        self.source = open_warehouse(target, None, allowed=Allowed((LOCAL,)))
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if re.match(r"\s*(SELECT|WITH)\b", sql):
+            table = self.source.execute(sql, tuple(parameters), AMPLE).table
+            columns = [[_naive(value) for value in column.to_pylist()] for column in table.columns]
+            return plain(list(zip(*columns, strict=True)))
+        for statement in sql.split(";\n"):
+            if statement.strip():
+                self.owner.tell(statement.replace("TIMESTAMP NULL", "TIMESTAMP"))
+        return []
+
+    def close(self) -> None:
+        self.source.close()
+        self.owner.close()
+
+
+def _naive(value: Any) -> Any:
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
 def plain(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Return rows with numbers as Python's own: databases differ in what they make of a sum."""
     return [tuple(_plain(value) for value in row) for row in rows]
@@ -89,6 +134,9 @@ def engine(dialect: str, schema: str) -> Iterator[Engine]:
             connection.execute("SET TIME ZONE 'UTC'")
             yield PostgreSQL(connection)
             connection.rollback()
+    elif dialect == "spark":
+        with closing(Spark(started_spark(), schema)) as found_spark:
+            yield found_spark
     else:
         with _mariadb(schema) as connection:
             yield MariaDB(connection)

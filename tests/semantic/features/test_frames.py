@@ -32,7 +32,7 @@ CASES = [(frame, start, 0) for frame in PLAIN for start in (0, 3)] + [
 CASES += [(frame, 0, offset) for frame in FISCAL for offset in (-11, -3, 0, 1, 3, 6, 11)]
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgres", "mysql"])
+@pytest.fixture(scope="module", params=["duckdb", "postgres", "mysql", "spark"])
 def database(request: pytest.FixtureRequest) -> Iterator[Engine]:
     with engine(request.param, "omni_frames") as found:
         kind = "DATETIME" if request.param == "mysql" else "TIMESTAMP"

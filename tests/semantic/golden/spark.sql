@@ -16,7 +16,7 @@ LEFT JOIN (
     `id`
   FROM `omni_store`.`customers`
   WHERE
-    `region` IN (?)
+    CAST(`region` AS STRING) IN (?)
 ) AS `customers`
   ON `orders`.`customer_id` = `customers`.`id`
 WHERE
@@ -146,7 +146,7 @@ FROM (
       `id`
     FROM `omni_store`.`customers`
     WHERE
-      `region` IN (?)
+      CAST(`region` AS STRING) IN (?)
   ) AS `customers`
     ON `orders`.`customer_id` = `customers`.`id`
   LEFT JOIN (
@@ -164,7 +164,7 @@ FROM (
         `id`
       FROM `omni_store`.`customers`
       WHERE
-        `region` IN (?)
+        CAST(`region` AS STRING) IN (?)
     ) AS `customers`
       ON `orders`.`customer_id` = `customers`.`id`
     GROUP BY
@@ -199,7 +199,7 @@ LEFT JOIN (
     `id`
   FROM `omni_store`.`customers`
   WHERE
-    `region` IN (?)
+    CAST(`region` AS STRING) IN (?)
 ) AS `customers`
   ON `orders`.`customer_id` = `customers`.`id`
 LEFT JOIN (
@@ -219,7 +219,7 @@ LEFT JOIN (
       `id`
     FROM `omni_store`.`customers`
     WHERE
-      `region` IN (?)
+      CAST(`region` AS STRING) IN (?)
   ) AS `customers`
     ON `orders`.`customer_id` = `customers`.`id`
   GROUP BY
@@ -341,7 +341,7 @@ FROM (
     LEFT(SHA2(CAST(? AS STRING) || CAST(`email` AS STRING), 256), 16) AS `masked mail`
   FROM `omni_store`.`customers`
   WHERE
-    `region` IN (?)
+    CAST(`region` AS STRING) IN (?)
 ) AS `customers`
 GROUP BY
   1
@@ -376,7 +376,7 @@ FROM (
         LEFT(SHA2(CAST(? AS STRING) || CAST(`email` AS STRING), 256), 16) AS `email`
       FROM `omni_store`.`customers`
       WHERE
-        `region` IN (?)
+        CAST(`region` AS STRING) IN (?)
     ) AS `c`
       ON c.id = o.customer_id
     WHERE

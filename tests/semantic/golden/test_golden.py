@@ -1,4 +1,4 @@
-"""SQL for databases that do not run here: readable, and the same after it is read back.
+"""SQL for databases that do not run here, or not always: readable, and the same after it is read back.
 
 ``OMNI_WRITE_GOLDEN=1`` writes the files anew; look at what changes.
 """

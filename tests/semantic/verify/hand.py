@@ -22,7 +22,9 @@ from apps.semantic.verify import verify
 from tests.semantic.features.store import TODAY
 
 MARK = re.compile(r":(\d+|'[^']*'|=[^:]+):")
-PLACEHOLDERS = {"duckdb": "?", "postgres": "%s", "mysql": "%s"}
+PLACEHOLDERS = {"duckdb": "?", "postgres": "%s", "mysql": "%s", "spark": "?"}
+TICKED = frozenset(("mysql", "spark"))
+"""dialects whose names stand in backticks"""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ class Statement:
         """The SQL with its values' numbers in it, names in double quotes."""
         first, *rest = self.compiled.sql.split(PLACEHOLDERS[self.compiled.dialect])
         text = first + "".join(f":{number}:{part}" for number, part in enumerate(rest))
-        return text.replace("`", '"') if self.compiled.dialect == "mysql" else text
+        return text.replace("`", '"') if self.compiled.dialect in TICKED else text
 
     def written(self, text: str) -> CompiledQuery:
         """Return a text of one's own as a statement."""
         values = [self._value(mark) for mark in MARK.findall(text)]
         sql = MARK.sub(lambda _: PLACEHOLDERS[self.compiled.dialect], text)
-        sql = sql.replace('"', "`") if self.compiled.dialect == "mysql" else sql
+        sql = sql.replace('"', "`") if self.compiled.dialect in TICKED else sql
         return replace(self.compiled, sql=sql, shape=hashlib.sha256(sql.encode()).hexdigest(), parameters=tuple(values))
 
     def proves(self, text: str) -> None:

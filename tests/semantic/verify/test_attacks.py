@@ -17,8 +17,9 @@ from apps.semantic.query.reading import parse_query
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify import verify
 from tests.semantic.features.store import FILES, MASK_KEY, TODAY, everything, model, policy
+from tests.semantic.verify.hand import PLACEHOLDERS, TICKED
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 CLOSED = frozenset(("orders.amount", "orders.average", "orders.id", "orders.customer_id", "orders.p90", "orders.states",
                     "orders.per_customer", "customers.lifetime", "customers.manager_id", "orders.paid", "orders.per_status",
                     "orders.best_customers", "customers.name", "customers.median_credit", "managers.median_credit"))  # fmt: skip
@@ -63,7 +64,7 @@ def accepts(compiled: CompiledQuery, sql: str, parameters: tuple[object, ...] | 
 
 def quoted(dialect: str, text: str) -> str:
     """Write a trick's names as a database has them: it is written with double quotes."""
-    return text.replace('"', "`") if dialect == "mysql" else text
+    return text.replace('"', "`") if dialect in TICKED else text
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -212,14 +213,14 @@ def test_a_topics_own_filter_cannot_give_way_to_the_readers(dialect, condition):
     # The reader's filter on the same field stays; the topic's gives way to a second of the reader's.
     free = replace(rights, topic="Sales")
     plain = compile_query(parse_query(question | {"dataset": "Sales"}), model=of, scope=free, today=TODAY)
-    status = quoted(dialect, '"orders"."status" IN (' + ("%s" if dialect != "duckdb" else "?") + ")")
+    status = quoted(dialect, '"orders"."status" IN (' + PLACEHOLDERS[dialect] + ")")
     assert status in plain.sql
     where = compiled.sql.index(" WHERE ", compiled.sql.rindex(" JOIN "))
     end = compiled.sql.index(" GROUP BY") if " GROUP BY" in compiled.sql else compiled.sql.index(" HAVING")
     parts = compiled.sql[where + 7 : end].split(" AND ")
     own = next(part for part in parts if quoted(dialect, '"status"') in part and part != status)
     changed = compiled.sql.replace(own, status, 1)
-    count = len(changed.split("?" if dialect == "duckdb" else "%s")) - 1
+    count = len(changed.split(PLACEHOLDERS[dialect])) - 1
     values = [value for value in compiled.parameters if value not in ("%pa%", "%lo%", "%st%", "p%", "%t", "paid")]
     spoiled = replace(
         compiled, sql=changed, shape=hashlib.sha256(changed.encode()).hexdigest(),

@@ -11,7 +11,7 @@ from apps.semantic.verify.permits import permit_of
 from tests.semantic.features.store import FILES, everything, model
 from tests.semantic.verify.hand import Statement, statement
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 BOUND = "A row policy is bound to another value than the scope's."
 NO_FILTER = "A filter of the data set is missing."
 NO_GROUPS = "A condition of the data set on groups is missing."

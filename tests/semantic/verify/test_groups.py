@@ -13,7 +13,7 @@ from apps.semantic.query.reading import parse_query
 from apps.semantic.verify import verify
 from tests.semantic.features.store import FILES, TODAY, everything, model
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 HAVING = {
     "filters": "always_having_filters: {orders.revenue: {greater_than: 5}, orders.count: {not: [77, 78]}}\n",
     "between": "always_having_filters: {orders.revenue: {between: [5, 900]}}\n",

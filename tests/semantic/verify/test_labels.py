@@ -7,7 +7,7 @@ import pytest
 from tests.semantic.features.store import MASK_KEY, everything, model, policy
 from tests.semantic.verify.hand import Statement, statement
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 CLOSED = frozenset((
     "orders.id", "orders.amount", "orders.customer_id", "customers.id", "customers.lifetime", "orders.per_customer",
     "customers.median_credit", "managers.median_credit", "managers.lifetime", "orders.states", "orders.p90", "items.price",

@@ -22,7 +22,7 @@ def facts(*, of_topic: bool = False, dialect: str = "duckdb") -> Statement:
     return statement(QUESTION, of, rights)
 
 
-@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql"])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
 @pytest.mark.parametrize("of_topic", [False, True])
 @pytest.mark.parametrize("other", ["1", 'COALESCE("orders"."customer_id", 1)', "COUNT(*)", ":=1:"])
 def test_a_policy_does_not_meet_a_value_made_for_it(dialect, of_topic, other):

@@ -7,10 +7,10 @@ import pytest
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.verify import verify
 from tests.semantic.features.store import FILES, MASK_KEY, everything, model, policy
-from tests.semantic.verify.hand import Statement, statement
+from tests.semantic.verify.hand import TICKED, Statement, statement
 from tests.semantic.verify.test_labels import unsorted
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 TABLE = 'FROM "omni_store"."customers"'
 PLAIN = "A subquery reads no plain table."
 OTHER = "A table is not its view's."
@@ -58,7 +58,7 @@ def test_a_table_may_go_by_a_name_that_no_column_has():
 def test_a_table_does_not_go_by_the_name_of_a_column(dialect):
     # Were the column gone, the name would mean the whole row to PostgreSQL and DuckDB.
     view = FILES["customers.view"].replace("  name: {}\n", "  name: {sql: '\"full name\"'}\n")
-    if dialect == "mysql":
+    if dialect in TICKED:
         view = view.replace("'\"full name\"'", '"`full name`"')
     found = people(dialect, "EU", **{"customers.view": view})
     for name in ("full name", "Full Name"):

@@ -59,7 +59,7 @@ def test_rows_are_not_put_together_by_what_is_not_shown():
     found.proves(found.changed((INNER, f" GROUP BY 1{INNER}")))
 
 
-@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql"])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
 def test_a_name_in_an_expression_may_be_a_tables_column(dialect):
     # PostgreSQL and MySQL order by the table's amount here, not by the one that is shown.
     found = apart(dialect)

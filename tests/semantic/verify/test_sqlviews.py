@@ -119,7 +119,7 @@ def test_a_column_of_a_table_that_nobody_governs_is_not_read():
             other.proves(found.text)
 
 
-@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql"])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
 def test_attributes_in_the_text_are_the_persons(dialect):
     found = of_eu(dialect)
     assert found.compiled.parameters == ("EU", "paid", "open")

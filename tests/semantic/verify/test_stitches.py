@@ -39,7 +39,7 @@ def raw(found: Statement, *changes: tuple[str, str]) -> str:
     return found.changed((sum_, one), *changes)
 
 
-@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql"])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
 def test_what_a_part_confines_stays_confined(dialect):
     found = both(dialect)
     summed = MAX.replace("MAX", "SUM")
@@ -50,7 +50,7 @@ def test_what_a_part_confines_stays_confined(dialect):
         found.refuses(raw(found, (MAX, summed), (" ORDER BY", clause)), NO_PART)
 
 
-@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql"])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
 def test_a_bare_name_is_the_parts_where_databases_take_it_for_that(dialect):
     # The part's amounts go by the name of the answer's column.
     found = both(dialect)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.semantic.features.store import FILES, MASK_KEY, everything, model, policy
-from tests.semantic.verify.hand import Statement, statement
+from tests.semantic.verify.hand import TICKED, Statement, statement
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 MASKED = frozenset(("customers.mail", "customers.email"))
 TWICE = "A subquery has two columns of one name."
 TAKEN = "What is no column has the name of one."
@@ -45,7 +45,7 @@ def test_a_fixed_value_does_not_stand_in_under_a_name_in_other_letters(dialect):
 def test_a_mask_does_not_stand_in_for_a_column_of_a_rule(dialect):
     view = FILES["customers.view"].replace("  name: {}\n", '  name: {sql: "\\"full name\\""}\n')
     assert view != FILES["customers.view"]
-    view = view.replace('"\\"', "'\"").replace('\\""', "\"'") if dialect != "mysql" else view.replace('\\"', "`")
+    view = view.replace('"\\"', "'\"").replace('\\""', "\"'") if dialect not in TICKED else view.replace('\\"', "`")
     of = model(dialect, **{"customers.view": view})
     rights = replace(
         everything(of, "Sales"), masked=MASKED, mask_key=MASK_KEY, topic_policies=(policy("customers.name", "Ola"),)

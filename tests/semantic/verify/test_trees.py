@@ -14,7 +14,7 @@ from tests.semantic.features.store import FILES, MASK_KEY, everything, model, po
 from tests.semantic.shop import dimension, sql
 from tests.semantic.verify.hand import Statement, statement
 
-DIALECTS = ("duckdb", "postgres", "mysql")
+DIALECTS = ("duckdb", "postgres", "mysql", "spark")
 NO_ATTRIBUTE = "A rule needs a user attribute that the scope does not have."
 BOUND = "A row policy is bound to another value than the scope's."
 MISSING = "A filter of the data set is missing."

@@ -13,6 +13,8 @@ def percentile(node: exp.Expr, fraction: float, dialect: str) -> exp.Expr | None
     value = exp.Literal.number(fraction)
     if dialect == "duckdb":
         return exp.Anonymous(this="QUANTILE_CONT", expressions=[node, value])
+    if dialect in ("spark", "databricks"):
+        return exp.Quantile(this=node, quantile=value)  # PERCENTILE: the parser would make an estimate of the other one
     order = exp.Order(expressions=[exp.Ordered(this=node)])
     return exp.WithinGroup(this=exp.PercentileCont(this=value), expression=order)
 

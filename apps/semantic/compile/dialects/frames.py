@@ -92,7 +92,9 @@ def _truncated_in_mysql(node: exp.Expr, timeframe: str, week_start: int) -> exp.
 
 def _time(node: exp.Expr, timeframe: str, dialect: str) -> exp.Expr:
     if dialect != "mysql":
-        return exp.TimestampTrunc(this=node, unit=exp.Var(this=timeframe.upper()))
+        cut = exp.TimestampTrunc(this=node, unit=exp.Var(this=timeframe.upper()))
+        # Spark's moments are the reader's clocks here; as moments of UTC they would be turned once more.
+        return cast(cut, exp.DType.TIMESTAMPNTZ) if dialect == "spark" else cut
     if timeframe == "millisecond":
         return node
     return cast(call("DATE_FORMAT", node, exp.Literal.string(MYSQL_PATTERNS[timeframe])), exp.DType.DATETIME)
@@ -144,7 +146,7 @@ def _part(name: str, node: exp.Expr, dialect: str) -> exp.Expr:
 
 
 def _iso_weekday(node: exp.Expr, dialect: str) -> exp.Expr:
-    if dialect == "mysql":
+    if dialect in ("mysql", "spark", "databricks"):
         return exp.Paren(this=exp.Add(this=call("WEEKDAY", node.copy()), expression=literal_number(1)))
     if dialect in ("postgres", "duckdb", "redshift"):
         return _part("ISODOW", node, dialect)

@@ -23,6 +23,8 @@ def keep_last(node: exp.Expr, count: int, *, dialect: str) -> exp.Expr:
 
 def exact(node: exp.Expr, *, dialect: str) -> exp.Expr:
     """Return a text as something of which no two different texts are equal: a rule must not widen by a collation."""
+    if dialect == "spark":
+        return cast(node, exp.DType.TEXT)  # without the collation that a column may have
     if dialect not in FOLDING:
         return node
     utf8 = exp.DataType(this=exp.DType.CHARACTER_SET, kind=exp.Var(this="utf8mb4"))

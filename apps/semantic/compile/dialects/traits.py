@@ -18,6 +18,7 @@ class Traits:
         escapes_percent: the driver reads ``%%`` as a percent sign.
         has_full_join: FULL OUTER JOIN exists.
         has_percentile: an aggregate for percentiles exists.
+        sorts_chosen_groups: ORDER BY takes an aggregate also beside HAVING.
         groups_by_position: GROUP BY takes the position of a column.
         orders_nulls: ORDER BY takes NULLS LAST; elsewhere columns are ordered by name, with their emptiness first.
     """
@@ -31,6 +32,7 @@ class Traits:
     has_percentile: bool = True
     orders_nulls: bool = True
     groups_by_position: bool = True
+    sorts_chosen_groups: bool = True
 
 
 TRAITS: dict[str, Traits] = {
@@ -42,8 +44,8 @@ TRAITS: dict[str, Traits] = {
         Traits("redshift", "%s", "lower", escapes_percent=True),
         Traits("snowflake", "?", "upper"),
         Traits("bigquery", "?"),
-        Traits("databricks", "?", has_filter_clause=True),
-        Traits("spark", "?", has_filter_clause=True),
+        Traits("databricks", "?", has_filter_clause=True, sorts_chosen_groups=False),
+        Traits("spark", "?", has_filter_clause=True, sorts_chosen_groups=False),
         Traits("trino", "?", "lower", has_filter_clause=True),
         Traits("clickhouse", "?"),
         Traits("tsql", "?", has_percentile=False, orders_nulls=False, groups_by_position=False),
