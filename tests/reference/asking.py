@@ -1,6 +1,7 @@
 """Asks a world's question of a real database, through the reader, the compiler and the proof."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from apps.semantic.verify import verify
 from tests.reference.evaluator import Page, RefusedError
 from tests.reference.evaluator.rollups import rolled_rows
 from tests.reference.evaluator.rows import MASK_KEY
-from tests.reference.fields import HELD
+from tests.reference.fields import CLAIM_COLUMN, CLAIM_VALUE, HELD
 from tests.reference.naming import own_name, under_other_names
 from tests.reference.texts import OTHER_NAMES
 from tests.reference.worlds import NAMES, World, rollup_column
@@ -46,7 +47,7 @@ def make_tables(engine: Engine) -> None:
         )
     types = {"text": f"VARCHAR(10){collation}", "number": "INT", "date": "DATE", "moment": moment}
     columns = ", ".join(f"{rollup_column(name)} {types[kind]}" for name, kind in HELD.items())
-    engine.rows(f"CREATE TABLE omni_worlds.tr ({columns})")
+    engine.rows(f"CREATE TABLE omni_worlds.tr ({columns}, {CLAIM_COLUMN} INT DEFAULT {CLAIM_VALUE})")
 
 
 def fill_tables(engine: Engine, world: World) -> None:
@@ -111,13 +112,24 @@ def has_zones(engine: Engine) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _read(files: tuple[tuple[str, str], ...], dialect: str) -> SemanticModel:
-    return read_model(dict(files), dialect=dialect)
+def _read(files: tuple[tuple[str, str], ...], dialect: str, claim: str) -> SemanticModel:
+    found = read_model(dict(files), dialect=dialect)
+    return claiming(found, claim) if claim else found
+
+
+def claiming(model: SemanticModel, field: str) -> SemanticModel:
+    """Return a model whose rollup is said to hold a field more; its reader would refuse that."""
+    holder = model.views["r"]
+    if holder.rollup is None:
+        raise AssertionError("the view r is a rollup")
+    rollup = replace(holder.rollup, columns=(*holder.rollup.columns, (f"v0.{field}", CLAIM_COLUMN)))
+    return replace(model, views={**model.views, "r": replace(holder, rollup=rollup)})
 
 
 def model_of(world: World, dialect: str) -> SemanticModel:
     """Return the world's model."""
-    return _read(tuple(sorted(world.files().items())), dialect)
+    claim = world.rollup.claim if world.rollup is not None else ""
+    return _read(tuple(sorted(world.files().items())), dialect, claim)
 
 
 def scope_of(world: World, dialect: str = "duckdb") -> AccessScope:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.reference.conditions import named
 from tests.reference.drawn_conditions import DAYS, MOMENTS, STATES
 from tests.reference.evaluator import RefusedError, UncertainError, answer
-from tests.reference.fields import HELD, MASKS, Row, is_dimension
+from tests.reference.fields import CLAIMED, HELD, MASKS, Row, is_dimension
 from tests.reference.naming import PLACES
 from tests.reference.questions import composite_questions, long_questions, questions, rolled_questions, some
 from tests.reference.worlds import NAMES, Edge, Person, QueryView, Rollup, World
@@ -59,7 +59,7 @@ def single_worlds(draw: st.DrawFn, join_types: tuple[str, ...], *, composite: bo
     tables = {name: tuple(draw(rows())) for name in views}
     if special == "long table":
         tables["v0"] = repeated(tables["v0"])
-    rollup = draw(rollups()) if special == "rollup" else None
+    rollup = draw(rollups(views)) if special == "rollup" else None
     second = draw(st.sampled_from(views))
     query_view = draw(query_views(views, second)) if with_query_views and special == "query view" else None
     if query_view is not None:
@@ -149,14 +149,16 @@ def repeated(rows_: tuple[Row, ...]) -> tuple[Row, ...]:
 
 
 @st.composite
-def rollups(draw: st.DrawFn) -> Rollup:
+def rollups(draw: st.DrawFn, views: tuple[str, ...]) -> Rollup:
     """Draw what a rollup of v0 holds."""
     names = st.sampled_from([name for name in HELD if is_dimension(f"v0.{name}")])
     held = st.sampled_from([name for name in HELD if not is_dimension(f"v0.{name}")])
     cut = draw(some(st.sampled_from(("m[month]", "m[date]", "d[month]", "d[year]")), (0, 1, 1)))
     dimensions, measures = [*cut, *draw(some(names, (1, 2, 4)))], draw(some(held, (2, 3, 4)))
     # Policies and the topic's own filter are on s.
-    return Rollup(tuple(dict.fromkeys(("s", *dimensions))), tuple(measures))
+    claims = CLAIMED if "v1" in views else CLAIMED[:1]
+    claim = draw(st.sampled_from(("", "", *claims)))
+    return Rollup(tuple(dict.fromkeys(("s", *dimensions))), tuple(measures), claim)
 
 
 @st.composite
@@ -165,9 +167,10 @@ def told(draw: st.DrawFn, rollup: Rollup, masked: frozenset[str]) -> tuple[Rollu
     field, dimensions, measures = draw(
         st.sampled_from((("", (), ()), ("", (), ()), ("tail", ("tail", "knot"), ()), ("gone", ("gone",), ("last",))))
     )
-    rollup = Rollup(
-        tuple(dict.fromkeys((*rollup.dimensions, *dimensions))), tuple(dict.fromkeys((*rollup.measures, *measures)))
-    )
+    rollup = replace(
+        rollup, dimensions=tuple(dict.fromkeys((*rollup.dimensions, *dimensions))),
+        measures=tuple(dict.fromkeys((*rollup.measures, *measures))),
+    )  # fmt: skip
     return rollup, masked | {f"v0.{field}"} if field else masked
 
 

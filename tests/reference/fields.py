@@ -85,6 +85,8 @@ HELD = {
     "a_total": "number", "not_a": "number", "filled": "number", "last": "text", "anyway": "number", "before": "number",
     "states": "number",
 }  # fmt: skip
+CLAIMED, CLAIM_COLUMN, CLAIM_VALUE = ("own", "far", "both", "far_few"), "held_claim", 7_777_777
+"""what a rollup may not hold, for its level of detail or for what it needs of v1; and what it has in its place"""
 # Of the view whose rows are a query's.
 TWICE: Mapping[str, Callable[[Row], Any]] = {"twice": lambda row: None if row["n"] is None else row["n"] * 2}
 QUERY_DIMENSIONS = ("id", "fk", "s", "n", "twice", "plus", "band", "kind")

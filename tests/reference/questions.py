@@ -103,10 +103,13 @@ def rolled_questions(draw: st.DrawFn, views: tuple[str, ...], rollup: Rollup) ->
     others = [f"v0.{name.partition('[')[0]}" for name in rollup.dimensions if "[" in name]
     others += [f"v0.{name}" for name in ("n", "kind")] if draw(st.booleans()) else []
     others += [f"{view}.{name}" for view in views[1:] for name in ("s", "n", "kind")]
+    claim = [rollup.claim] * 6 if rollup.claim else []
+    others += [f"v0.{name}" for name in claim if is_dimension(f"v0.{name}")]
     dimensions = st.sampled_from(
         (*[f"v0.{name}" for name in rollup.dimensions * 4], *map("v0.{}".format, frames * 3), *others)
     )
     added = [name for name in rollup.measures if name not in ("states", *UNHEEDED)]
+    added += [name for name in claim[:1] if not is_dimension(f"v0.{name}")]
     measures = st.sampled_from((*added * 6, *rollup.measures * 2, "ratio")).map("v0.{}".format)
     question = draw(asked(dimensions, measures, dimensions))
     # A zone decides about a rollup where all else would let it answer.

@@ -31,11 +31,13 @@ TOPIC = (
     "filter taken over by another name of the model", "timeframe under another name", "rows repeated by a cross join",
     "mask counted", "ranked by a mask", "measure filtered by a mask refused", "ranking by a mask refused",
     "measure filtered by another view", "level of detail with filters", "filter around a filter",
+    "rollup said to hold a level of detail", "rollup said to hold another view's",
 )  # fmt: skip
 COMPOSITE = (
     "totals", "subtotals", "cross table", "cut", "both topics", "rows of one topic alone", "groups chosen", "all topics",
     "other names of what is shared", "timeframe of what is shared", "mask counted",
 )  # fmt: skip
+CLAIMED_OF_ANOTHER = "another view's"
 COUNTING = {"shades": "rough", "endings": "tail", "given": "void"}
 FILTERED = {"ends": "tail", "roughly": "rough", "not_a": "s", "few": "s", "a_total": "s", "high_per_s": "s"}
 
@@ -160,6 +162,10 @@ def of_rights_and_names(world: World, page: Page) -> set[str]:
         compiled = compile_query(asked, model=model_of(world, "duckdb"), scope=scope_of(world), today=TODAY)
         if compiled.rollup is not None and page.rows:
             found |= {"rollup"} | ({"rollup under masks"} if world.person.masked else set())
+        if page.rows and f"v0.{world.rollup.claim}" in question["fields"]:
+            found.add(
+                f"rollup said to hold {'a level of detail' if world.rollup.claim == 'own' else CLAIMED_OF_ANOTHER}"
+            )
     return found
 
 

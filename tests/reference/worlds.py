@@ -104,10 +104,15 @@ class QueryView:
 
 @dataclass(frozen=True)
 class Rollup:
-    """The view r: a table that holds v0 grouped by some of its dimensions, with some of its measures."""
+    """The view r: a table that holds v0 grouped by some of its dimensions, with some of its measures.
+
+    ``claim`` is a field that no rollup can hold and that the model is said to have there, past its reader: in a column
+    of values that nobody should ever see.
+    """
 
     dimensions: tuple[str, ...]
     measures: tuple[str, ...]
+    claim: str = ""
 
     @property
     def fields(self) -> tuple[str, ...]:

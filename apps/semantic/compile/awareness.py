@@ -31,7 +31,7 @@ def rolled_answer(
             continue
         try:
             plan = prepare(query, variant, scope, dialect=dialect, today=today)
-            if _is_covered(plan, rollup):
+            if _is_covered(plan, rollup) and _adds_up(plan) and not _is_of_a_clock(plan, model):
                 return replace(render(plan), rollup=name)
         except (QueryError, UnprovenSqlError):
             # Something is not there; the base view has it, or refuses the question in its own words.
@@ -57,6 +57,33 @@ def _is_covered(plan: Plan, rollup: Rollup) -> bool:
         return False
     in_periods = all(use.dimension.id in cut and _in_periods(use) for use in timed)
     return in_periods and (not timed or plan.query.zone == "UTC")
+
+
+def _rests_on(plan: Plan) -> list[Dimension | Measure]:
+    """Return all fields that a question and its rules are made of, as far as they are not columns of the rollup."""
+    facts = facts_of(plan.model)
+    uses = [*plan.dimensions, *(item.use for item in (*single_filters(plan.where), *plan.always))]
+    uses += [plan.ranked] if plan.ranked is not None else []
+    fields = [*(use.dimension for use in uses), *_rules(plan, facts)]
+    return [facts.field(name) for name in sorted(frozenset().union(*(facts.closure(field) for field in fields)))]
+
+
+def _is_of_a_clock(plan: Plan, model: SemanticModel) -> bool:
+    """Say whether something is held that was made of moments in another zone than the question's."""
+    if plan.query.zone == "UTC":
+        return False
+    facts = facts_of(model)
+    held = [item for item in _rests_on(plan) if item.view == plan.topic.base_view]
+    made_of = frozenset().union(*(facts.closure(facts.field(item.id)) - {item.id} for item in held))
+    return any(found.timeframes for found in map(model.dimension, made_of) if found is not None)
+
+
+def _adds_up(plan: Plan) -> bool:
+    """Say whether nothing is aggregated of the base view but what is held as an aggregate: its rows are groups here."""
+    facts, rests_on = facts_of(plan.model), _rests_on(plan)
+    aggregates = [field for field in rests_on if isinstance(field, Measure) or field.level_of_detail is not None]
+    below = frozenset().union(*(facts.closure(field) for field in aggregates))
+    return not any(name.partition(".")[0] == plan.topic.base_view and plan.model.dimension(name) for name in below)
 
 
 def _rules(plan: Plan, facts: Facts) -> Iterator[Dimension | Measure]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from apps.semantic.model.held import is_of_same_schema, told_apart, why_no_rollup, why_not_held
 from apps.semantic.model.types import Dimension, Measure, Rollup, SemanticModel, Topic, View
 
 COARSER = {
@@ -28,7 +29,9 @@ def rollups_of(model: SemanticModel, base_view: str) -> Iterator[str]:
         view = model.views[name]
         has_rules = view.access_filters or view.required_access_grants is not None or view.is_derived
         if view.rollup is not None and view.rollup.base_view == base_view and not has_rules:
-            yield name
+            is_sound = not why_no_rollup(model, view.rollup) and told_apart(view.rollup)
+            if is_sound and is_of_same_schema(model.views[base_view], view):
+                yield name
 
 
 def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
@@ -38,8 +41,11 @@ def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
     if rollup is None:
         raise KeyError(rollup_view)
     base = model.views[rollup.base_view]
-    dimensions = _dimensions(base, rollup)
-    measures = _measures(base, rollup)
+    held = {
+        item: column for item, column in rollup.columns if not why_not_held(model, base.name, item.partition("[")[0])
+    }
+    dimensions = _dimensions(base, held)
+    measures = _measures(base, held)
     replaced = replace(
         base, schema=holder.schema, catalog=holder.catalog, table_name=holder.table_name, primary_key=(),
         schema_attribute=holder.schema_attribute, dimensions=dimensions, measures=measures, sql_source=None,
@@ -104,17 +110,14 @@ def _rests_on(model: SemanticModel, field_id: str, masked: frozenset[str]) -> bo
     return False
 
 
-def _dimensions(base: View, rollup: Rollup) -> dict[str, Dimension]:
+def _dimensions(base: View, held: Mapping[str, str]) -> dict[str, Dimension]:
     found: dict[str, Dimension] = {}
-    for field_id, column in rollup.columns:
+    for field_id, column in held.items():
         name, bracket, frame = field_id.partition("[")
-        known = base.dimensions.get(name.partition(".")[2]) if name.startswith(f"{base.name}.") else None
-        if known is None:
+        known = base.dimensions.get(name.partition(".")[2])
+        if known is None or (known.order_by_field is not None and known.order_by_field not in held):
             continue
-        plain = replace(
-            known, sql=_column(column), references=frozenset(), is_primary_key=False, top_n=None, level_of_detail=None,
-            duration=None, order_by_field=None,
-        )  # fmt: skip
+        plain = replace(known, sql=_column(column), references=frozenset(), is_primary_key=False, duration=None)
         if not bracket:
             found[known.name] = plain
         elif known.name not in found and frame[:-1] in COARSER:
@@ -123,11 +126,10 @@ def _dimensions(base: View, rollup: Rollup) -> dict[str, Dimension]:
     return found
 
 
-def _measures(base: View, rollup: Rollup) -> dict[str, Measure]:
-    held = dict(rollup.columns)
+def _measures(base: View, held: Mapping[str, str]) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
     for measure in base.measures.values():
-        is_special = measure.distinct_on or measure.level_of_detail or measure.cancelled_filters or _is_moved(measure)
+        is_special = measure.distinct_on or measure.cancelled_filters or _is_moved(measure)
         if measure.id in held and measure.aggregate in AGAIN and not is_special:
             found[measure.name] = _again(measure, _column(held[measure.id]))
     grown = True
@@ -156,7 +158,8 @@ def _again(measure: Measure, column: exp.Column) -> Measure:
 
 def _is_over(measure: Measure, base: str, held: dict[str, Measure]) -> bool:
     """Say whether a measure is nothing but an expression over measures that are held."""
-    if measure.aggregate != "expression" or measure.sql is None or measure.filters or measure.cancelled_filters:
+    is_special = measure.filters or measure.cancelled_filters or measure.level_of_detail or measure.distinct_on
+    if measure.aggregate != "expression" or measure.sql is None or is_special:
         return False
     if measure.sql.find(exp.AggFunc, exp.Column) is not None:
         return False

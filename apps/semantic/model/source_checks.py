@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.held import is_of_same_schema, told_apart, why_no_rollup, why_not_held
 from apps.semantic.model.sources import IMPLICIT
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, View
@@ -14,7 +15,7 @@ def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator
     if view.query_source is not None:
         yield from _query(view.query_source, view.source, model, known)
     if view.rollup is not None:
-        yield from _rollup(view.rollup, view.source, model, known)
+        yield from _rollup(view, view.rollup, model, known)
 
 
 def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
@@ -48,16 +49,25 @@ def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str
             yield _at(rule.source or at, text)
 
 
-def _rollup(rollup: Rollup, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
-    base = rollup.base_view
+def _rollup(view: View, rollup: Rollup, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
+    base, at = rollup.base_view, view.source
+    place = rollup.places.get("base_view", at)
     if base not in model.views:
-        yield _at(rollup.places.get("base_view", at), f"there is no view “{base}”.{did_you_mean(base, model.views)}")
+        yield _at(place, f"there is no view “{base}”.{did_you_mean(base, model.views)}")
         return
+    if reason := why_no_rollup(model, rollup):
+        yield _at(place, f"a rollup cannot stand for this view: {reason}")
+    if not is_of_same_schema(model.views[base], view):
+        yield _at(place, f"a user attribute names the schema of “{base}” or of its rollup, and not of both alike")
+    if not told_apart(rollup):
+        yield _at(rollup.places.get(rollup.columns[0][0], at), "two fields of materialized_query have the same column")
     for written, _ in rollup.columns:
         name = written.partition("[")[0]
         if name not in known:
             text = f"materialized_query holds “{name}”, which is no field.{did_you_mean(name, known)}"
             yield _at(rollup.places.get(written, at), text)
+        elif reason := why_not_held(model, base, name):
+            yield _at(rollup.places.get(written, at), f"materialized_query cannot hold “{name}”: {reason}")
 
 
 def source_cycles(model: SemanticModel) -> list[Problem]:

@@ -19,6 +19,7 @@ QUERY_NODES = frozenset((
 ))  # fmt: skip
 UNPROVEN = (exp.CurrentDate,)
 IMPLICIT = "__"
+ROLLUP_HOLDS = "the table must hold all rows of its base view, grouped by the dimensions among its fields"
 SORT = "{field: view.field, desc: true}"
 
 
@@ -201,6 +202,16 @@ def read_rollup(node: Node, dimensions: list[str], context: Context) -> Rollup |
     if len(fields) > len(dimensions):
         context.fault(query, "materialized_query has more fields than the view has dimensions; they go by their order")
         return None
+    _check_rollup(query, context)
     columns = tuple(zip((qualified(name, base) for name in fields), dimensions, strict=False))
     places = {qualified(name, base): place for name, place in _places_of(query.map()["fields"]).items()}
     return Rollup(base, columns, places | {"base_view": query.map()["base_view"].source})
+
+
+def _check_rollup(query: Node, context: Context) -> None:
+    """Report what would let the table hold something else than all rows of its base view, grouped."""
+    has_limit = "limit" in query.map()
+    for name, value in query.map().items():
+        is_order = name == "sorts" and not has_limit
+        if name not in ("base_view", "fields") and not is_order and value.value not in (None, {}, []):
+            context.fault(value, f"“{name}” is not read in materialized_query: {ROLLUP_HOLDS}")

@@ -15,13 +15,13 @@ from sqlglot.tokens import Tokenizer
 
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.rollups import rolled_up, tells_masked
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.allowed import ALLOWED, check_node
 from apps.semantic.verify.demands import Ledger, Proof, demand, given, is_same
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.permits import permit_of, scope_key
+from apps.semantic.verify.rollups import Stand
 from apps.semantic.verify.selects import Prover, TopicProver
 from apps.semantic.verify.stitches import CompositeProver
 from apps.semantic.verify.trees import in_text_order
@@ -62,7 +62,8 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
     Raises:
         UnprovenSqlError: any of this could not be shown; the statement must not run.
     """
-    proof = _proof_of(compiled, _answering(compiled, model, scope), scope)
+    stand = _stand(compiled, model, scope) if compiled.rollup is not None else None
+    proof = _proof_of(compiled, model if stand is None else stand.model, scope, stand)
     if compiled.row_limit + 1 != proof.limit:
         raise UnprovenSqlError("The limit in the text is not the one promised.")
     if len(compiled.parameters) != proof.placeholder_count:
@@ -76,29 +77,29 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
         raise UnprovenSqlError("The key of masks stands elsewhere than in a mask.")
 
 
-_rolled: OrderedDict[tuple[int, str], tuple[SemanticModel, SemanticModel]] = OrderedDict()
+_stands: OrderedDict[tuple[int, str, str], tuple[SemanticModel, Stand]] = OrderedDict()
 
 
-def _answering(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) -> SemanticModel:
-    """Return the model that the statement is over: with a rollup in the place of the base view that it rolls up."""
-    if compiled.rollup is None:
-        return model
+def _stand(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) -> Stand:
+    """Return what the statement may read where a rollup stands in the place of the base view that it rolls up."""
     own = model.of_topic(scope.topic)
-    holder, topic = own.views.get(compiled.rollup), own.topics.get(scope.topic)
-    is_of_base = holder is not None and holder.rollup is not None and topic is not None
-    demand(is_of_base and holder.rollup.base_view == topic.base_view, "A rollup is of another view.")  # type: ignore[union-attr]  # by is_of_base
-    demand(not tells_masked(own, holder.rollup, scope.masked), "A rollup tells of what is masked.")  # type: ignore[union-attr, arg-type]  # by is_of_base
-    key = id(own), compiled.rollup
+    name = compiled.rollup or ""
+    holder, topic = own.views.get(name), own.topics.get(scope.topic)
+    rollup = holder.rollup if holder is not None else None
+    if holder is None or rollup is None or topic is None or rollup.base_view != topic.base_view:
+        raise UnprovenSqlError("A rollup is of another view.")
+    key = id(own), name, topic.name
     with _lock:
-        kept = _rolled.get(key)
+        kept = _stands.get(key)
         if kept is None or kept[0] is not own:
-            kept = _rolled[key] = own, rolled_up(own, compiled.rollup)
-            while len(_rolled) > KEPT_MODELS:
-                _rolled.popitem(last=False)
+            kept = _stands[key] = own, Stand(own, holder, topic)
+            while len(_stands) > KEPT_MODELS:
+                _stands.popitem(last=False)
+    kept[1].demand_rules(scope, topic)
     return kept[1]
 
 
-def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) -> Proof:
+def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, stand: Stand | None) -> Proof:
     key = compiled.sql, compiled.shape, scope_key(model, scope, compiled.dialect)
     proof = _kept.get(key)
     if proof is not None and proof.model is model:
@@ -106,7 +107,7 @@ def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope)
     demand(compiled.dialect in DIALECTS, "The dialect is unknown.")
     if hashlib.sha256(compiled.sql.encode()).hexdigest() != compiled.shape:
         raise UnprovenSqlError("The shape is not that of the text.")
-    proof = _prove(compiled, model, scope)
+    proof = _prove(compiled, model, scope, stand)
     with _lock:
         _kept[key] = proof
         while len(_kept) > KEPT:
@@ -114,7 +115,7 @@ def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope)
     return proof
 
 
-def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) -> Proof:
+def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, stand: Stand | None) -> Proof:
     dialect = compiled.dialect
     text, count = driver_text(compiled.sql, dialect)
     select = _parsed(text, dialect)
@@ -134,6 +135,8 @@ def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) ->
         demand(prover.may_answer(name), "A result column is not a permitted field.")
         demand(label is Label.OPEN, "A column is used in a way that no permitted field uses it.")
     demand(ledger.proven == queries, "There is a query where none belongs.")
+    if stand is not None:
+        stand.demand_combined(select)
     proof.limit = _limit(select, scope)
     return proof
 

@@ -143,3 +143,93 @@ def test_moments_as_they_are_do_not_come_from_periods(store):
     assert "monthly" in store.text(ask("Flat", "flat.ordered_at[month]"), everything(of, "Flat"), of)[0]
     found = store.ask(ask("Flat", "flat.ordered_at[raw]"), everything(of, "Flat"), of)
     assert len(found) == 6
+
+
+ORDERS = (
+    FILES["orders.view"]
+    .replace("  mine:", '  place: {sql: "${customers.region}"}\n  whose: {sql: "${status}", order_by_field: customers.region}\n  mine:')
+    .replace(
+        "measures:\n",
+        "measures:\n  american: {aggregate_type: sum, sql: \"CASE WHEN ${customers.region} = 'US' THEN ${amount} END\"}\n"
+        '  of_americans: {aggregate_type: sum, sql: "${amount}", filters: {customers.region: {is: US}}}\n'
+        '  of_mine: {aggregate_type: count, filters: {mine: {is: true}}}\n'
+        '  wanted_amount: {aggregate_type: sum, sql: "${amount}", filters: {is_wanted: {not: null}}}\n'
+        '  top_spent: {aggregate_type: max, sql: "${spent}"}\n',
+    )
+    .replace("  best_customers", '  spent: {sql: "${amount}", level_of_detail: {aggregate_type: sum, fixed: [orders.status]}}\n  best_customers')
+)  # fmt: skip
+OF_ORDERS = """
+schema: omni_store
+table_name: monthly
+dimensions: {month: {}, revenue: {}, region: {}, count: {}}
+materialized_query: {base_view: orders, fields: ["orders.ordered_at[month]", orders.revenue]}
+"""
+NOT_HELD = ("place", "whose", "american", "of_americans", "mine", "of_mine", "is_wanted", "wanted_amount", "spent",
+            "top_spent", "best_customers")  # fmt: skip
+
+
+def said_to_hold(of, field, column):
+    """Return a model whose rollup of orders is said to hold a field more, whatever reading the model says of that."""
+    holder = of.views["of_orders"]
+    rollup = replace(holder.rollup, columns=(*holder.rollup.columns, (field, column)))
+    return replace(of, views={**of.views, "of_orders": replace(holder, rollup=rollup)})
+
+
+@pytest.mark.parametrize("name", NOT_HELD)
+def test_what_rests_on_other_rows_or_on_who_asks_is_not_taken_from_a_rollup(store, name):
+    plain = model(store.engine.dialect, **{"orders.view": ORDERS, "of_orders.view": OF_ORDERS})
+    of = said_to_hold(plain, f"orders.{name}", "region")
+    rights = everything(of, "Sales", attributes={"region": ("EU",)})
+    assert rollup_of(ask("Sales", "orders.ordered_at[month]", "orders.revenue"), of, rights) == "of_orders"
+    question = ask("Sales", f"orders.{name}", "orders.revenue", filters={"orders.wanted": {"is": "paid"}})
+    assert rollup_of(question, of, rights) is None
+    assert store.ask(question, rights, of) == store.ask(question, rights, plain)
+
+
+def test_a_joined_views_policy_holds_though_a_rollup_has_its_values(store):
+    plain = model(store.engine.dialect, **{"orders.view": ORDERS, "of_orders.view": OF_ORDERS})
+    norse = everything(plain, "Sales", row_policies={"customers": (policy("customers.region", "EU"),)})
+    for name, found in (("place", {"EU", None}), ("american", {None}), ("of_americans", {None})):
+        of = said_to_hold(plain, f"orders.{name}", "region")
+        assert {value for (value,) in store.ask(ask("Sales", f"orders.{name}"), norse, of)} == found
+
+
+def test_what_is_aggregated_of_rows_is_not_aggregated_of_groups(store):
+    """Another view may add up what the base view's rows say; in a rollup equal rows are one."""
+    customers = FILES["customers.view"].replace(
+        "lifetime:",
+        'flats: {sql: "${flat.amount}", level_of_detail: {aggregate_type: sum, fixed: [customers.id]}}\n  lifetime:',
+    )
+    customers = customers.replace("measures:\n", 'measures:\n  spent: {aggregate_type: max, sql: "${flat.amount}"}\n')
+    rule = (
+        "\n- {join_from_view: flat, join_to_view: customers, relationship_type: many_to_one,"
+        ' on_sql: "${flat.region} = ${customers.region}"}\n'
+    )
+    of = held(
+        store, 'flat.region, "flat.ordered_at[month]", flat.amount, flat.count', **{
+            "customers.view": customers, "relationships": FILES["relationships"].rstrip() + rule,
+            "Flat.topic": "base_view: flat\njoins: {customers: {}}",
+        },
+    )  # fmt: skip
+    rights = everything(of, "Flat")
+    assert rollup_of(ask("Flat", "customers.region", "flat.amount", "flat.count"), of, rights) == "monthly"
+    for field in ("customers.spent", "customers.flats"):
+        assert rollup_of(ask("Flat", "customers.region", field), of, rights) is None
+
+
+def test_a_rollup_keeps_the_order_of_its_values_or_leaves_the_question(store):
+    view = FILES["flat.view"].replace("region: {}", "region: {order_by_field: status}")
+    fields = 'flat.region, "flat.ordered_at[month]", flat.revenue, flat.count'
+    of = held(store, fields, **{"flat.view": view})
+    assert rollup_of(ask("Flat", "flat.region"), of, everything(of, "Flat")) is None
+    of = held(store, fields.replace("flat.count", "flat.status"), **{"flat.view": view})
+    assert rollup_of(ask("Flat", "flat.region"), of, everything(of, "Flat")) == "monthly"
+
+
+def test_what_was_made_of_moments_is_of_the_zone_in_which_it_was_made(store):
+    view = FILES["flat.view"].replace("region: {}", 'region: {}, since: {sql: "${ordered_at[month]}"}')
+    of = held(store, "flat.region, flat.since, flat.revenue, flat.count", **{"flat.view": view})
+    rights = everything(of, "Flat")
+    assert rollup_of(ask("Flat", "flat.since"), of, rights) == "monthly"
+    assert rollup_of(ask("Flat", "flat.since", timezone="Europe/Oslo"), of, rights) is None
+    assert rollup_of(ask("Flat", "flat.region", timezone="Europe/Oslo"), of, rights) == "monthly"
