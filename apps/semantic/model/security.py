@@ -78,6 +78,8 @@ def _mistyped(policy: AccessFilter, model: SemanticModel, known: Mapping[str, st
             policy.source,
             f"“{policy.field}” is a {field_type} and “{policy.user_attribute}” a {attribute_type}: no row could match",
         )
+    elif field_type == "unknown" and attribute_type == "boolean" and model.dialect == "mysql":
+        yield _at(policy.source, f"“{policy.field}” has no type, so it is not compared with yes and no: give it one")
 
 
 def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:

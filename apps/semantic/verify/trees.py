@@ -129,11 +129,16 @@ class Expected:
         """Return the normal tree of a dimension over raw columns."""
         return self._rule(dimension.sql, dimension.view, is_qualified=is_qualified).tree
 
-    def ruled(self, dimension: Dimension, *, is_qualified: bool, is_text: bool) -> exp.Expr:
-        """Return the normal tree of what a row policy compares: MySQL's texts as bytes, as "a" equals "A " there else."""
-        if not is_text or self.dialect != "mysql":
+    def ruled(self, dimension: Dimension, *, is_qualified: bool, is_text: bool, is_spelt: bool = False) -> exp.Expr:
+        """Return the normal tree of what a row policy compares: MySQL's texts as bytes, as "a" equals "A " there else.
+
+        With ``is_spelt``, a value that is no text is compared by how it is spelt, as a text.
+        """
+        if (self.dialect != "mysql" and not is_spelt) or not is_text:
             return self.dimension(dimension, is_qualified=is_qualified)
         text = self._text(dimension.sql, dimension.view, is_qualified=is_qualified)
+        if self.dialect != "mysql":
+            return self._normal(f"CAST({text} AS TEXT)")
         return self._normal(f"CAST(CAST({text} AS CHAR CHARACTER SET utf8mb4) AS BINARY)")
 
     def rule(self, sql: exp.Expr) -> Rule:
