@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.comparing import Comparing
 from apps.semantic.model.types import FALSEY, Condition, Dimension, FieldType, Mask, Measure, Scalar, SemanticModel
 from apps.semantic.scope import AccessScope
+from apps.semantic.verify.exactness import SPELT, expect_exact
 
 ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, "filters.")
@@ -122,6 +124,7 @@ class Expected:
         self.dialect = dialect
         self.scope = scope
         self._parse = parse
+        self._comparing = Comparing(model, dialect)
         self._values: list[Scalar] = []
         self.mark = "%s" if dialect == "postgres" else "?"
 
@@ -140,6 +143,10 @@ class Expected:
         if self.dialect != "mysql":
             return self._normal(f"CAST({text} AS TEXT)")
         return self._normal(f"CAST(CAST({text} AS CHAR CHARACTER SET utf8mb4) AS BINARY)")
+
+    def exact(self, tree: exp.Expr) -> None:
+        """Write the comparisons of user attributes in a tree as they must stand."""
+        expect_exact(tree, self._comparing, self.scope, self._parse)
 
     def rule(self, sql: exp.Expr) -> Rule:
         """Return a join condition or a rule of a topic."""
@@ -211,6 +218,7 @@ class Expected:
 
     def _text(self, sql: exp.Expr, view: str, *, is_qualified: bool) -> str:
         holder = exp.Paren(this=sql.copy())
+        self.exact(holder)
         for node in [item for item in in_text_order(holder) if isinstance(item, exp.Column | exp.Placeholder)]:
             if isinstance(node, exp.Placeholder) and node.name.startswith(ATTRIBUTE):
                 self._fill_attribute(node)
@@ -229,7 +237,7 @@ class Expected:
             node.replace(exp.Placeholder())
         if not values or (len(values) > 1 and not is_list):
             raise UnprovenSqlError("A rule needs a user attribute that the scope does not have.")
-        self._values += values
+        self._values += tuple(str(value) for value in values) if node.args.get("kind") == SPELT else values
 
     def _filled(self, node: exp.Expr, view: str, *, is_qualified: bool) -> exp.Expr:
         if isinstance(node, exp.Column):
