@@ -77,12 +77,18 @@ class MissingAttributeError(QueryError):
 
     code = "missing_attribute"
 
-    def __init__(self, attribute: str, *, has_several: bool = False) -> None:
+    def __init__(self, attribute: str, *, has_several: bool = False, is_unsure: bool = False) -> None:
         fault = "several values" if has_several else "no value"
-        super().__init__(
+        text = (
             f"Your account has {fault} for “{attribute}”, which decides the rows you may see. "
             "Ask your administrator to set it."
         )
+        if is_unsure:
+            text = (
+                f"“{attribute}” decides the rows you may see, and what it is compared with has no type in the model. "
+                "Ask your administrator to give the column a type."
+            )
+        super().__init__(text)
         self.attribute = attribute
 
 

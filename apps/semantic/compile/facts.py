@@ -9,6 +9,7 @@ from sqlglot import exp
 from apps.semantic.compile.lineage import Outputs, outputs_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.comparing import Comparing
 from apps.semantic.model.former import ALIAS, is_other_name
 from apps.semantic.model.rollups import rolled_up, rollups_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel, TopicJoin
@@ -26,6 +27,7 @@ class Facts:
 
     def __init__(self, model: SemanticModel) -> None:
         self.model = model
+        self.comparing = Comparing(model, model.dialect)
         self._named: dict[str, tuple[str, ...]] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._views: dict[str, frozenset[str]] = {}

@@ -21,7 +21,7 @@ from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, operand, shifted
 from apps.semantic.compile.plan import DimensionFilter, DimensionUse, Plan
 from apps.semantic.compile.reads import Reads
-from apps.semantic.compile.templates import fill_attribute
+from apps.semantic.compile.templates import compare_exactly, fill_attribute
 from apps.semantic.errors import FanOutError, QueryError, UnprovenSqlError
 from apps.semantic.model.types import FieldFilter, Measure
 from apps.semantic.model.types.words import OFFSET_TEXT
@@ -106,6 +106,7 @@ class Measures:
     def over(self, sql: exp.Expr) -> exp.Expr:
         """Return a rule of the topic over measures."""
         holder = exp.Paren(this=sql.copy())
+        compare_exactly(holder, self.plan, self.reads.facts.comparing)
         for node in list(holder.find_all(exp.Placeholder)):
             if node.name.startswith(ATTRIBUTE_PREFIX):
                 fill_attribute(node, self.reads.plan.scope, self.reads.values)

@@ -14,7 +14,7 @@ from apps.semantic.compile.fanout import key_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, column, operand
 from apps.semantic.compile.plan import Plan
-from apps.semantic.compile.templates import fill_attribute, fill_value, templated
+from apps.semantic.compile.templates import compare_exactly, fill_attribute, fill_value, templated
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import TEMPLATED, Dimension, Measure
@@ -165,6 +165,7 @@ class Reads:
         if isinstance(sql, exp.Placeholder) and not sql.name.startswith((ATTRIBUTE_PREFIX, FILTER_PREFIX)):
             return reference(sql.name)
         holder = exp.Paren(this=sql.copy())
+        compare_exactly(holder, self.plan, self.facts.comparing)
         has_template = False
         for node in list(holder.find_all(exp.Column, exp.Placeholder)):
             if isinstance(node, exp.Column):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from apps.semantic.compile.dialects.texts import GUESSING, spelt
 from apps.semantic.compile.facts import Facts, facts_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.plan import Plan, PolicyUse
@@ -41,6 +42,8 @@ def _look_up(policy: RowPolicy, plan: Plan, view: str | None) -> PolicyUse:
         raise UnprovenSqlError(f"The row policy at {policy.origin} names no dimension of its view.")
     if not all(_suits(value, dimension.type) for value in policy.values):
         raise MissingAttributeError(policy.attribute)
+    if _is_guess(policy, dimension, plan.dialect):
+        raise MissingAttributeError(policy.attribute, is_unsure=True)
     _check_query(dimension, plan)
     return PolicyUse(dimension, policy)
 
@@ -66,6 +69,13 @@ def _columns(dimension: Dimension, facts: Facts) -> set[str]:
 
 def _is_derived(dimension: Dimension) -> bool:
     return dimension.level_of_detail is not None or dimension.duration is not None
+
+
+def _is_guess(policy: RowPolicy, dimension: Dimension, dialect: str) -> bool:
+    """Say whether a database would have to guess how a column without a type spells a value."""
+    if dimension.type != "unknown" or dialect not in GUESSING:
+        return False
+    return any(spelt(value, dialect=dialect) is None for value in policy.values)
 
 
 def _suits(value: Scalar, type_: FieldType) -> bool:

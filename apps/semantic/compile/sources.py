@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from sqlglot import exp
 
 from apps.semantic.compile.attributes import schema_of
-from apps.semantic.compile.dialects.texts import exact
+from apps.semantic.compile.dialects.texts import GUESSING, exact, spelt
 from apps.semantic.compile.masking import masked_value
-from apps.semantic.compile.nodes import all_hold, column, literal_number, name, operand
+from apps.semantic.compile.nodes import all_hold, cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
 from apps.semantic.compile.reads import MASK_PREFIX, Reads
 from apps.semantic.compile.values import Values
@@ -47,8 +47,12 @@ def policy(use: PolicyUse, node: exp.Expr, reads: Reads) -> exp.Expr:
     wanted = use.policy.values
     if not wanted:
         return exp.Boolean(this=False)
-    is_text = use.dimension.type in ("string", "unknown") and any(isinstance(value, str) for value in wanted)
-    subject = exact(node, dialect=reads.plan.dialect) if is_text else operand(node)
+    dialect, type_ = reads.plan.dialect, use.dimension.type
+    if type_ == "unknown" and dialect in GUESSING and not all(isinstance(value, str) for value in wanted):
+        wanted = tuple(spelt(value, dialect=dialect) for value in wanted)
+        node = cast(node, exp.DType.TEXT) if dialect == "duckdb" else node  # others cast each text that is compared
+    is_text = type_ in ("string", "unknown") and any(isinstance(value, str) for value in wanted)
+    subject = exact(node, dialect=dialect) if is_text else operand(node)
     return exp.In(this=subject, expressions=[reads.values.bind(value) for value in wanted])
 
 

@@ -3,14 +3,18 @@
 from sqlglot import exp
 
 from apps.semantic.compile.conditions import Conditions, Subject
+from apps.semantic.compile.dialects.texts import exact
 from apps.semantic.compile.facts import FILTER_PREFIX
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import MissingAttributeError, UnprovenSqlError
+from apps.semantic.model.comparing import Comparing, is_attribute, operands
 from apps.semantic.model.types import TEMPLATED, Condition, FieldType, Scalar
 from apps.semantic.scope import AccessScope
 
 ATTRIBUTE = "omni_attributes."
+SPELT = "spelt"
+"""marks a user attribute whose value is bound as its text"""
 
 
 def attribute_values(name: str, scope: AccessScope) -> tuple[Scalar, ...]:
@@ -26,6 +30,28 @@ def attribute_values(name: str, scope: AccessScope) -> tuple[Scalar, ...]:
     return values
 
 
+def compare_exactly(tree: exp.Expr, plan: Plan, comparing: Comparing) -> None:
+    """Turn what user attributes are compared with into bytes where the database takes different texts for one.
+
+    Raises:
+        MissingAttributeError: a value is not of the type of what it is compared with.
+    """
+    for node in comparing.comparisons(tree):
+        names = sorted(comparing.compared_in(node))
+        given = {name: attribute_values(name, plan.scope) for name in names}
+        manner = comparing.manner(node, given)
+        if manner == "refused":
+            raise MissingAttributeError(names[0], is_unsure=True)
+        if manner == "as it is":
+            continue
+        for item in operands(node):
+            if manner == "as spelt" and is_attribute(item):
+                item.unnest().set("kind", SPELT)
+            # The values of a list need no cast: what they are compared with is bytes.
+            if not (is_attribute(item) and item.arg_key == "expressions"):
+                item.replace(exact(item.copy(), dialect=plan.dialect))
+
+
 def fill_attribute(node: exp.Expr, scope: AccessScope, values: Values) -> None:
     """Put the bound value of a user attribute in its place; several values only in an IN list.
 
@@ -33,6 +59,8 @@ def fill_attribute(node: exp.Expr, scope: AccessScope, values: Values) -> None:
         MissingAttributeError: no value, or several where one is meant.
     """
     found = attribute_values(node.name, scope)
+    if node.args.get("kind") == SPELT:
+        found = tuple(str(value) for value in found)
     parent = node.parent
     if isinstance(parent, exp.In) and node.arg_key == "expressions":
         others = [item for item in parent.expressions if item is not node]

@@ -7,10 +7,11 @@ from sqlglot import exp
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.checks import rules_of
+from apps.semantic.model.comparing import LOOSE, Comparing
 from apps.semantic.model.contradictions import check_grants_meet
 from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.suggestions import bounded_work, did_you_mean
-from apps.semantic.model.types import AccessFilter, SemanticModel, Source
+from apps.semantic.model.types import AccessFilter, FieldFilter, SemanticModel, Source
 
 ATTRIBUTE = "omni_attributes."
 FORMS = {
@@ -19,6 +20,10 @@ FORMS = {
     "date": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII),
 }
 """how values of an attribute's type are written in rules; texts are written in any way"""
+LOOSELY = (
+    "“{}” is made of a user attribute, and this database compares texts loosely: write a comparison in its sql, and "
+    "filter by its outcome"
+)
 MEETS = {
     "string": ("string",), "number": ("number",), "boolean": ("boolean",), "date": ("date",),
     "timestamp": ("date",),
@@ -33,6 +38,7 @@ def check_security(model: SemanticModel) -> Iterator[Problem]:
             yield _at(rule.source, "all of these must hold; write “a|b” where one is enough", is_warning=True)
     for part, policy in _policies(model):
         yield from _pointless(policy, part)
+    yield from _inexact(model)
 
 
 def check_attributes(
@@ -56,6 +62,11 @@ def check_attributes(
     for part, policy in _policies(model):
         yield from _impossible(policy.user_attribute, policy.values_for_unfiltered, policy.source, known)
         yield from _mistyped(policy, part, known)
+    for part in (model, *model.topic_models.values()) if model.dialect in LOOSE else ():
+        comparing = Comparing(part, model.dialect)
+        yield from (
+            _at(source, fault) for tree, source in expressions(part) for fault in comparing.mistyped(tree, known)
+        )
 
 
 def _impossible(attribute: str, values: tuple[str, ...], source: Source, known: Mapping[str, str]) -> Iterator[Problem]:
@@ -78,6 +89,8 @@ def _mistyped(policy: AccessFilter, model: SemanticModel, known: Mapping[str, st
             policy.source,
             f"“{policy.field}” is a {field_type} and “{policy.user_attribute}” a {attribute_type}: no row could match",
         )
+    elif field_type == "unknown" and attribute_type == "boolean" and model.dialect == "mysql":
+        yield _at(policy.source, f"“{policy.field}” has no type, so it is not compared with yes and no: give it one")
 
 
 def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
@@ -129,6 +142,29 @@ def expressions(model: SemanticModel) -> Iterator[tuple[exp.Expr, Source]]:
         for condition in (item.on_sql, item.where_sql):
             if condition is not None:
                 yield condition, item.source
+
+
+def _inexact(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a problem for each place where a user attribute cannot be compared letter by letter, as this database needs it."""
+    if model.dialect not in LOOSE:
+        return
+    for part in (model, *model.topic_models.values()):
+        comparing = Comparing(part, model.dialect)
+        for tree, source in expressions(part):
+            for fault in comparing.faults(tree, is_query=isinstance(tree, exp.Query)):
+                yield _at(source, fault)
+        for item, source in _own_filters(part):
+            if part.dimension(item.field.partition("[")[0]) and not comparing.is_filtered_exactly(item.field):
+                yield _at(item.source or source, LOOSELY.format(item.field))
+
+
+def _own_filters(model: SemanticModel) -> Iterator[tuple[FieldFilter, Source]]:
+    """Yield the filters that the model itself has, of measures and topics."""
+    for view in model.views.values():
+        for measure in view.measures.values():
+            yield from ((item, measure.source) for item in measure.filters)
+    for topic in model.topics.values():
+        yield from ((item, topic.source) for item in topic.always_where_filters)
 
 
 def _pointless(policy: AccessFilter, model: SemanticModel) -> Iterator[Problem]:

@@ -36,6 +36,7 @@ def _of_filter(item: FieldFilter, model: SemanticModel, expected: Expected) -> H
 def _of_tree(sql: exp.Expression, model: SemanticModel, expected: Expected) -> HoleRule:
     holder = exp.Paren(this=sql.copy())
     columns: list[Columns] = []
+    expected.exact(holder)
     for node in [item for item in in_text_order(holder) if isinstance(item, exp.Placeholder)]:
         if node.name.startswith(ATTRIBUTE):
             continue

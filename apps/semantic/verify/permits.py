@@ -2,13 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from threading import Lock
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, FieldFilter, Measure, SemanticModel, Topic, TopicJoin
+from apps.semantic.model.types import Dimension, FieldFilter, Measure, Scalar, SemanticModel, Topic, TopicJoin
 from apps.semantic.scope import AccessScope, RowPolicy, rights_key
 from apps.semantic.verify.conditions import HoleRule, filter_rule
 from apps.semantic.verify.groups import group_rules
@@ -17,6 +18,8 @@ from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, sameness, schema_of
 
 KEPT = 512
+GUESSING = frozenset(("duckdb", "mysql", "spark"))
+"""dialects that turn texts into numbers, or into yes and no, to compare them with such a value"""
 Columns = frozenset[tuple[str, str]]
 
 _kept: OrderedDict[object, "Permit"] = OrderedDict()
@@ -69,12 +72,12 @@ class Permit:
 
     def policies_of(self, view: str) -> list[tuple[exp.Expr, RowPolicy]]:
         """Return the row policies of a view, whether or not the topic joins it."""
-        return [(self._policy_tree(item, is_qualified=False), item) for item in self.scope.row_policies.get(view, ())]
+        return [self._policy(item, is_qualified=False) for item in self.scope.row_policies.get(view, ())]
 
     def _permit_rules(self, topic: Topic) -> None:
         scope, expected = self.scope, self.expected
         self.policies = {view: self.policies_of(view) for view in topic.views}
-        self.topic_policies = [(self._policy_tree(item, is_qualified=True), item) for item in scope.topic_policies]
+        self.topic_policies = [self._policy(item, is_qualified=True) for item in scope.topic_policies]
         masked = [self._dimension(name) for name in scope.masked]
         # A mask over several tables has no place inside one of them: it is not offered, so never proven.
         local = [item for item in masked if is_local(item, self.model)]
@@ -163,10 +166,19 @@ class Permit:
         found = (columns_of(field, self.model, frozenset(), self.dialect) for field in fields)
         return frozenset(column for columns in found for column in columns)
 
-    def _policy_tree(self, policy: RowPolicy, *, is_qualified: bool) -> exp.Expr:
+    def _policy(self, policy: RowPolicy, *, is_qualified: bool) -> tuple[exp.Expr, RowPolicy]:
+        """Return what a row policy compares, and the policy with its values as they must be bound."""
         dimension = self._dimension(policy.field)
+        is_spelt = (
+            dimension.type == "unknown"
+            and self.dialect in GUESSING
+            and not all(isinstance(value, str) for value in policy.values)
+        )
+        if is_spelt:
+            policy = replace(policy, values=tuple(_spelt(value, self.dialect) for value in policy.values))
         is_text = dimension.type in ("string", "unknown") and any(isinstance(value, str) for value in policy.values)
-        return self.expected.ruled(dimension, is_qualified=is_qualified, is_text=is_text)
+        tree = self.expected.ruled(dimension, is_qualified=is_qualified, is_text=is_text, is_spelt=is_spelt)
+        return tree, policy
 
     def _dimension(self, name: str) -> Dimension:
         found = self.model.dimension(name.partition("[")[0])
@@ -202,6 +214,15 @@ def permit_of(model: SemanticModel, scope: AccessScope, dialect: str) -> Permit:
 def scope_key(model: SemanticModel, scope: AccessScope, dialect: str) -> tuple[object, ...]:
     """Return what makes two scopes permit the same SQL; whoever keeps something under it keeps the scope."""
     return id(model), dialect, *rights_key(scope)
+
+
+def _spelt(value: Scalar, dialect: str) -> str:
+    """Return a value as the text that a column of unknown type is compared with."""
+    if isinstance(value, bool) and dialect == "duckdb":
+        return "true" if value else "false"
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise UnprovenSqlError("A row policy compares a value with a column that may spell it in another way.")
+    return str(value)
 
 
 def is_local(dimension: Dimension, model: SemanticModel) -> bool:

@@ -5,6 +5,7 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
 from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.exactness import SPELT
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, in_text_order, sameness
@@ -111,6 +112,7 @@ def _expected(tree: exp.Expr, permit: Permit) -> tuple[exp.Expr, list[Scalar]]:
     """Return the model's text with stand-ins, as it is after parsing, and the values of its attributes."""
     copy = exp.Subquery(this=tree.copy())
     values: list[Scalar] = []
+    permit.expected.exact(copy)
     for node in [item for item in in_text_order(copy) if isinstance(item, exp.Table | exp.Placeholder)]:
         if isinstance(node, exp.Table):
             node.replace(_stand_in(node.alias or node.name))
@@ -131,4 +133,4 @@ def _fill(node: exp.Expr, permit: Permit) -> tuple[Scalar, ...]:
         node.parent.set("expressions", [*others, *(exp.Placeholder() for _ in values)])
     else:
         node.replace(exp.Placeholder())
-    return values
+    return tuple(str(value) for value in values) if node.args.get("kind") == SPELT else values

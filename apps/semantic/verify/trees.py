@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.model.comparing import Comparing
 from apps.semantic.model.types import FALSEY, Condition, Dimension, FieldType, Mask, Measure, Scalar, SemanticModel
 from apps.semantic.scope import AccessScope
+from apps.semantic.verify.exactness import SPELT, expect_exact
 
 ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, "filters.")
@@ -123,6 +125,7 @@ class Expected:
         self.dialect = dialect
         self.scope = scope
         self._parse = parse
+        self._comparing = Comparing(model, dialect)
         self._values: list[Scalar] = []
         self.mark = "%s" if dialect == "postgres" else "?"
 
@@ -130,14 +133,21 @@ class Expected:
         """Return the normal tree of a dimension over raw columns."""
         return self._rule(dimension.sql, dimension.view, is_qualified=is_qualified).tree
 
-    def ruled(self, dimension: Dimension, *, is_qualified: bool, is_text: bool) -> exp.Expr:
-        """Return the normal tree of what a row policy compares: texts without a collation, by which "a" may equal "A "."""
-        if not is_text or self.dialect not in ("mysql", "spark"):
+    def ruled(self, dimension: Dimension, *, is_qualified: bool, is_text: bool, is_spelt: bool = False) -> exp.Expr:
+        """Return the normal tree of what a row policy compares: texts without a collation, by which "a" may equal "A ".
+
+        With ``is_spelt``, a value that is no text is compared by how it is spelt, as a text.
+        """
+        if not is_text or not (is_spelt or self.dialect in ("mysql", "spark")):
             return self.dimension(dimension, is_qualified=is_qualified)
         text = self._text(dimension.sql, dimension.view, is_qualified=is_qualified)
-        if self.dialect == "spark":
-            return self._normal(f"CAST({text} AS STRING)")
+        if self.dialect != "mysql":
+            return self._normal(f"CAST({text} AS {'STRING' if self.dialect == 'spark' else 'TEXT'})")
         return self._normal(f"CAST(CAST({text} AS CHAR CHARACTER SET utf8mb4) AS BINARY)")
+
+    def exact(self, tree: exp.Expr) -> None:
+        """Write the comparisons of user attributes in a tree as they must stand."""
+        expect_exact(tree, self._comparing, self.scope, self._parse)
 
     def rule(self, sql: exp.Expr) -> Rule:
         """Return a join condition or a rule of a topic."""
@@ -209,6 +219,7 @@ class Expected:
 
     def _text(self, sql: exp.Expr, view: str, *, is_qualified: bool) -> str:
         holder = exp.Paren(this=sql.copy())
+        self.exact(holder)
         for node in [item for item in in_text_order(holder) if isinstance(item, exp.Column | exp.Placeholder)]:
             if isinstance(node, exp.Placeholder) and node.name.startswith(ATTRIBUTE):
                 self._fill_attribute(node)
@@ -227,7 +238,7 @@ class Expected:
             node.replace(exp.Placeholder())
         if not values or (len(values) > 1 and not is_list):
             raise UnprovenSqlError("A rule needs a user attribute that the scope does not have.")
-        self._values += values
+        self._values += tuple(str(value) for value in values) if node.args.get("kind") == SPELT else values
 
     def _filled(self, node: exp.Expr, view: str, *, is_qualified: bool) -> exp.Expr:
         if isinstance(node, exp.Column):

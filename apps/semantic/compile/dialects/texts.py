@@ -3,9 +3,13 @@
 from sqlglot import exp
 
 from apps.semantic.compile.nodes import call, cast, literal_number
+from apps.semantic.model.types import Scalar
 
 FOLDING = frozenset(("mysql",))
 """dialects whose columns compare texts without regard to case and trailing blanks, unless told otherwise"""
+
+GUESSING = frozenset(("duckdb", "mysql", "spark"))
+"""dialects that turn a column of texts into numbers, or into yes and no, to compare it with such a value"""
 
 
 def keep_last(node: exp.Expr, count: int, *, dialect: str) -> exp.Expr:
@@ -29,3 +33,15 @@ def exact(node: exp.Expr, *, dialect: str) -> exp.Expr:
         return node
     utf8 = exp.DataType(this=exp.DType.CHARACTER_SET, kind=exp.Var(this="utf8mb4"))
     return cast(exp.Cast(this=node, to=utf8), exp.DType.BINARY)
+
+
+def spelt(value: Scalar, *, dialect: str) -> str | None:
+    """Return how a column that holds a value spells it when it is cast to a text; None where that is not certain.
+
+    A number with a fraction may have zeros at its end, and yes and no are numbers to MySQL.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower() if dialect not in FOLDING else None
+    return str(value) if isinstance(value, int) else None
