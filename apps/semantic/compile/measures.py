@@ -197,6 +197,7 @@ class Measures:
         if measure.sql is None:
             raise UnprovenSqlError(f"{measure.id} has no expression.")
         holder = exp.Paren(this=measure.sql.copy())
+        compare_exactly(holder, self.plan, self.reads.facts.comparing)
         finished: dict[str, exp.Expr] = {}
         for node in [item for item in holder.find_all(exp.AggFunc) if item.find_ancestor(exp.AggFunc) is None]:
             mark = f"{AGGREGATE_MARK}{len(finished)}"

@@ -13,6 +13,7 @@ from apps.semantic.model.types import TEMPLATED, Condition, FieldType, Scalar
 from apps.semantic.scope import AccessScope
 
 ATTRIBUTE = "omni_attributes."
+EXACT = "exact"
 SPELT = "spelt"
 """marks a user attribute whose value is bound as its text"""
 
@@ -31,12 +32,15 @@ def attribute_values(name: str, scope: AccessScope) -> tuple[Scalar, ...]:
 
 
 def compare_exactly(tree: exp.Expr, plan: Plan, comparing: Comparing) -> None:
-    """Turn what user attributes are compared with into bytes where the database takes different texts for one.
+    """Turn what user attributes are compared with into bytes, once, where the database takes different texts for one.
 
     Raises:
         MissingAttributeError: a value is not of the type of what it is compared with.
     """
     for node in comparing.comparisons(tree):
+        if node.meta.get(EXACT):
+            continue
+        node.meta[EXACT] = True
         names = sorted(comparing.compared_in(node))
         given = {name: attribute_values(name, plan.scope) for name in names}
         manner = comparing.manner(node, given)

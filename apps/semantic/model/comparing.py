@@ -4,6 +4,7 @@ MySQL and MariaDB take "acme", "Acme " and "ÁCME" for one text, and any text fo
 compared with must be told apart letter by letter there, or not be compared at all.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -33,6 +34,7 @@ SAMPLES: Mapping[str, tuple[Scalar, ...]] = {
     "string": ("a",), "number": (1,), "boolean": (True,), "date": ("2026-01-31",),
 }  # fmt: skip
 """by type of an attribute, a value that it may have"""
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?", re.ASCII)
 MAX_DEPTH = 64
 Attributes = Mapping[str, tuple[Scalar, ...]]
 Manner = Literal["as it is", "as bytes", "as spelt", "refused"]
@@ -110,7 +112,7 @@ class Comparing:
 
     def _of_texts(self, node: exp.Expr, kinds: set[FieldType], values: list[Scalar]) -> Manner:
         if kinds & TIMES:
-            is_day = all(isinstance(value, str) and value[:4].isdecimal() and value[4:5] == "-" for value in values)
+            is_day = all(isinstance(value, str) and MOMENT.fullmatch(value) for value in values)
             return (
                 "as it is" if is_day and kinds <= {*TIMES, "string"} and not isinstance(node, exp.Like) else "refused"
             )

@@ -11,7 +11,7 @@ from apps.semantic.model.comparing import LOOSE, Comparing
 from apps.semantic.model.contradictions import check_grants_meet
 from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.suggestions import bounded_work, did_you_mean
-from apps.semantic.model.types import AccessFilter, FieldFilter, SemanticModel, Source
+from apps.semantic.model.types import AccessFilter, FieldFilter, QuerySource, SemanticModel, Source
 
 ATTRIBUTE = "omni_attributes."
 FORMS = {
@@ -153,9 +153,25 @@ def _inexact(model: SemanticModel) -> Iterator[Problem]:
         for tree, source in expressions(part):
             for fault in comparing.faults(tree, is_query=isinstance(tree, exp.Query)):
                 yield _at(source, fault)
+        for view in part.views.values():
+            if view.query_source is not None and _is_made_of_attributes(view.query_source, part, comparing):
+                yield _at(
+                    view.source,
+                    "a column or filter of this query is made of a user attribute: compare it within, or leave it out",
+                )
         for item, source in _own_filters(part):
             if part.dimension(item.field.partition("[")[0]) and not comparing.is_filtered_exactly(item.field):
                 yield _at(item.source or source, LOOSELY.format(item.field))
+
+
+def _is_made_of_attributes(source: QuerySource, model: SemanticModel, comparing: Comparing) -> bool:
+    """Say whether a query view filters by a user attribute, or gives it out as a column that nobody could tell for one."""
+    own = model.of_topic(source.topic)
+    inner = comparing if own is model else Comparing(own, model.dialect)
+    if any(comparing.carried(tree) for _, tree in source.calculations):
+        return True
+    fields = [*(field for field, _ in source.columns), *(item.field for item in source.filters)]
+    return any(not inner.is_filtered_exactly(field) for field in fields)
 
 
 def _own_filters(model: SemanticModel) -> Iterator[tuple[FieldFilter, Source]]:

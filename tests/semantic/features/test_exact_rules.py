@@ -287,3 +287,35 @@ def test_a_policy_on_a_column_without_a_type_is_not_by_yes_and_no():
     assert [*check_attributes(of, {"held": "number"})] == []
     [problem] = check_attributes(of, {"held": "boolean"})
     assert "has no type" in problem.message
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "fields: {things.home: home}",
+        "fields: {things.id: id}\n  calculations: {home: {sql: '{{omni_attributes.held}}'}}",
+    ],
+)
+def test_a_query_view_gives_no_attribute_out_as_a_column(column):
+    inner = f"query:\n  base_view: things\n  {column}\ndimensions: {{home: {{}}}}\n"
+    files = {"things.view": VIEW + FIELDS, "few.query.view": inner, "Things.topic": "base_view: things"}
+    read_model(files, dialect="duckdb")
+    with pytest.raises(ModelError, match="made of a user attribute"):
+        read_model(files, dialect="mysql")
+    outcome = files | {
+        "few.query.view": inner.replace("things.home: home", "things.mine: home").partition("\n  calc")[0]
+    }
+    read_model(outcome, dialect="mysql")
+
+
+def test_an_aggregate_of_an_attribute_is_compared_exactly(things):
+    measure = 'measures: {same: {sql: "SUM(${id}) * CASE WHEN MAX(${home}) = MIN(${told}) THEN 1 ELSE 0 END"}}'
+    of = read_model(
+        {"things.view": VIEW + FIELDS + measure, "Things.topic": "base_view: things"}, dialect=things.dialect
+    )
+    question = parse_query(ask("Things", "things.same", filters={"things.id": {"is": 1}}))
+    for value, expected in (("acme", 1), ("ACME", 0)):
+        rights = everything(of, "Things", attributes={"held": (value,)})
+        compiled = compile_query(question, model=of, scope=rights, today=TODAY)
+        verify(compiled, model=of, scope=rights)
+        assert things.rows(compiled.sql, list(compiled.parameters)) == [(expected,)]
