@@ -109,7 +109,7 @@ def rolled_questions(draw: st.DrawFn, views: tuple[str, ...], rollup: Rollup) ->
         (*[f"v0.{name}" for name in rollup.dimensions * 4], *map("v0.{}".format, frames * 3), *others)
     )
     added = [name for name in rollup.measures if name not in ("states", *UNHEEDED)]
-    added += [name for name in claim[:1] if not is_dimension(f"v0.{name}")]
+    added += [name for name in claim[:4] if not is_dimension(f"v0.{name}")]
     measures = st.sampled_from((*added * 6, *rollup.measures * 2, "ratio")).map("v0.{}".format)
     question = draw(asked(dimensions, measures, dimensions))
     # A zone decides about a rollup where all else would let it answer.
