@@ -10,6 +10,7 @@ from sqlglot import exp
 from apps.semantic.compile.facts import facts_of
 from apps.semantic.compile.inner_masks import standing_in
 from apps.semantic.compile.masks import standing_of
+from apps.semantic.compile.ruled import closed_views
 from apps.semantic.model.grants import grant_holds
 from apps.semantic.model.types import Dimension, FilterField, GrantRule, Measure, SemanticModel, View
 from apps.semantic.scope import AccessScope
@@ -17,6 +18,7 @@ from apps.semantic.scope import AccessScope
 Field = Dimension | Measure | FilterField
 UNCLASSIFIED = "unclassified"
 MAX_MODELS = 256
+MAX_DEPTH = 16
 Key = tuple[UUID, UUID, str, str]
 """tenant, version, topic, and the topic that was asked: one with views of its own sees what lies beneath with them"""
 _models: dict[Key, SemanticModel] = {}
@@ -188,11 +190,13 @@ def answered_fields(model: SemanticModel, topic_name: str, passed: frozenset[str
     """Return those of the open fields that a question can be answered about: no mask stands in their way.
 
     Whether one does is the compiler's decision. A query view whose own question is refused answers nothing, and neither
-    does a data set over it; a field that rests on a view which the data set does not join is not answered either.
+    does a data set over it; a field that rests on a view which the data set does not join is not answered either, nor is
+    anything where a rule of the data set would compare masks.
     """
     opened, masked = open_fields(model, topic_name, passed), masked_fields(model, topic_name, passed)
     topic = model.topics[topic_name]
     refused = frozenset(view for view in topic.views if not _is_asked(view, model, passed, ()))
+    refused |= closed_views(model, _masks(model, topic_name, passed))
     if topic.base_view in refused:
         return frozenset()
     joined = frozenset(topic.views) - refused
@@ -214,9 +218,23 @@ def _is_asked(view: str, model: SemanticModel, passed: frozenset[str], path: tup
     masked = masked_fields(own, source.topic, passed)
     names = [name for name, _ in source.columns] + [rule.field for rule in source.filters]
     views = {own.topics[source.topic].base_view}.union(*(_views_beneath(name, own) for name in names))
+    if views & closed_views(own, _masks(own, source.topic, passed)):
+        return False
     return all(standing_of(name, own, masked) != "refused" for name in names) and all(
         _is_asked(inner, own, passed, (*path, view)) for inner in views
     )
+
+
+def _masks(model: SemanticModel, topic_name: str, passed: frozenset[str], depth: int = 0) -> AccessScope:
+    """Return what is masked in a topic and beneath its query views, and nothing else."""
+    sources = [model.views[view].query_source for view in model.topics[topic_name].views]
+    inner = {source.topic: model.of_topic(source.topic) for source in sources if source is not None}
+    nested = {
+        name: _masks(own, name, passed, depth + 1)
+        for name, own in inner.items()
+        if name in own.topics and depth < MAX_DEPTH
+    }
+    return AccessScope(topic_name, frozenset(), masked_fields(model, topic_name, passed), nested=nested)
 
 
 def _views_beneath(name: str, model: SemanticModel) -> frozenset[str]:

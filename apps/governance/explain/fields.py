@@ -11,6 +11,7 @@ from apps.governance.fields import field_verdict, rules_of
 from apps.semantic.compile.inner_masks import masked_within, standing_in
 from apps.semantic.compile.masks import Standing, masks_beneath
 from apps.semantic.compile.names import split_field
+from apps.semantic.compile.ruled import closed_views
 from apps.semantic.model.types import Dimension, FieldFilter, GrantRule, Measure, SemanticModel, Topic
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 from apps.semantic.scope import AccessScope
@@ -104,6 +105,9 @@ class Fields:
             yield from self._masks_because(name)
         elif not self._has_frame(asked):
             yield Because("model", f"{name} has no such timeframe", holds=False)
+        elif name in self.topic.fields and closed_views(self.model, self.rights):
+            text = "A rule or an SQL view that it comes with rests on values that are masked"
+            yield Because("mask", text, holds=False)
         elif name in self.topic.fields:
             text = "It rests on a view that the data set does not join, or on a query view that asks what masks refuse"
             yield Because("model", text, holds=False)

@@ -34,7 +34,7 @@ class Facts:
         self._joined: dict[str, frozenset[str]] = {}
         self._hangs_on: dict[int, frozenset[str]] = {}
         self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
-        self._outputs: dict[str, Outputs] = {}
+        self._outputs: dict[tuple[str, bool], Outputs] = {}
 
     def rollups(self, base_view: str) -> tuple[tuple[str, SemanticModel], ...]:
         """Return the rollups of a view by name, each with the model in which it takes the view's place."""
@@ -44,12 +44,13 @@ class Facts:
             found = self._rollups[base_view] = tuple((name, rolled_up(self.model, name)) for name in names)
         return found
 
-    def outputs(self, view: str) -> Outputs:
-        """Return what each output of an SQL view is made of; of another view nothing."""
-        found = self._outputs.get(view)
+    def outputs(self, view: str, *, with_counts: bool = False) -> Outputs:
+        """Return what each output of an SQL view is made of, by way of counts too or not; of another view nothing."""
+        found = self._outputs.get((view, with_counts))
         if found is None:
             source = self.model.views[view].sql_source
-            found = self._outputs[view] = outputs_of(source) if source is not None else {}
+            found = outputs_of(source, with_counts=with_counts) if source is not None else {}
+            self._outputs[view, with_counts] = found
         return found
 
     def named(self, field: Dimension | Measure) -> tuple[str, ...]:

@@ -37,12 +37,15 @@ def masked_within(name: str, model: SemanticModel, scope: AccessScope) -> frozen
         item = facts.field(inner)
         if model.views[item.view].is_derived:
             found.update(_of_columns(item, model, scope))
-            found.update((scope.topic, name) for name in _of_outputs(item, facts, scope))
+            found.update((scope.topic, name) for name in masks_of_outputs(item, facts, scope))
     return frozenset(found)
 
 
-def _of_outputs(item: Dimension | Measure, facts: Facts, scope: AccessScope) -> Iterator[str]:
-    outputs = facts.outputs(item.view)
+def masks_of_outputs(
+    item: Dimension | Measure, facts: Facts, scope: AccessScope, *, with_counts: bool = False
+) -> Iterator[str]:
+    """Yield the masked dimensions that a field of an SQL view is made of, by way of the view's text."""
+    outputs = facts.outputs(item.view, with_counts=with_counts)
     if not scope.masked or not outputs:
         return
     read = frozenset[tuple[str, str]]().union(*(outputs.get(name, ()) for name in _columns(_trees(item))))
@@ -58,13 +61,13 @@ def _of_columns(item: Dimension | Measure, model: SemanticModel, scope: AccessSc
     if source is None or inner is None:
         return
     own = model.of_topic(source.topic)
-    for name in _asked(item, source):
+    for name in asked_by(item, source):
         if standing_of(name, own, inner.masked) == "masked":
             yield from ((source.topic, mask) for mask in masks_beneath(name, own, inner.masked))
         yield from masked_within(name, own, inner)
 
 
-def _asked(item: Dimension | Measure, source: QuerySource) -> Iterator[str]:
+def asked_by(item: Dimension | Measure, source: QuerySource) -> Iterator[str]:
     """Yield the fields of a query view's question that an item reads, by way of calculations too."""
     fields = {column.lower(): name for name, column in source.columns}
     calculations = {column.lower(): tree for column, tree in source.calculations}

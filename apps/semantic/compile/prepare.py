@@ -10,13 +10,16 @@ from apps.semantic.compile.order import order_and_limit
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.resolve import resolve_names
 from apps.semantic.compile.rows import apply_rows
+from apps.semantic.compile.ruled import check_rules
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.types import SemanticQuery
 from apps.semantic.scope import AccessScope
 
-REWRITES: tuple[Callable[[Plan], Plan], ...] = (apply_rows, choose_joins, apply_masks, settle_fanout, order_and_limit)
+REWRITES: tuple[Callable[[Plan], Plan], ...] = (
+    apply_rows, choose_joins, check_rules, apply_masks, settle_fanout, order_and_limit,
+)  # fmt: skip
 # Other fields over the same rows and rights.
-REFIELD: tuple[Callable[[Plan], Plan], ...] = (choose_joins, settle_fanout)
+REFIELD: tuple[Callable[[Plan], Plan], ...] = (choose_joins, check_rules, settle_fanout)
 
 
 def prepare(query: SemanticQuery, model: SemanticModel, scope: AccessScope, *, dialect: str, today: date) -> Plan:

@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 
-from sqlglot import exp
-
 from apps.semantic.compile.dialects.texts import GUESSING, spelt
-from apps.semantic.compile.facts import Facts, facts_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.plan import Plan, PolicyUse
+from apps.semantic.compile.ruled import compares_masks
 from apps.semantic.errors import MissingAttributeError, QueryError, UnprovenSqlError
 from apps.semantic.model.types import Dimension, FieldType, Scalar
 from apps.semantic.scope import RowPolicy
@@ -44,27 +42,9 @@ def _look_up(policy: RowPolicy, plan: Plan, view: str | None) -> PolicyUse:
         raise MissingAttributeError(policy.attribute)
     if _is_guess(policy, dimension, plan.dialect):
         raise MissingAttributeError(policy.attribute, is_unsure=True)
-    _check_query(dimension, plan)
+    if compares_masks(dimension.id, plan.model, plan.scope):
+        raise QueryError("A row policy of this data set rests on a value that is masked for you.", "dataset")
     return PolicyUse(dimension, policy)
-
-
-def _check_query(dimension: Dimension, plan: Plan) -> None:
-    """Refuse a policy on a query view's column that is masked within: it would compare masks."""
-    source = plan.model.views[dimension.view].query_source
-    scope = plan.scope.nested.get(source.topic) if source is not None else None
-    if source is None or scope is None or not scope.masked:
-        return
-    facts = facts_of(plan.model.of_topic(source.topic))
-    fields = {column: field for field, column in source.columns}
-    for name in _columns(dimension, facts_of(plan.model)):
-        if name in fields and scope.masked & facts.closure(facts.field(fields[name])):
-            raise QueryError("A row policy of this data set rests on a value that is masked for you.", "dataset")
-
-
-def _columns(dimension: Dimension, facts: Facts) -> set[str]:
-    """Return the columns that a dimension reads, by itself or by way of others."""
-    trees = [facts.field(name).sql for name in facts.closure(dimension)]
-    return {node.name for tree in trees if tree is not None for node in tree.find_all(exp.Column)}
 
 
 def _is_derived(dimension: Dimension) -> bool:

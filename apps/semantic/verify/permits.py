@@ -14,6 +14,7 @@ from apps.semantic.scope import AccessScope, RowPolicy, rights_key
 from apps.semantic.verify.conditions import HoleRule, filter_rule
 from apps.semantic.verify.groups import group_rules
 from apps.semantic.verify.labels import Label
+from apps.semantic.verify.ruled import compared_masks
 from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, sameness, schema_of
 
@@ -41,6 +42,7 @@ class Permit:
         groups: conditions of the topic on the groups of an answer.
         masks: by view, the trees of its masked dimensions.
         on: by joined view, its join condition; where_sql: what holds once it is joined.
+        compared: the rules that would compare masks.
     """
 
     def __init__(self, model: SemanticModel, scope: AccessScope, dialect: str, topic: Topic) -> None:
@@ -50,6 +52,7 @@ class Permit:
         self.joins: dict[str, TopicJoin] = {join.view: join for join in topic.joins}
         self.expected = Expected(model, dialect, self._parse, scope)
         self._nested: dict[str, Permit] = {}
+        self.compared = compared_masks(topic, model, scope)
         self._permit_rules(topic)
         self._label(topic)
 

@@ -12,6 +12,7 @@ from apps.semantic.verify.groups import chooses_groups, take_filter
 from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.ruled import COMPARED
 from apps.semantic.verify.tables import TableProver
 from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
@@ -128,6 +129,7 @@ class _SelectProver:
 
     def _prove_tables(self, base: exp.Expr) -> None:
         topic = self.permit.topic
+        demand(not self.permit.compared.is_everywhere, COMPARED)
         self._add_table(base, topic.base_view)
         for join in self.select.args.get("joins") or ():
             if self._is_derived(join.this):
@@ -143,6 +145,7 @@ class _SelectProver:
 
     def _add_table(self, source: exp.Expr, view: str) -> None:
         demand(view not in self.sources, "A table is read twice.")
+        demand(view not in self.permit.compared.views, COMPARED)
         self.sources[view] = self.tables.columns(source, view)
         self.views.add(view)
 

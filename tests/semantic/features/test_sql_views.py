@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.errors import UnknownFieldError, UnprovenSqlError
 from apps.semantic.model.types import SqlSource
 from tests.semantic.features.store import FILES, ask, everything, model
 
@@ -49,9 +49,21 @@ def test_a_column_inside_a_masked_expression_is_not_read_alone(store, column):
     text = f"SELECT c.{column} AS mail FROM omni_store.customers AS c"
     of = over(store, text, **{"customers.view": "\n".join(lines)})
     assert {value for (value,) in store.ask(MAILS, everything(of, "Big"), of) if value} == MAILS_OF_ALL
-    for masked, is_read in ((frozenset(), True), (frozenset(("customers.loud",)), False)):
-        sql, _ = store.text(MAILS, everything(of, "Big", masked=masked), of)
-        assert (f'(SELECT "{column}" FROM' in sql.replace("`", '"').replace('"email"', f'"{column}"')) is is_read
+    sql, _ = store.text(MAILS, everything(of, "Big"), of)
+    assert f'(SELECT "{column}" FROM' in sql.replace("`", '"').replace('"email"', f'"{column}"')
+    for question in (MAILS, ask("Big", "big_orders.count")):
+        with pytest.raises(UnknownFieldError, match=question["fields"][0]):
+            store.text(question, everything(of, "Big", masked=frozenset(("customers.loud",))), of)
+
+
+def test_a_column_of_another_table_is_not_closed_with_one_of_its_name(store):
+    customers = FILES["customers.view"].replace(
+        "dimensions:\n", "dimensions:\n  near: {sql: UPPER(status), mask_unless_access_grants: [sees_mail]}\n", 1
+    )
+    text = "SELECT o.status AS mail FROM omni_store.orders AS o INNER JOIN omni_store.customers AS c ON o.customer_id = c.id"
+    of = over(store, text, **{"customers.view": customers})
+    scope = everything(of, "Big", masked=frozenset(("customers.near",)))
+    assert {mail for (mail,) in store.ask(MAILS, scope, of)} == {"paid", "open", None}
 
 
 def test_a_masked_column_is_not_read_in_clear_under_another_spelling(store):

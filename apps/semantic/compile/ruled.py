@@ -1,0 +1,125 @@
+"""Rules must not compare masks: somebody for whom a value is masked would get other rows than the rule lets through.
+
+Rules on a table read its values, whoever asks. What comes out of a derived view is masked in it already.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from sqlglot import exp
+
+from apps.semantic.compile.facts import Facts, facts_of, references
+from apps.semantic.compile.inner_masks import asked_by, masks_of_outputs
+from apps.semantic.compile.names import split_field, unknown_field
+from apps.semantic.compile.plan import Plan
+from apps.semantic.errors import QueryError
+from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin, table_text
+from apps.semantic.scope import AccessScope
+
+
+def check_rules(plan: Plan) -> Plan:
+    """Refuse a plan with a rule that would compare masks, or over an SQL view that reads what is closed to it.
+
+    Raises:
+        QueryError: the former; its text says no more, as the rule is not the asker's to know.
+        UnknownFieldError: the latter, on the first field of the view.
+    """
+    topic, scope = plan.topic, plan.scope
+    if not _masks_any(scope):
+        return plan
+    names = {*_of_topic(topic), *(name for join in plan.joins for name in _of_join(join))}
+    if any(compares_masks(name, plan.model, scope) for name in sorted(names)):
+        raise QueryError("A rule of this data set rests on a value that is masked for you.", "dataset")
+    for view in (topic.base_view, *(join.view for join in plan.joins)):
+        if reads_closed_column(view, plan.model, scope):
+            found = [index for index, name in enumerate(plan.query.fields) if name.startswith(f"{view}.")]
+            index = found[0] if found else 0
+            raise unknown_field(plan.query.fields[index], f"fields.{index}")
+    return plan
+
+
+def closed_views(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
+    """Return the views of the scope's topic about which nothing is answered, since :func:`check_rules` would refuse.
+
+    Row policies are those of the model: whom one spares is no question of masks. A rule of the data set closes all.
+    """
+    topic = model.topics[scope.topic]
+    if not _masks_any(scope):
+        return frozenset()
+    facts, every = facts_of(model), frozenset(topic.views)
+    policies = [rule.field for view in topic.views for rule in model.views[view].access_filters]
+    of_topic = [*_of_topic(topic), *(rule.field for rule in topic.access_filters)]
+    if any(compares_masks(name, model, scope) for name in (*policies, *of_topic)):
+        return every
+    closed = {view for view in topic.views if reads_closed_column(view, model, scope)}
+    closed |= {join.view for join in topic.joins if any(compares_masks(name, model, scope) for name in _of_join(join))}
+    while grown := {item.view for item in topic.joins if item.view not in closed and facts.hangs_on(item) & closed}:
+        closed |= grown
+    decisive = {join.view for join in topic.joins if join.relationship.join_type != "always_left"}
+    needed = {topic.base_view, *decisive, *facts.views_of(of_topic)}
+    return every if needed & closed else frozenset(closed)
+
+
+def compares_masks(name: str, model: SemanticModel, scope: AccessScope) -> bool:
+    """Say whether a field rests on a derived view's column that is made of what is masked beneath it.
+
+    A count of masked values counts as one: values that are gone or alike beneath a mask are fewer.
+    """
+    facts = facts_of(model)
+    if not _masks_any(scope):
+        return False
+    return any(_is_masked_within(item, facts, scope) for item in map(facts.field, facts.closure(facts.field(name))))
+
+
+def reads_closed_column(view: str, model: SemanticModel, scope: AccessScope) -> bool:
+    """Say whether an SQL view's text reads a column that is masked within an expression, so that it cannot have it."""
+    source = model.views[view].sql_source
+    if source is None or not scope.masked:
+        return False
+    read = {(node.table.lower(), node.name.lower()) for node in source.tree.find_all(exp.Column)}
+    for table in source.tree.find_all(exp.Table):
+        closed = _inside_expressions(source.tables.get(table_text(table), ""), model, scope)
+        if read & {(alias, name) for alias in ("", table.alias_or_name.lower()) for name in closed}:
+            return True
+    return False
+
+
+def _inside_expressions(view: str, model: SemanticModel, scope: AccessScope) -> set[str]:
+    found = model.views.get(view)
+    masked = [item for item in found.dimensions.values() if item.id in scope.masked] if found is not None else []
+    trees = [item.sql for item in masked if not isinstance(item.sql, exp.Column)]
+    return {node.name.lower() for tree in trees for node in tree.find_all(exp.Column)}
+
+
+def _is_masked_within(item: Dimension | Measure, facts: Facts, scope: AccessScope) -> bool:
+    if any(masks_of_outputs(item, facts, scope, with_counts=True)):
+        return True
+    source = facts.model.views[item.view].query_source
+    inner = scope.nested.get(source.topic) if source is not None else None
+    if source is None or inner is None:
+        return False
+    own = facts.model.of_topic(source.topic)
+    known = facts_of(own)
+    return any(
+        inner.masked & known.closure(known.field(name)) or compares_masks(split_field(name)[0], own, inner)
+        for name in asked_by(item, source)
+    )
+
+
+def _masks_any(scope: AccessScope) -> bool:
+    return bool(scope.masked) or any(_masks_any(inner) for inner in scope.nested.values())
+
+
+def _of_topic(topic: Topic) -> Iterator[str]:
+    """Yield the names of fields in the conditions that a topic holds for everybody."""
+    yield from (rule.field for rule in (*topic.always_where_filters, *topic.always_having_filters))
+    yield from _named((*topic.always_where, *topic.always_having))
+
+
+def _of_join(join: TopicJoin) -> Iterator[str]:
+    trees = (join.relationship.on_sql, join.relationship.where_sql)
+    yield from _named(tree for tree in trees if tree is not None)
+
+
+def _named(trees: Iterable[exp.Expr]) -> Iterator[str]:
+    for tree in trees:
+        yield from references(tree)

@@ -1,0 +1,147 @@
+"""What rules and masks rest on: faults where no statement could be proven, warnings where somebody would be refused.
+
+A rule or a mask is written out over columns to be proven. A timeframe, a duration, a level of detail or a filter of the
+question within it cannot be, so every question that meets it would fail.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from apps.semantic.errors import Problem
+from apps.semantic.model.carried_masks import carries_mask, named_in
+from apps.semantic.model.types import Dimension, SemanticModel, Source
+
+FILTERS = "filters."
+NOT_FIELDS = ("omni_attributes.", FILTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule on rows or groups: the model it is read in, the names it is on as written, and where it stands."""
+
+    model: SemanticModel
+    names: tuple[str, ...]
+    source: Source
+    is_of_groups: bool = False
+
+
+def check_provable(model: SemanticModel, told: Iterable[Problem] = ()) -> Iterator[Problem]:
+    """Yield a fault for each rule on rows and each mask that holds what cannot be written out over columns.
+
+    Of places where a fault is ``told`` already nothing more is said.
+    """
+    places = {(item.file, item.line, item.column) for item in told if not item.is_warning}
+    for rule in _rules(model):
+        is_told = (rule.source.file, rule.source.line, rule.source.column) in places
+        for name in rule.names if not rule.is_of_groups and not is_told else ():
+            what = _unproven(name, rule.model)
+            if what:
+                yield _at(rule.source, f"a rule on rows is over columns as they are; {what}")
+    for part, view in model.seen_views():
+        for item in view.dimensions.values() if view.alias_of is None else ():
+            what = _unproven_mask(item, part) if item.mask_unless_access_grants is not None else ""
+            if what:
+                yield _at(item.source, f"a mask is made of columns as they are; {what}")
+
+
+def check_compared_masks(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a warning for each rule on what a derived view may have masked; ask of a model without faults only."""
+    everybody = _Everybody(model, {})
+    for rule in _rules(model):
+        masks = everybody.of(rule.model)
+        for name in rule.names:
+            if carries_mask((name,), rule.model, masks):
+                text = (
+                    f"“{name.partition('[')[0]}” comes masked out of its view for whoever lacks a grant; this rule would "
+                    "compare masks, so they get no answer"
+                )
+                yield _at(rule.source, text, is_warning=True)
+
+
+class _Everybody:
+    """Masks of a model as if every one of them held."""
+
+    def __init__(self, model: SemanticModel, known: dict[int, "_Everybody"]) -> None:
+        self._model, self._known = model, known
+        dimensions = (item for view in model.views.values() for item in view.dimensions.values())
+        self.masked = frozenset(item.id for item in dimensions if item.mask_unless_access_grants is not None)
+
+    def of(self, model: SemanticModel) -> "_Everybody":
+        if id(model) not in self._known:
+            self._known[id(model)] = _Everybody(model, self._known)
+        return self._known[id(model)]
+
+    @property
+    def nested(self) -> Mapping[str, "_Everybody"]:
+        return {name: self.of(self._model.of_topic(name)) for name in self._model.topics}
+
+
+def _rules(model: SemanticModel) -> Iterator[_Rule]:
+    for part, view in model.seen_views():
+        yield from (_Rule(part, (rule.field,), rule.source) for rule in view.access_filters)
+    for topic in model.topics.values():
+        own = model.of_topic(topic.name)
+        yield from (_Rule(own, (rule.field,), rule.source) for rule in topic.access_filters)
+        # A filter's own timeframe is no part of what is written out.
+        for filter_ in topic.always_where_filters:
+            yield _Rule(own, (filter_.field.partition("[")[0],), filter_.source or topic.source)
+        yield from (_Rule(own, _named((tree,)), source) for tree, source in topic.placed_where)
+        for filter_ in topic.always_having_filters:
+            yield _Rule(own, (filter_.field,), filter_.source or topic.source, is_of_groups=True)
+        yield from (_Rule(own, _named((tree,)), source, is_of_groups=True) for tree, source in topic.placed_having)
+        for item in (join.relationship for join in topic.joins):
+            yield _Rule(own, _named((item.on_sql, item.where_sql)), item.source)
+    for part in (model, *model.topic_models.values()):
+        for item in part.relationships:
+            yield _Rule(part, _named((item.on_sql, item.where_sql)), item.source)
+
+
+def _named(trees: Iterable[exp.Expr | None]) -> tuple[str, ...]:
+    """Return the fields that expressions name, with their timeframes."""
+    nodes = (node for tree in trees if tree is not None for node in tree.find_all(exp.Placeholder))
+    return tuple(sorted({node.name for node in nodes if not node.name.startswith(NOT_FIELDS)}))
+
+
+def _unproven(start: str, model: SemanticModel) -> str:
+    """Say what within a dimension cannot be written out over columns, if anything."""
+    seen, waiting = set[str](), [start]
+    while waiting:
+        name = waiting.pop()
+        if "[" in name:
+            return f"“{name}” has a timeframe"
+        field = model.dimension(name)
+        if field is None or name in seen:
+            continue
+        seen.add(name)
+        if field.duration is not None or field.level_of_detail is not None:
+            return (
+                f"“{name}” is worked out of the rows of a question"
+                if field.level_of_detail
+                else f"“{name}” is a duration"
+            )
+        if any(node.name.startswith(FILTERS) for node in field.sql.find_all(exp.Placeholder)):
+            return f"“{name}” holds a filter of the question"
+        waiting += _named((field.sql,))
+    return ""
+
+
+def _unproven_mask(item: Dimension, model: SemanticModel) -> str:
+    """As :func:`_unproven`, of what a masked dimension names; one over several tables is offered to nobody it is masked for."""
+    seen, waiting = set[str](), [*named_in(item.sql)]
+    while waiting:
+        name = waiting.pop()
+        field = model.dimension(name)
+        if field is None or field.view != item.view:
+            return ""
+        if name not in seen:
+            seen.add(name)
+            waiting += named_in(field.sql)
+    if any(node.name.startswith(FILTERS) for node in item.sql.find_all(exp.Placeholder)):
+        return f"“{item.id}” holds a filter of the question"
+    return next((what for name in _named((item.sql,)) if (what := _unproven(name, model))), "")
+
+
+def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
+    return Problem(source.file, source.line, source.column, message, is_warning)

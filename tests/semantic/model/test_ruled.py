@@ -1,0 +1,122 @@
+"""What rules and masks rest on: faults where nothing could be proven, warnings where some would be refused."""
+
+import pytest
+
+from apps.semantic.errors import ModelError
+from apps.semantic.model.reading import read_model
+
+GRANTS = "access_grants:\n  g: {user_attribute: d, allowed_values: [x]}\n"
+VIEW = """dimensions:
+  id: {primary_key: true}
+  region: {}
+  born: {sql: CAST(born AS DATE), timeframes: [raw, date, year]}
+  age: {duration: {sql_start: CAST(born AS DATE), sql_end: CAST('2020-01-01' AS DATE), intervals: [days]}}
+  flag: {sql: "{{# customers.want.filter }} ${region} {{/ customers.want.filter }}"}
+  flagged: {sql: "NOT ${flag}"}
+  birthday: {sql: "${born[date]}"}
+  best: {sql: "${id}", level_of_detail: {aggregate_type: max, fixed: [customers.region]}}
+MORE
+measures:
+  count: {aggregate_type: count}
+  wanted: {aggregate_type: sum, sql: "CASE WHEN ${flag} THEN 1 END"}
+filters:
+  want: {type: string}
+"""
+RELATED = """- {join_from_view: orders, join_to_view: customers, relationship_type: many_to_one,
+   on_sql: "${orders.customer_id} = ${customers.id} AND %s"}
+"""
+ORDERS = "dimensions: {id: {primary_key: true}, customer_id: {}}\n"
+
+
+def problems(more="", topic="", on="", **files):
+    """Return (place, message) for what is wrong with a model, faults or else warnings."""
+    files = {
+        "model": GRANTS,
+        "customers.view": VIEW.replace("MORE\n", more),
+        "C.topic": f"base_view: customers\n{topic}",
+    } | files
+    if on:
+        files |= {
+            "relationships": RELATED % on,
+            "orders.view": ORDERS,
+            "O.topic": "base_view: orders\njoins: {customers: {}}\n",
+        }
+    try:
+        found = read_model(files, dialect="duckdb").warnings
+    except ModelError as error:
+        found = error.problems
+    return [(f"{item.file}:{item.line}:{item.column}", item.message) for item in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("flag", "“customers.flag” holds a filter of the question"), ("flagged", "“customers.flag” holds a filter of the question"),
+        ("birthday", "“customers.born[date]” has a timeframe"), ("age", "“customers.age” is a duration"),
+    ],
+)  # fmt: skip
+def test_a_rule_on_rows_over_what_cannot_be_proven_is_a_fault(name, why):
+    message = f"a rule on rows is over columns as they are; {why}"
+    for topic, column in (
+        (f"always_where_sql: '${{customers.{name}}} = 1'", 19),
+        (f"always_where_filters: {{customers.{name}: {{is: null}}}}", 24),
+    ):
+        assert problems(topic=topic) == [(f"C.topic:2:{column}", message)]
+    assert ("relationships:1:3", message) in problems(on=f"${{customers.{name}}} = 1")
+    if name != "age":  # has a fault of its own
+        rule = f"access_filters: [{{field: customers.{name}, user_attribute: d}}]"
+        assert problems(topic=rule) == [("C.topic:2:18", message)]
+        assert problems(rule.replace("customers.", "") + "\n") == [("customers.view:10:18", message)]
+
+
+def test_rules_over_columns_are_none():
+    assert problems(topic="always_where_filters: {'customers.born[year]': {is: '1990-01-01'}}") == []
+    assert (
+        problems(topic="always_having_sql: '${customers.wanted} > 0'\nalways_where_sql: '${customers.region} = 1'")
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("${born[date]}", "“customers.born[date]” has a timeframe"), ("UPPER(${birthday})", "“customers.born[date]” has a timeframe"),
+        ("${age}", "“customers.age” is a duration"), ("${best} + 1", "“customers.best” is worked out of the rows of a question"),
+        ("${flag}", "“customers.flag” holds a filter of the question"),
+        ("{{# customers.want.filter }} region {{/ customers.want.filter }}", "“customers.x” holds a filter of the question"),
+    ],
+)  # fmt: skip
+def test_a_mask_over_what_cannot_be_proven_is_a_fault(sql, why):
+    masked = f'  x: {{sql: "{sql}", mask_unless_access_grants: [g]}}\n'
+    assert ("customers.view:10:3", f"a mask is made of columns as they are; {why}") in problems(masked)
+    assert problems(masked.replace(", mask_unless_access_grants: [g]", "")) == []
+
+
+DERIVED = {
+    "v.view": "sql: SELECT c.id AS id, UPPER(c.mail) AS mail, c.region AS region FROM customers AS c\n",
+    "v.query.view": "query: {base_view: customers, fields: {customers.id: id, customers.mail: mail, customers.region: region}}\n",
+}
+
+
+@pytest.mark.parametrize("kind", DERIVED)
+@pytest.mark.parametrize("mask", [", mask_unless_access_grants: [g]", ""])
+def test_a_rule_that_would_compare_masks_is_warned_about(kind, mask):
+    def told(rule="", topic="", **files):
+        view = f"{DERIVED[kind]}{rule}dimensions: {{id: {{primary_key: true}}, mail: {{}}, region: {{}}}}\nmeasures: {{most: {{aggregate_type: max, sql: '${{mail}}'}}}}\n"
+        files |= {kind: view, "V.topic": f"base_view: v\n{topic}"}
+        found = problems(f"  mail: {{sql: mail{mask}}}\n", **files)
+        return [place for place, message in found if "would compare masks" in message]
+
+    assert told("access_filters: [{field: mail, user_attribute: d}]\n") == ([f"{kind}:2:18"] if mask else [])
+    join = "- {join_from_view: customers, join_to_view: v, relationship_type: one_to_one, on_sql: '${customers.id} = ${v.id}', where_sql: \"${v.mail} = 'x'\"}"
+    assert told(relationships=join) == (["relationships:1:3"] if mask else [])
+    for rule, column in (
+        ("always_where_sql: \"${v.mail} LIKE 'x'\"", 19),
+        ("always_where_filters: {v.mail: {is: x}}", 24),
+        ("always_having_sql: \"${v.most} = 'x'\"", 20),
+        ("access_filters: [{field: v.mail, user_attribute: d}]", 18),
+    ):
+        assert told(topic=rule) == ([f"V.topic:2:{column}"] if mask else [])
+        assert told(topic=rule.replace("v.mail", "v.region").replace("v.most", "v.most")) == (
+            [f"V.topic:2:{column}"] if mask and "most" in rule else []
+        )
