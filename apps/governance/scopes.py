@@ -163,7 +163,6 @@ def _trees(name: str, model: SemanticModel) -> list[exp.Expr]:
     trees: list[exp.Expr] = [item.sql for item in view.dimensions.values()]
     trees += [item.sql for item in view.measures.values() if item.sql is not None]
     trees += [tree for item in view.measures.values() for tree in item.distinct_on]
-    trees += [tree for _, tree in view.query_source.calculations] if view.query_source is not None else []
     trees += [
         end for item in view.dimensions.values() if item.duration for end in (item.duration.start, item.duration.end)
     ]

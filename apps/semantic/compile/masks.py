@@ -27,6 +27,9 @@ def apply_masks(plan: Plan) -> Plan:
     if len(plan.scope.mask_key) < MIN_KEY_LENGTH:
         raise UnprovenSqlError("The scope masks fields but brings no key to mask them with.")
     facts = facts_of(plan.model)
+    compare = plan.query.compare
+    if compare is not None and standing_of(compare.field, plan.model, plan.scope.masked) != "clear":
+        raise unknown_field(compare.field, "compare.field")  # a mask cannot be moved to an earlier time
     for use in plan.measures:
         _check_measure(use, f"fields.{plan.query.fields.index(use.name)}", facts, plan)
     for item in single_filters(plan.having):

@@ -12,7 +12,7 @@ from threading import Lock
 
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.model.types import FALSEY, Condition, FieldFilter, Scalar, SemanticModel
-from apps.semantic.query.types import SemanticQuery
+from apps.semantic.query.types import FilterGroup, SemanticQuery
 from apps.semantic.scope import AccessScope, rights_key
 
 KEPT = 2048
@@ -80,7 +80,8 @@ def by_shape(
     """Return the compiled question, from a question of the same shape where there has been one."""
     values: list[Scalar] = []
     skeleton = tuple(_skeleton(item, values) for item in query.filters)
-    kinds = tuple(_kinds(item.condition) for item in query.filters)  # true equals 1, and is another question
+    conditions: tuple[FieldFilter | FilterGroup, ...] = (*query.filters, *query.groups)
+    kinds = tuple(map(_kinds, conditions))  # true equals 1, and is another question
     key = id(model), replace(query, filters=()), skeleton, kinds, rights_key(scope), scope.mask_key, today, dialect
     shape = _kept.get(key)
     if shape is None or shape.model is not model:
@@ -92,9 +93,12 @@ def by_shape(
     return compile_(query) if shape.compiled is None else shape.filled(shape.compiled, values)
 
 
-def _kinds(condition: Condition) -> object:
+def _kinds(item: FieldFilter | FilterGroup | Condition) -> object:
     """Return the types of a condition's values, and of those within it."""
-    return tuple(map(type, condition.values)), tuple(map(_kinds, condition.children))
+    if isinstance(item, FieldFilter):
+        return _kinds(item.condition)
+    own = tuple(map(type, item.values)) if isinstance(item, Condition) else ()
+    return own, tuple(map(_kinds, item.children))
 
 
 def _skeleton(item: FieldFilter, values: list[Scalar]) -> object:

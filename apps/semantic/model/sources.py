@@ -187,6 +187,10 @@ def _calculations(node: Node, context: Context) -> tuple[tuple[str, exp.Expressi
         parsed = context.parsed(text(item, "sql", context.problems), "", item)
         if parsed is not None and parsed.references:
             context.fault(item, "a calculation of a query view is over the names of its columns")
+        elif parsed is not None and parsed.tree.find(exp.Placeholder) is not None:
+            context.fault(
+                item, "a user attribute cannot stand in a calculation: name it in a dimension over the column"
+            )
         elif parsed is not None:
             found.append((name, parsed.tree))
     return tuple(found)

@@ -1,11 +1,14 @@
 """A text that is kept for questions of one shape has each question's own values, and no other question's form."""
 
+from dataclasses import replace
+
 import pytest
 
 from apps.semantic.compile.shapes import by_shape, forget
 from apps.semantic.compile.values import MARK, Values
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Condition
+from apps.semantic.model.types import Condition, FieldFilter
+from apps.semantic.query.types import FilterGroup
 from tests.semantic import shop
 from tests.semantic.shop import EVERYTHING, MODEL, TODAY, query
 
@@ -40,15 +43,19 @@ def test_values_of_two_types_within_others_are_two_questions_also_where_they_are
     def within(value):
         return Condition(operator, children=(Condition("greater_than", (value,)), is_(None)))
 
+    def group(value):
+        return FilterGroup(operator, (FieldFilter("orders.amount", Condition("greater_than", (value,))),))
+
     forget()
     asked = []
-    for value in (1, 1.0, 1):
-        question = query("orders.id", filters={"orders.amount": within(value)})
+    for value, is_group in ((1, False), (1.0, False), (1, False), (1, True), (1.0, True), (1, True)):
+        question = query("orders.id", filters={} if is_group else {"orders.amount": within(value)})
+        question = replace(question, groups=(group(value),) if is_group else ())
         found = by_shape(
             question, MODEL, EVERYTHING, TODAY, "duckdb", lambda item: asked.append(item) or shop.compiled(item)
         )
         assert [type(item) for item in found.parameters if item == 1] == [type(value)]
-    assert len(asked) >= 2
+    assert len(asked) >= 4
 
 
 TURNS = [

@@ -188,3 +188,11 @@ def test_a_mask_that_is_written_through_a_reference_hides_the_column_everywhere(
         for hidden, is_clear in ((masked, False), (frozenset(), True)):
             rows = store.ask(ask(dataset, field), everything(of, dataset, masked=hidden), of)
             assert any("@" in str(value) for (value,) in rows) is is_clear, field
+
+
+def test_nothing_is_compared_along_a_masked_date(store):
+    question = ask("Sales", "orders.count", compare={"field": "orders.ordered_at", "offset": "1 month"})
+    question |= {"filters": {"orders.ordered_at": {"time_for_duration": ["2024-01-01", "1 month"]}}}
+    assert store.ask(question, everything(store.model, "Sales"))
+    with pytest.raises(UnknownFieldError, match="There is no field"):
+        store.ask(question, everything(store.model, "Sales", masked=frozenset(("orders.ordered_at",))))

@@ -109,3 +109,10 @@ def test_a_default_that_a_query_view_cannot_keep_is_a_fault() -> None:
     assert "no view here has the field “status” of default_topic_access_filters" in "".join(
         problems({"q.query.view": query, "model.yaml": DEFAULTS})
     )
+
+
+def test_a_user_attribute_in_a_calculation_is_a_fault() -> None:
+    query = f"{QUERY}  calculations: {{mine: {{sql: \"CONCAT(rev, '{{{{omni_attributes.team}}}}')\"}}}}\n"
+    assert problems({"q.query.view": query}) == [
+        "q.query.view:5:18: a user attribute cannot stand in a calculation: name it in a dimension over the column"
+    ]
