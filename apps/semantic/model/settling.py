@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from apps.semantic.model.classification import labelled_dimension
+from apps.semantic.model.closed_columns import warn_of_closed_columns
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import readable
 from apps.semantic.model.expressions import inferred_type
@@ -48,6 +49,7 @@ def settled(
     for name, view in views.items():
         if view.sql_source is not None and not all(view.sql_source.tables.values()):
             views[name] = replace(view, sql_source=govern_tables(view, view.sql_source, views, context.problems))
+    warn_of_closed_columns(views, context)
     return _typed(with_own_names(follow_masks(views, context, beneath)), context.dialect), relationships
 
 

@@ -120,10 +120,6 @@ ALONE = UNUSED.replace("visits.customer_id} = ", "visits.customer_id} = {{omni_a
         ),
         (VISITS | {"relationships.yaml": ALONE}, "relationships.yaml:7:3"),
         ({"Own.topic": "base_view: orders\nrelationships:" + ALONE.replace("\n", "\n  ") + "\n"} | VISITS, "Own.topic:8:5"),
-        (
-            {"f.query.view": "query:\n  base_view: orders\n  fields: {orders.id: id}\n  calculations: {a: {sql: '{{omni_attributes.%s}}'}}\n"},
-            "f.query.view:4:18",
-        ),
     ],
 )  # fmt: skip
 def test_an_attribute_must_exist_wherever_it_is_named(files: dict[str, str], place: str) -> None:

@@ -51,7 +51,7 @@ def test_a_row_policy(kind, masked, of_topic):
     end = found.text.rindex(' AS "v"') + len(' AS "v"')
     inner = found.text.rindex(' AS "view query"') + len(' AS "view query"')
     place, column = (end, '"v"."dept"') if of_topic else (inner, '"dept"')
-    text = f"{found.text[:place]} WHERE {column} IN (:=100:){found.text[place:]}"
+    text = f"{found.text[:place]} WHERE CAST({column} AS TEXT) IN (:='100':){found.text[place:]}"
     decided(found, replace(found, rights=rights(of, masked, **ruled)), text, is_clear=not masked)
 
 
