@@ -18,5 +18,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with tenant_of(options["slug"]):
-            UserGroup.objects.update_or_create(name=options["name"], defaults={"description": options["description"]})
+            described = {"description": options["description"]}
+            UserGroup.objects.update_or_create(
+                name=options["name"], defaults=described, create_defaults=described | {"claim_value": options["name"]}
+            )
         self.stdout.write(f"group {options['name']}")
