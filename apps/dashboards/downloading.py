@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from apps.dashboards import policies
 from apps.dashboards.choices import read_choices
-from apps.dashboards.tiles import tile_query
+from apps.dashboards.tiles import UNAVAILABLE, tile_query
 from apps.dashboards.types import DownloadView, TileStatus
 from apps.dashboards.views import ActorRequest
 from apps.queries import downloads
@@ -21,7 +21,7 @@ from apps.queries.types import Pending
 from apps.semantic.errors import MissingAttributeError, QueryError, UnknownDatasetError, UnknownFieldError
 
 ONLY_ON_PAGES = ("limit", "totals", "subtotals", "pivots")
-UNAVAILABLE = "This tile uses data that is not available to you."
+GONE = "This file is gone. Ask for it again on the dashboard."
 UNUSABLE = "This tile cannot be downloaded with the filters of the page."
 
 
@@ -63,7 +63,10 @@ def download_page(request: ActorRequest, run_id: UUID) -> HttpResponse:
     if found.error_code:
         status: TileStatus = "cancelled" if found.error_code == "cancelled" else "failed"
         return _shown(request, DownloadView(run.pk, run.dataset, status, QueryFailedError(found.error_code).message))
-    return _shown(request, DownloadView(run.pk, run.dataset, "ready", row_count=found.row_count))
+    made = downloads.kept(request.actor, run_id, now=now)
+    if made is None:
+        return _shown(request, DownloadView(run.pk, run.dataset, "failed", GONE))
+    return _shown(request, DownloadView(run.pk, run.dataset, "ready", made=made))
 
 
 def _shown(request: ActorRequest, view: DownloadView) -> HttpResponse:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from apps.dashboards.models import Dashboard, DashboardFilter, Tile
 from apps.datamodels.models import Dataset
+from apps.queries.models import Download
 
 Condition = Mapping[str, object]
 """of a filter, in the public form of the query language, e.g. ``{"is": ["paid"]}``"""
@@ -129,18 +130,21 @@ class TileView:
 
 @dataclass(frozen=True, slots=True)
 class DownloadView:
-    """How far a download is. ``run_id`` and ``dataset`` are None where none was begun."""
+    """How far a download is. ``run_id`` and ``dataset`` are None where none was begun, ``made`` until there is a file."""
 
     run_id: UUID | None
     dataset: Dataset | None
     status: TileStatus
     message: str = ""
-    row_count: int | None = None
+    made: Download | None = None
 
     @property
     def rows(self) -> str:
-        """Return the number of rows in words, nothing where a file was at hand already."""
-        return "" if self.row_count is None else f"{self.row_count:,} row{'' if self.row_count == 1 else 's'}. "
+        """Return how many rows the file has, in words; and that it has not all, where that is so."""
+        if self.made is None:
+            return ""
+        count = f"{self.made.row_count:,} row{'' if self.made.row_count == 1 else 's'}"
+        return f"The first {count}; there are more." if self.made.is_truncated else f"{count}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,16 @@ def state(actor: Actor, run_id: UUID, *, now: datetime) -> QueryRun | Pending:
     return QueryRun.objects.filter(pk=run.leader_id or run.pk).first() or run
 
 
+def kept(actor: Actor, run_id: UUID, *, now: datetime) -> Download | None:
+    """Return what is known of a file of the actor's that lies ready: its rows, and until when; None once it is gone.
+
+    Raises:
+        UnknownRunError: no such run of theirs.
+    """
+    run = own_run(actor, run_id, now=now)
+    return Download.objects.filter(cache_key=run.cache_key, expires_at__gt=now).first()
+
+
 def flow(actor: Actor, run_id: UUID, *, now: datetime) -> Flow | Pending:
     """Let a download of the actor's flow, with their rights read again now; or say how far it is.
 

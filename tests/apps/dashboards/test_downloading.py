@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEvent
 from apps.dashboards.models import Dashboard
 from apps.datamodels.models import Dataset
-from apps.queries.models import DownloadLimit, QueryRun
+from apps.queries.models import Download, DownloadLimit, QueryRun
 from apps.tenants.binding import unbound
 from tests.apps.dashboards.conftest import Browse
 
@@ -151,3 +151,29 @@ def test_a_forged_post_is_refused(reader: User, dashboard: Dashboard, acme: obje
     with unbound():
         assert browser.post(path).status_code == 403
     assert not QueryRun.objects.filter(is_download=True).exists()
+
+
+def test_the_page_says_how_many_rows_there_are_and_that_there_are_more(
+    reader: User, dashboard: Dashboard, sales: Dataset, browse: Browse
+) -> None:
+    browser, path = browse(reader), path_of(dashboard, "Rows")
+
+    def page() -> str:
+        with unbound():
+            return browser.get(browser.post(path)["Location"]).content.decode()
+
+    assert ">2 rows.<" in page()
+    assert ">2 rows.<" in page()  # also where the file was at hand already
+    DownloadLimit.objects.create(dataset=sales, max_rows=1)
+    assert ">The first 1 row; there are more.<" in page()
+
+
+def test_a_file_that_is_gone_is_said_to_be(reader: User, dashboard: Dashboard, browse: Browse) -> None:
+    browser, path = browse(reader), path_of(dashboard, "Rows")
+    with unbound():
+        address = browser.post(path)["Location"]
+    Download.objects.all().delete()
+    with unbound():
+        page = browser.get(address).content.decode()
+    assert "This file is gone." in page
+    assert "/api/v1/downloads/" not in page
