@@ -9,8 +9,9 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from apps.accounts.models import AttributeDefinition
+from apps.accounts.models import AttributeDefinition, IdentityProvider, User
 from apps.accounts.scim.tokens import issue_scim_token
+from apps.accounts.services import save_provider, sign_in_from_claims
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
@@ -83,3 +84,19 @@ Browser = Callable[[Any], Client]
 def as_(acme: TenantRef, signed_in: SignedIn) -> Browser:
     """A browser of somebody who has just signed in at Acme."""
     return signed_in
+
+
+@pytest.fixture
+def main(acme: TenantRef, now: datetime) -> IdentityProvider:
+    row = IdentityProvider(
+        slug="main", name="Main", issuer="https://idp.example", client_id="omni", sealed_client_secret=b"-"
+    )
+    return save_provider(row, client_secret="canary", by=SYSTEM, now=now)
+
+
+def sign_in(provider: IdentityProvider, email: str, now: datetime, subject: str = "s-1", **claims: Any) -> User:
+    said = {"sub": subject, "email": email, "email_verified": True} | claims
+    return sign_in_from_claims(provider=provider, claims=said, now=now)
+
+
+# Who may come in

@@ -22,8 +22,8 @@ from apps.tenants.binding import unbound
 from apps.tenants.models import TenantDomain
 from apps.tenants.types import TenantRef
 from tests.apps.access.test_own_rights import PERSON_PARTS, no
+from tests.apps.accounts.saml_browser import make_provider
 from tests.apps.accounts.saml_forge import STRANGER
-from tests.apps.accounts.test_saml_forgeries import make_provider
 from tests.apps.conftest import SignedIn, confirmed
 
 

@@ -8,8 +8,8 @@ from django.db.models import F
 
 from apps.accounts.models import IdentityProvider, User, UserSession
 from apps.tenants.binding import unbound
+from tests.apps.accounts.saml_browser import Browser, browser, corp, eve
 from tests.apps.accounts.saml_forge import PAIR, SAML, Answer, assertion_of, encoded, request_id_of, request_of, sign
-from tests.apps.accounts.test_saml_forgeries import Browser, browser, corp, eve
 
 __all__ = ["browser", "corp", "eve"]
 

@@ -1,25 +1,19 @@
 """Every way to spoil a SAML answer that must fail; the one that is not spoiled is taken each time."""
 
-import re
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import xmlsec
-from django.test import Client
 from lxml import etree
 
-from apps.accounts.models import EmailDomain, IdentityProvider, SpentAssertion, User, UserSession
+from apps.accounts.models import IdentityProvider, User, UserSession
 from apps.accounts.saml.metadata import plain_certificate
-from apps.accounts.services import invite_user, save_provider
-from apps.audit.types import SYSTEM
-from apps.tenants.binding import bound, unbound
-from apps.tenants.types import TenantRef
+from tests.apps.accounts.saml_browser import Browser, browser, corp, eve, refused
 from tests.apps.accounts.saml_forge import (
     BASE,
     ENTITY,
-    HOST,
     PAIR,
     SAML,
     SAMLP,
@@ -27,89 +21,11 @@ from tests.apps.accounts.saml_forge import (
     Answer,
     assertion_of,
     encoded,
-    request_id_of,
     sign,
 )
 
+__all__ = ["browser", "corp", "eve"]
 DS = "http://www.w3.org/2000/09/xmldsig#"
-
-
-def make_provider(now: datetime, slug: str = "corp") -> IdentityProvider:
-    row = IdentityProvider(
-        slug=slug, name="Corp", protocol=IdentityProvider.Protocol.SAML, issuer=ENTITY, sso_url="https://idp.acme.example/sso",
-        certificates=[plain_certificate(PAIR[1].decode())],
-    )  # fmt: skip
-    save_provider(row, client_secret=None, by=SYSTEM, now=now)
-    EmailDomain.objects.create(provider=row, domain="acme.example")
-    return row
-
-
-@pytest.fixture
-def corp(acme: TenantRef, now: datetime) -> IdentityProvider:
-    """Acme's SAML provider, which speaks for acme.example."""
-    return make_provider(now)
-
-
-@pytest.fixture
-def eve(acme: TenantRef, now: datetime) -> User:
-    return invite_user(email="eve@acme.example", name="Eve", by=SYSTEM, now=now)
-
-
-class Browser:
-    """One browser at Acme's SAML addresses."""
-
-    def __init__(self, host: str = HOST) -> None:
-        self.client, self.host = Client(HTTP_HOST=host), host
-
-    def start(self, slug: str = "corp", target: str = "/trust/") -> str:
-        """Begin, and return the id of the request that goes to the provider."""
-        with unbound():
-            response = self.client.post(f"/accounts/saml/{slug}/login/", {"next": target})
-        assert response.status_code == 302, response.content
-        return request_id_of(response["Location"])
-
-    def post(self, text: str, slug: str = "corp", relay_state: str = "") -> object:
-        """Post an answer as another site's form does: without this site's session cookie."""
-        session = self.client.cookies.pop("omni_session", None)
-        with unbound():
-            response = self.client.post(
-                f"/accounts/saml/{slug}/acs/", {"SAMLResponse": text, "RelayState": relay_state}
-            )
-        if session is not None:
-            self.client.cookies["omni_session"] = session.value
-        return response
-
-    def arrive(self, text: str, slug: str = "corp", relay_state: str = "") -> str:
-        """Post an answer and follow it; return "in", or the code of the refusal."""
-        response = self.post(text, slug, relay_state)
-        if response.status_code == 302:  # type: ignore[attr-defined]  # the fixture's type says less than it returns
-            with unbound():
-                response = self.client.get(response["Location"])  # type: ignore[index]  # the fixture's type says less than it returns
-        if response.status_code == 302:  # type: ignore[attr-defined]  # the fixture's type says less than it returns
-            self.landed = response["Location"]  # type: ignore[index]  # the fixture's type says less than it returns
-            assert self.is_in()
-            return "in"
-        assert not self.is_in()
-        found = re.search(rb"<code>(\w+)</code>", response.content)  # type: ignore[attr-defined]  # the fixture's type says less than it returns
-        return found.group(1).decode() if found else str(response.status_code)  # type: ignore[attr-defined]  # the fixture's type says less than it returns
-
-    def is_in(self) -> bool:
-        with unbound():
-            return bool(self.client.get("/trust/").status_code == 200)
-
-
-@pytest.fixture
-def browser(corp: IdentityProvider, eve: User) -> Browser:
-    return Browser()
-
-
-def refused(browser: Browser, text: str) -> str:
-    """Return why a text is refused, after seeing that a good answer to the same request is taken."""
-    code = browser.arrive(text)
-    assert code != "in"
-    other = Browser()
-    assert other.arrive(Answer(other.start()).posted()) == "in"
-    return code
 
 
 def test_a_good_answer_is_taken(browser: Browser, eve: User) -> None:
@@ -359,101 +275,3 @@ def test_an_encrypted_assertion_is_refused_in_words(browser: Browser) -> None:
     node = assertion_of(root)
     root.replace(node, etree.Element(f"{{{SAML}}}EncryptedAssertion"))
     assert refused(browser, encoded(root)) == "encrypted"
-
-
-def test_an_answer_is_taken_once(browser: Browser) -> None:
-    text = Answer(browser.start()).posted()
-    assert browser.arrive(text) == "in"
-    assert Browser().arrive(text) == "replayed"
-    assert SpentAssertion.objects.count() == 1
-    again = Browser()
-    assert again.arrive(Answer(again.start()).posted()) == "in"
-
-
-def test_spent_assertions_are_forgotten_when_they_are_over(
-    browser: Browser, corp: IdentityProvider, now: datetime
-) -> None:
-    SpentAssertion.objects.create(provider=corp, digest=b"old", expires_at=now - timedelta(seconds=1))
-    assert browser.arrive(Answer(browser.start()).posted()) == "in"
-    assert SpentAssertion.objects.count() == 1
-
-
-def test_an_answer_belongs_to_the_browser_that_asked(browser: Browser) -> None:
-    text = Answer(browser.start()).posted()
-    assert Browser().arrive(text) == "no_state"
-    other = Browser()
-    other.start()
-    assert other.arrive(Answer(browser.start()).posted()) == "no_state"
-    assert browser.arrive(Answer(browser.start()).posted()) == "in"
-
-
-def test_what_was_kept_for_one_provider_is_nothing_at_another(browser: Browser, now: datetime) -> None:
-    second = IdentityProvider(
-        slug="second", name="Second", protocol=IdentityProvider.Protocol.SAML, issuer="https://second.example", sso_url="https://second.example/sso",
-        certificates=[plain_certificate(STRANGER[1].decode())],
-    )  # fmt: skip
-    save_provider(second, client_secret=None, by=SYSTEM, now=now)
-    browser.post(Answer(browser.start()).posted())
-    with unbound():
-        assert browser.client.get("/accounts/saml/second/finish/").status_code == 400
-    assert not browser.is_in()
-    assert browser.arrive(Answer(browser.start()).posted(), slug="second") in ("destination", "issuer", "signature")
-
-
-def test_a_session_in_the_place_of_what_was_kept_is_nothing_and_stays(
-    browser: Browser, corp: IdentityProvider, eve: User
-) -> None:
-    """Both are rows of one table, and a browser sends what it likes under either name."""
-    assert browser.arrive(Answer(browser.start()).posted()) == "in"
-    browser.client.cookies["omni_saml"] = browser.client.cookies["omni_session"].value
-    with unbound():
-        answer = browser.client.get("/accounts/saml/corp/finish/")
-    assert (answer.status_code, b"<code>no_state</code>" in answer.content) == (400, True)
-    assert browser.is_in()
-    other = Browser()
-    other.post(Answer(other.start()).posted())
-    other.client.cookies["omni_session"] = other.client.cookies["omni_saml"].value
-    assert not other.is_in()
-
-
-def test_another_tenants_answer(browser: Browser, globex: TenantRef, now: datetime) -> None:
-    """Globex uses the same provider, keys and short name; an answer for one is nothing at the other."""
-    with unbound(), bound(globex.id):
-        make_provider(now)
-        invite_user(email="eve@acme.example", by=SYSTEM, now=now)
-    there = Browser("globex.localhost")
-    assert there.arrive(Answer(there.start()).posted()) != "in"
-    assert there.arrive(Answer(browser.start()).posted()) != "in"
-    where = BASE.replace("acme", "globex")
-    theirs = Answer(there.start(), audience=where, recipient=where + "acs/", destination=where + "acs/")
-    assert there.arrive(theirs.posted()) == "in"
-    assert browser.arrive(Answer(browser.start()).posted()) == "in"
-
-
-def test_only_a_provider_that_may_start_sign_ins_does(browser: Browser, corp: IdentityProvider) -> None:
-    assert browser.arrive(Answer(None).posted()) == "unsolicited"
-    IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
-    text = Answer(None).posted()
-    assert browser.arrive(text, relay_state="/trust/") == "in"
-    assert browser.landed == "/trust/"
-    assert Browser().arrive(text) == "replayed"
-
-
-def test_the_name_of_the_request_cannot_be_taken_off(browser: Browser, corp: IdentityProvider) -> None:
-    """An answer that was asked for does not become one that was not by removing what its signature does not cover."""
-    IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
-    root = Answer(browser.start()).signed()
-    del root.attrib["InResponseTo"]
-    assert refused(Browser(), encoded(root)) == "confirmation"
-
-
-@pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
-)
-def test_a_relay_state_leads_nowhere_else(browser: Browser, corp: IdentityProvider, target: str) -> None:
-    IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
-    assert browser.arrive(Answer(None).posted(), relay_state=target) == "in"
-    assert browser.landed == "/"
-    other = Browser()
-    assert other.arrive(Answer(other.start(target=target)).posted()) == "in"
-    assert other.landed == "/"

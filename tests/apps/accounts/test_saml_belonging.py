@@ -1,0 +1,119 @@
+"""Whose a SAML answer is: taken once, and only where the browser, the provider and the tenant are those that asked."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from apps.accounts.models import IdentityProvider, SpentAssertion, User
+from apps.accounts.saml.metadata import plain_certificate
+from apps.accounts.services import invite_user, save_provider
+from apps.audit.types import SYSTEM
+from apps.tenants.binding import bound, unbound
+from apps.tenants.types import TenantRef
+from tests.apps.accounts.saml_browser import Browser, browser, corp, eve, make_provider, refused
+from tests.apps.accounts.saml_forge import (
+    BASE,
+    STRANGER,
+    Answer,
+    encoded,
+)
+
+__all__ = ["browser", "corp", "eve"]
+
+
+def test_an_answer_is_taken_once(browser: Browser) -> None:
+    text = Answer(browser.start()).posted()
+    assert browser.arrive(text) == "in"
+    assert Browser().arrive(text) == "replayed"
+    assert SpentAssertion.objects.count() == 1
+    again = Browser()
+    assert again.arrive(Answer(again.start()).posted()) == "in"
+
+
+def test_spent_assertions_are_forgotten_when_they_are_over(
+    browser: Browser, corp: IdentityProvider, now: datetime
+) -> None:
+    SpentAssertion.objects.create(provider=corp, digest=b"old", expires_at=now - timedelta(seconds=1))
+    assert browser.arrive(Answer(browser.start()).posted()) == "in"
+    assert SpentAssertion.objects.count() == 1
+
+
+def test_an_answer_belongs_to_the_browser_that_asked(browser: Browser) -> None:
+    text = Answer(browser.start()).posted()
+    assert Browser().arrive(text) == "no_state"
+    other = Browser()
+    other.start()
+    assert other.arrive(Answer(browser.start()).posted()) == "no_state"
+    assert browser.arrive(Answer(browser.start()).posted()) == "in"
+
+
+def test_what_was_kept_for_one_provider_is_nothing_at_another(browser: Browser, now: datetime) -> None:
+    second = IdentityProvider(
+        slug="second", name="Second", protocol=IdentityProvider.Protocol.SAML, issuer="https://second.example", sso_url="https://second.example/sso",
+        certificates=[plain_certificate(STRANGER[1].decode())],
+    )  # fmt: skip
+    save_provider(second, client_secret=None, by=SYSTEM, now=now)
+    browser.post(Answer(browser.start()).posted())
+    with unbound():
+        assert browser.client.get("/accounts/saml/second/finish/").status_code == 400
+    assert not browser.is_in()
+    assert browser.arrive(Answer(browser.start()).posted(), slug="second") in ("destination", "issuer", "signature")
+
+
+def test_a_session_in_the_place_of_what_was_kept_is_nothing_and_stays(
+    browser: Browser, corp: IdentityProvider, eve: User
+) -> None:
+    """Both are rows of one table, and a browser sends what it likes under either name."""
+    assert browser.arrive(Answer(browser.start()).posted()) == "in"
+    browser.client.cookies["omni_saml"] = browser.client.cookies["omni_session"].value
+    with unbound():
+        answer = browser.client.get("/accounts/saml/corp/finish/")
+    assert (answer.status_code, b"<code>no_state</code>" in answer.content) == (400, True)
+    assert browser.is_in()
+    other = Browser()
+    other.post(Answer(other.start()).posted())
+    other.client.cookies["omni_session"] = other.client.cookies["omni_saml"].value
+    assert not other.is_in()
+
+
+def test_another_tenants_answer(browser: Browser, globex: TenantRef, now: datetime) -> None:
+    """Globex uses the same provider, keys and short name; an answer for one is nothing at the other."""
+    with unbound(), bound(globex.id):
+        make_provider(now)
+        invite_user(email="eve@acme.example", by=SYSTEM, now=now)
+    there = Browser("globex.localhost")
+    assert there.arrive(Answer(there.start()).posted()) != "in"
+    assert there.arrive(Answer(browser.start()).posted()) != "in"
+    where = BASE.replace("acme", "globex")
+    theirs = Answer(there.start(), audience=where, recipient=where + "acs/", destination=where + "acs/")
+    assert there.arrive(theirs.posted()) == "in"
+    assert browser.arrive(Answer(browser.start()).posted()) == "in"
+
+
+def test_only_a_provider_that_may_start_sign_ins_does(browser: Browser, corp: IdentityProvider) -> None:
+    assert browser.arrive(Answer(None).posted()) == "unsolicited"
+    IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
+    text = Answer(None).posted()
+    assert browser.arrive(text, relay_state="/trust/") == "in"
+    assert browser.landed == "/trust/"
+    assert Browser().arrive(text) == "replayed"
+
+
+def test_the_name_of_the_request_cannot_be_taken_off(browser: Browser, corp: IdentityProvider) -> None:
+    """An answer that was asked for does not become one that was not by removing what its signature does not cover."""
+    IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
+    root = Answer(browser.start()).signed()
+    del root.attrib["InResponseTo"]
+    assert refused(Browser(), encoded(root)) == "confirmation"
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_a_relay_state_leads_nowhere_else(browser: Browser, corp: IdentityProvider, target: str) -> None:
+    IdentityProvider.objects.filter(pk=corp.pk).update(allows_unsolicited=True)
+    assert browser.arrive(Answer(None).posted(), relay_state=target) == "in"
+    assert browser.landed == "/"
+    other = Browser()
+    assert other.arrive(Answer(other.start(target=target)).posted()) == "in"
+    assert other.landed == "/"
