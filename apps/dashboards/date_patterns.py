@@ -54,8 +54,8 @@ def _aware(moment: datetime) -> datetime:
 
 
 def is_date_pattern(format_name: str | None) -> bool:
-    """Say whether a format of the model is a pattern of dates: the names of other formats have no percent sign."""
-    return "%" in (format_name or "")
+    """Say whether a format of the model is a pattern of dates; in those of numbers no letter follows a percent sign."""
+    return DIRECTIVE.search(format_name or "") is not None
 
 
 def format_by_pattern(value: date, pattern: str) -> str:

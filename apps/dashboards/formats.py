@@ -1,5 +1,6 @@
 """Omni's format names → text for people and d3 patterns for axes. One reading for HTML, charts and SVG."""
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from apps.dashboards.date_patterns import MONTHS, format_by_pattern, is_date_pattern
+from apps.dashboards.number_patterns import format_by_number_pattern, is_number_pattern, read_pattern
 
 Unit = Literal["number", "percent", "currency", "id"]
 
@@ -53,7 +55,11 @@ def read_format(name: str | None) -> NumberFormat:
 
 
 def format_number(value: float | Decimal, name: str | None = None) -> str:
-    """Write a number for people, e.g. ``usdcurrency_0`` → ``$1,234``."""
+    """Write a number for people, e.g. ``usdcurrency_0`` or ``$#,##0`` → ``$1,234``."""
+    if not _is_finite(value):
+        return str(value)
+    if name and is_number_pattern(name):
+        return format_by_number_pattern(value, name)
     how = read_format(name)
     if how.unit == "id":
         return str(value)
@@ -69,12 +75,23 @@ def format_number(value: float | Decimal, name: str | None = None) -> str:
 
 
 def format_short(value: float | Decimal, name: str | None = None) -> str:
-    """Write a number in the room of a headline: from ten million on as ``$2.14B``."""
+    """Write a number in the room of a headline: from ten million on as ``$2.14B``. A pattern says itself what is short."""
     how = read_format(name)
-    if how.unit in ("id", "percent") or how.is_big or how.suffix or abs(float(value)) < HEADLINE_ROOM:
+    if (
+        not _is_finite(value)
+        or is_number_pattern(name)
+        or how.unit in ("id", "percent")
+        or how.is_big
+        or how.suffix
+        or abs(float(value)) < HEADLINE_ROOM
+    ):
         return format_number(value, name)
     magnitude, suffix = shorten(abs(float(value)))
     return f"{'−' if value < 0 else ''}{how.symbol}{magnitude:,.2f}{suffix}"
+
+
+def _is_finite(value: float | Decimal) -> bool:
+    return value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
 
 
 def shorten(magnitude: float) -> tuple[float, str]:
@@ -99,6 +116,8 @@ def _digits(magnitude: float, decimals: int) -> str:
 
 def d3_format(name: str | None) -> str:
     """Return the d3 pattern for an axis; axes are short, so large numbers are scaled."""
+    if name and is_number_pattern(name):
+        return ".0%" if any(text == "%" for text, _ in read_pattern(name)[0].parts) else "~s"
     how = read_format(name)
     if how.unit == "id":
         return "d"

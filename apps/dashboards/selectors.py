@@ -7,27 +7,21 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 from django.http import QueryDict
-from django.urls import reverse
 
 from apps.access.types import Actor
 from apps.dashboards import policies
 from apps.dashboards.choices import chips, query_string, read_choices
-from apps.dashboards.formats import format_value
 from apps.dashboards.models import Dashboard, DashboardFilter, Tile
-from apps.dashboards.tiles import ask, view_tile
-from apps.dashboards.types import Choice, DashboardPage, Option, Options, Rows, TileView
+from apps.dashboards.tiles import view_tile
+from apps.dashboards.types import Choice, DashboardPage, TileView
 from apps.datamodels.models import Dataset
 from apps.governance.selectors import governed
-from apps.queries.errors import QueryFailedError
-from apps.queries.types import Pending
-from apps.semantic.errors import MissingAttributeError, QueryError
+from apps.semantic.errors import QueryError
 
 STATIC_WAIT_S = 20.0
 """how long a page without scripts may wait for all its tiles together"""
-MAX_OPTIONS = 200
 CARDS = 50
 """dashboards of a page of the list"""
-NO_OPTIONS = "There is nothing to choose from."
 
 
 def dashboard_page(
@@ -85,39 +79,6 @@ def _notice(tiles: tuple[TileView, ...]) -> str:
     messages = {tile.message for tile in tiles if tile.status == "missing"}
     is_everywhere = bool(tiles) and all(tile.status in ("missing", "unavailable") for tile in tiles)
     return messages.pop() if is_everywhere and len(messages) == 1 else ""
-
-
-def filter_options(
-    actor: Actor, choice: Choice, query: str, *, now: datetime, wait_s: float, run_id: UUID | None = None
-) -> Options:
-    """Return the values of a filter's field that the reader may see, through the same doorway as any question."""
-    item = choice.filter
-    address = reverse("dashboards:filter_options", args=(item.dashboard.slug, item.key))
-    options = Options(choice, f"{address}?{query}" if query else address)
-    question = {
-        "dataset": item.dataset.name,
-        "fields": [item.field],
-        "sorts": [{"field": item.field}],
-        "limit": MAX_OPTIONS,
-    }
-    try:
-        answer = ask(actor, question, now=now, wait_s=wait_s, run_id=run_id)
-    except (MissingAttributeError, QueryFailedError) as error:
-        return Options(choice, options.url, message=error.message)
-    except QueryError:
-        return Options(choice, options.url, message=NO_OPTIONS)
-    if isinstance(answer, Pending):
-        return Options(choice, options.url, run_id=answer.run_id)
-    items = _items(choice, answer.rows)
-    message = "" if items else NO_OPTIONS
-    return Options(choice, options.url, items, message=message, is_truncated=answer.is_truncated)
-
-
-def _items(choice: Choice, rows: Rows) -> tuple[Option, ...]:
-    """Offer what was found, and keep what is chosen although it was not."""
-    values = {str(row[0]): format_value(row[0], name=choice.filter.field) for row in rows if row[0] is not None}
-    kept = {value: value for value in choice.values if value not in values}
-    return tuple(Option(value, label, is_chosen=value in choice.values) for value, label in (kept | values).items())
 
 
 def dashboard_cards(visible: QuerySet[Dashboard], page: int) -> tuple[list[Dashboard], bool]:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.access.types import Actor
 from apps.dashboards import policies, selectors
 from apps.dashboards.choices import canonical_query, query_string, read_choices
+from apps.dashboards.suggesting import options_of
 from apps.dashboards.themes import draw_svg
 from apps.dashboards.tiles import refresh_tiles, view_tile
 from apps.dashboards.types import DashboardPage
@@ -68,7 +69,7 @@ def dashboard_refresh(request: ActorRequest, slug: str) -> HttpResponse:
 def _static_options(request: ActorRequest, page: DashboardPage) -> dict[str, object]:
     """Read the values of the filters at once, for a page that cannot fetch them later."""
     return {
-        choice.filter.key: selectors.filter_options(
+        choice.filter.key: options_of(
             request.actor, choice, page.query_string, now=timezone.now(), wait_s=TILE_WAIT_S * 5
         )
         for choice in page.choices
@@ -123,7 +124,7 @@ def filter_options(request: ActorRequest, slug: str, key: str) -> HttpResponse:
     run_id = _run_id(request)
     query = query_string(choices)
     wait_s = 0 if run_id else TILE_WAIT_S
-    options = selectors.filter_options(request.actor, choice, query, now=timezone.now(), wait_s=wait_s, run_id=run_id)
+    options = options_of(request.actor, choice, query, now=timezone.now(), wait_s=wait_s, run_id=run_id)
     return render(request, "dashboards/_filter_options.html", {"options": options})
 
 

@@ -14,8 +14,8 @@ from apps.governance.types import FieldInfo, Governed
 from apps.semantic.compile.inner_masks import masked_within, standing_in
 from apps.semantic.compile.masks import masks_beneath, standing_of
 from apps.semantic.errors import QueryError
-from apps.semantic.model.decorations import colours_of, links_of
-from apps.semantic.model.types import CompositeTopic, Dimension, Measure, SemanticModel, View
+from apps.semantic.model.decorations import colours_of, links_of, suggested_values
+from apps.semantic.model.types import CompositeTopic, Dimension, FilterField, Measure, SemanticModel, View
 from apps.semantic.scope import AccessScope
 
 SHARED = "@_shared_dimensions_."
@@ -95,7 +95,7 @@ def _of_view(view: View, model: SemanticModel, scope: AccessScope) -> Iterator[F
         if item.id in scope.fields:
             yield FieldInfo(
                 item.id, item.label, item.type, "filter", None, (), item.description, is_masked=False,
-                is_hidden=item.is_hidden, group_label="",
+                is_hidden=item.is_hidden, group_label="", **_suggestions(item, scope),
             )  # fmt: skip
     yield from (_measure(item, model, scope) for item in view.measures.values() if item.id in scope.fields)
 
@@ -132,7 +132,14 @@ def _decoration(item: Dimension | Measure, model: SemanticModel, scope: AccessSc
         # colours by value would name what lies beneath a mask
         "colours": colours_of(item) if not is_masked else None,
         "drill_fields": tuple(name for name in drills if name.partition("[")[0] in usable),
+        **(_suggestions(item, scope) if not is_masked else {}),
     }
+
+
+def _suggestions(item: Dimension | Measure | FilterField, scope: AccessScope) -> dict[str, Any]:
+    other = _text(item.decoration.get("suggest_from_field")).removeprefix("${").removesuffix("}").strip()
+    other = other if not other or "." in other else f"{item.view}.{other}"
+    return {"suggested": suggested_values(item), "suggests_from": other if other in scope.fields else ""}
 
 
 def _texts(value: object) -> tuple[str, ...]:

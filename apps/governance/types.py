@@ -31,6 +31,10 @@ class FieldInfo:
     colours: Colours | None = None
     drill_fields: tuple[str, ...] = ()
     """ids among those that the actor may use"""
+    suggested: tuple[tuple[str, str], ...] = ()
+    """(value, label) that the model suggests for filters; none of a masked field"""
+    suggests_from: str = ""
+    """the field whose values are suggested instead, where the actor may use it"""
     view_label: str = ""
     """under what it stands: its own word for it, else the topic's or the join's for its view, else the view's"""
 

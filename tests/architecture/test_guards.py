@@ -150,6 +150,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/accounts/usage.py": "who uses attributes, registered at import",
             "apps/semantic/model/yaml_nodes.py": "pure readings of text",
             "apps/tenants/addresses.py": "parsed networks, by their text",
+            "apps/dashboards/number_patterns.py": "readings of patterns, by their text; no value of a row is in them",
             "apps/dashboards/themes.py": "the chart library, loaded once",
             "apps/datamodels/gates.py": "gates of publishing, registered at import",
             "apps/datamodels/panels.py": "panels of publishing, registered at import",

@@ -19,6 +19,10 @@ class Context:
     dialect: str
     problems: list[Problem]
     constants: dict[str, exp.Expression] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
+    """``custom_formats``"""
+    texts: dict[str, str] = field(default_factory=dict)
+    """``constants`` as they are written, for formats"""
     fiscal_month_offset: int | None = None
     default_timeframes: tuple[str, ...] = ()
     labels: Mapping[str, LabelAccess] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from apps.semantic.model.types import Dimension, Measure, SemanticModel
+from apps.semantic.model.types import Dimension, FilterField, Measure, SemanticModel
 
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.\[\]]+)\}")
 COLOUR = re.compile(r"#[0-9A-Fa-f]{3,8}|[A-Za-z]{3,30}|(?:rgb|hsl)a?\([0-9.,%/ deg]{1,60}\)")
@@ -89,6 +89,14 @@ def _by_value(conditions: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, st
 
 def _colour(value: object) -> str | None:
     return value if isinstance(value, str) and COLOUR.fullmatch(value) else None
+
+
+def suggested_values(item: Dimension | Measure | FilterField) -> tuple[tuple[str, str], ...]:
+    """Return ``suggestion_list`` as (value, label); a value without a label is its own."""
+    given = item.decoration.get("suggestion_list")
+    found = [one if isinstance(one, dict) else {"value": one} for one in given] if isinstance(given, list) else []
+    named = [(one.get("value"), one.get("label")) for one in found]
+    return tuple((str(value), str(label or value)) for value, label in named if isinstance(value, str | int | float))
 
 
 def _maps(value: object) -> tuple[Mapping[str, Any], ...]:

@@ -5,6 +5,7 @@ from typing import get_args
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.expressions import ParsedExpression, inferred_type
+from apps.semantic.model.formats import read_format
 from apps.semantic.model.lowering import lower_bins, lower_groups
 from apps.semantic.model.masks import read_mask
 from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
@@ -57,7 +58,7 @@ def read_dimension(view: str, name: str, item: Node, context: Context) -> Dimens
         type="number" if duration is not None else _type(name, parsed, timeframes),
         source=item.source,
         description=text(item, "description", problems),
-        format=text(item, "format", problems) or None,
+        format=read_format(item, context),
         group_label=text(item, "group_label", problems),
         is_hidden=flag(item, "hidden", problems),
         is_primary_key=flag(item, "primary_key", problems),

@@ -4,6 +4,7 @@ from sqlglot import exp
 
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import CLASSIFICATIONS, read_level_of_detail, readable
+from apps.semantic.model.formats import read_format
 from apps.semantic.model.parameters import check_parameters, choice, decoration, flag, text, texts
 from apps.semantic.model.rules import read_filters, read_rule
 from apps.semantic.model.suggestions import did_you_mean
@@ -51,7 +52,7 @@ def read_measure(view: str, name: str, item: Node, context: Context) -> Measure 
         source=item.source,
         type=_type(aggregate),
         description=text(item, "description", problems),
-        format=text(item, "format", problems) or None,
+        format=read_format(item, context),
         group_label=text(item, "group_label", problems),
         is_hidden=flag(item, "hidden", problems),
         filters=filters,

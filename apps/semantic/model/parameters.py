@@ -16,7 +16,7 @@ READ: dict[str, frozenset[str]] = {
         "access_grants", "default_topic_access_filters", "default_topic_required_access_grants", "week_start_day",
         "default_row_limit", "constants", "cache_policies", "default_cache_policy", "fiscal_month_offset",
         "query_timezone", "default_timeframes", "dynamic_schemas", "sets", "ignored_views", "included_views",
-        "ignored_schemas", "included_schemas", "topics", "default_topic_hidden_unless_access_grants",
+        "ignored_schemas", "included_schemas", "topics", "custom_formats", "default_topic_hidden_unless_access_grants",
         "classification_access",
     )),
     "view": frozenset((
@@ -62,7 +62,7 @@ READ: dict[str, frozenset[str]] = {
 }  # fmt: skip
 DECORATION = frozenset((
     "ai_context", "ai_fields", "ai_settings", "ai_chat_topics", "all_values", "auto_run", "base_view_label",
-    "calcs_default_pushdown", "colors", "custom_formats", "dbt", "default_drill_fields", "default_drill_query",
+    "calcs_default_pushdown", "colors", "dbt", "default_drill_fields", "default_drill_query",
     "default_numeric_locale", "display_order", "drill_fields", "drill_queries",
     "facet_workbook_filters", "faceting", "fill_fields", "filter_single_select_only", "folder", "group_label",
     "join_from_view_as_label", "join_to_view_as_label", "label", "links", "markdown", "owners", "parent_field",

@@ -14,6 +14,7 @@ from apps.semantic.model.context import Context
 from apps.semantic.model.contradictions import check_contradictions
 from apps.semantic.model.dimensions import read_timeframes
 from apps.semantic.model.extending import extended, laid_over, over_parents
+from apps.semantic.model.formats import read_custom_formats
 from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.open_tables import check_open_tables
 from apps.semantic.model.parameters import (
@@ -106,6 +107,7 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     header, problems = folder.header, context.problems
     check_parameters(header, "model", problems)
     read_constants(header, context)
+    read_custom_formats(header, context)
     week_start, zone = read_calendar(header, context)
     context.dynamic_schemas = read_schemas(header, context)
     context.default_timeframes = read_timeframes(header, "default_timeframes", context)

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from sqlglot import exp
 
 from apps.semantic.model.context import Context
+from apps.semantic.model.expressions import ExpressionError, parse_expression
 from apps.semantic.model.parameters import submap, text, texts
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import CachePolicy
@@ -23,16 +24,25 @@ MAX_CONSTANT = 500
 
 
 def read_constants(header: Node, context: Context) -> None:
-    """Read ``constants`` into the context, each an expression; one may use those before it."""
+    """Read ``constants`` into the context, each an expression; one may use those before it.
+
+    One that is no expression (``#,##0 "kg"``) is there for formats alone.
+    """
     for name, item in submap(header, "constants", context.problems).items():
         value = item.map().get("value", item) if isinstance(item.value, dict) else item
         if not isinstance(value.value, str | int | float | bool):
             context.fault(item, f"the constant “{name}” must be a text or a number")
             continue
+        context.texts[name] = value.text or str(value.value)
         if not isinstance(value.value, str):
             literal = exp.convert(value.value)
             context.constants[name] = literal  # type: ignore[assignment]  # a literal is an expression
-        elif parsed := context.parsed(value.value, "", item):
+            continue
+        try:
+            parsed = parse_expression(value.value, view="", dialect=context.dialect, constants=context.constants)
+        except ExpressionError as error:
+            context.warn(item, f"the constant “{name}” can stand in formats alone, and in no SQL: {error}")
+        else:
             if sum(1 for _ in parsed.tree.walk()) > MAX_CONSTANT:
                 context.fault(
                     item, f"the constant “{name}” is larger than {MAX_CONSTANT} parts, with those that it uses"

@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from apps.dashboards.formats import d3_format, format_number, format_short, format_value
 
@@ -31,6 +33,56 @@ from apps.dashboards.formats import d3_format, format_number, format_short, form
 )
 def test_a_number_is_written_in_its_format(value: float, name: str | None, text: str) -> None:
     assert format_number(value, name) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "text"),
+    [
+        (1234.567, "#,##0.00", "1,234.57"),
+        (-1234.567, "$#,##0;($#,##0)", "($1,235)"),
+        (0.256, "0.0%", "25.6%"),
+        (1234567, '#,##0.0,,"M"', "1.2M"),
+        (-1, '#,##0.0,,"M"', "0.0M"),
+        (5, "00#", "005"),
+        (0, '0;-0;"zero"', "zero"),
+        (1234567, '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "1.2M"),
+        (1234, '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "1.2K"),
+        (-5, '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "−5"),
+        (-12.5, '[<0]"down "0.0;0.0', "down 12.5"),
+        (123456789, "000-00-0000", "123-45-6789"),
+        (1234.5, "0.00E+00", "1.23E+03"),
+        (0.001, "0.0E+0", "1.0E-3"),
+        (9.996, "0.00E+00", "1.00E+01"),
+        (1234.5, "[$€-407] #,##0.00", "€ 1,234.50"),
+        (5, r"[Red]0\x_)", "5x "),
+        (0.5, "#.##", ".5"),
+        (0, "#,###", ""),
+        (1_000_000, "0,000.0", "1,000,000.0"),
+        (2.5, "0", "3"),
+        (Decimal("12.30"), "?0.0?", "12.3 "),
+        (7, "yyyy-mm-dd", "7"),
+        (1.5, "# ?/?", "1.50"),
+        (float("inf"), "0.0", "inf"),
+    ],
+)
+def test_a_number_is_written_by_the_pattern_of_a_spreadsheet(value: float, pattern: str, text: str) -> None:
+    assert format_number(value, pattern) == text
+    assert format_value(value, format_name=pattern) == text
+
+
+@given(st.text('0#?.,%E+-"x\\_*[]<>=10;$€ @', max_size=14), st.floats() | st.integers() | st.decimals())
+@example("0.00", 1e308)
+@example("0.0,,,", Decimal("1E+6000"))
+@example("0.0E+0", 5e-324)
+def test_no_pattern_and_no_number_is_an_error_on_a_page(pattern: str, value: float | Decimal) -> None:
+    assert isinstance(format_value(value, format_name=pattern), str)
+    assert isinstance(format_short(value, pattern), str)
+    assert d3_format(pattern)
+
+
+def test_a_pattern_of_percents_makes_an_axis_of_percents_and_headlines_keep_it() -> None:
+    assert (d3_format("0.0%"), d3_format("#,##0")) == (".0%", "~s")
+    assert format_short(2_137_456_789, '0.0,,,"bn"') == "2.1bn"
 
 
 def test_a_headline_is_shortened_only_when_it_would_not_fit() -> None:

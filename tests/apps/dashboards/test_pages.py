@@ -16,8 +16,9 @@ from apps.audit.types import SYSTEM
 from apps.dashboards.models import Dashboard, Folder
 from apps.dashboards.services import import_dashboard
 from apps.datamodels.models import Dataset
+from apps.datamodels.services import import_files
 from apps.queries.models import CachedResult
-from tests.apps.dashboards.conftest import DEFINITION, Browse
+from tests.apps.dashboards.conftest import DEFINITION, FILES, Browse
 
 PAGE = "/dashboards/sales/"
 
@@ -207,6 +208,35 @@ def test_the_values_of_a_filter_are_those_the_reader_may_see(
     assert re.findall(r'value="([^"]*)"( checked)?', mine) == [("open", ""), ("paid", " checked")]
     give(bob, ("view_dashboard", dashboard), ("query_dataset", sales), country=["ALL"])
     assert "&lt;/script&gt;&lt;b&gt;" in browse(bob).get(url).content.decode()
+
+
+def published(sales: Dataset, now: datetime, **fields: str) -> None:
+    """Publish the shop's model with other decorations of the status."""
+    view = FILES["orders.view.yaml"].replace("  status: {}", f"  status: {{{fields['status']}}}")
+    view = view.replace("  country: {}", f"  country: {{{fields.get('country', '')}}}")
+    files = FILES | {"orders.view.yaml": view}
+    import_files(connection=sales.data_model.connection, name="shop", files=files, publish=True, by=SYSTEM, now=now)
+
+
+def test_values_that_the_model_suggests_come_in_its_words_and_only_where_the_reader_has_them(
+    reader: User, dashboard: Dashboard, sales: Dataset, browse: Browse, now: datetime
+) -> None:
+    words = "suggestion_list: [{value: paid, label: Paid up}, {value: lost, label: Lost}, {value: open}]"
+    published(sales, now, status=words)
+    page = browse(reader).get(f"{PAGE}filters/status/options/", {"static": "1"}).content.decode()
+    assert re.findall(r'value="([^"]*)"><span>([^<]*)', page) == [("paid", "Paid up"), ("open", "open")]
+    listed = {item["name"]: item for item in browse(reader).get("/api/v1/datasets/Sales").json()["fields"]}
+    assert listed["orders.status"]["suggestion_list"][1] == {"value": "lost", "label": "Lost"}
+
+
+def test_values_are_suggested_from_another_field_that_the_reader_may_use(
+    reader: User, dashboard: Dashboard, sales: Dataset, browse: Browse, now: datetime
+) -> None:
+    url = f"{PAGE}filters/status/options/"
+    published(sales, now, status="suggest_from_field: country")
+    assert re.findall(r'value="([^"]*)"><span', browse(reader).get(url).content.decode()) == ["NO"]
+    published(sales, now, status="suggest_from_field: country", country="required_access_grants: [finance]")
+    assert re.findall(r'value="([^"]*)"><span', browse(reader).get(url).content.decode()) == ["open", "paid"]
 
 
 def test_a_range_has_no_values_to_choose_from(reader: User, dashboard: Dashboard, browse: Browse) -> None:

@@ -131,6 +131,41 @@ def test_constants_are_resolved_on_the_tree() -> None:
     assert found.sql.sql("duckdb") == "amount * (1 + 1)"
 
 
+@pytest.mark.parametrize(
+    ("written", "format_name"),
+    [
+        ("weight", '#,##0.0 "kg"'),
+        ("share", "percent_1"),
+        ("'@{unit}'", '0 "kg"'),
+        ("'#,##0 @{digits}'", "#,##0 2"),
+        ("usdcurrency_0", "usdcurrency_0"),
+        ("{when: [{is: 1}]}", None),
+    ],
+)
+def test_formats_are_named_and_use_constants(written: str, format_name: str | None) -> None:
+    header = (
+        "constants: {unit: {value: '0 \"kg\"'}, digits: 2}\n"
+        "custom_formats: {weight: '#,##0.0 \"kg\"', share: {format: percent_1}, both: [{is: 1}]}\n"
+    )
+    files = SHOP | with_field("dimensions", f"{{format: {written}}}") | {"model.yaml": header}
+    model = read_model(files, dialect="duckdb")
+    found = model.dimension("orders.x")
+    assert found is not None
+    assert found.format == format_name
+    warned = [item.message for item in model.warnings]
+    assert any("“unit” can stand in formats alone" in text for text in warned)
+    assert sum("conditional formats" in text for text in warned) == (1 if format_name else 2)
+
+
+def test_a_constant_for_formats_alone_stands_in_no_expression() -> None:
+    files = SHOP | with_field("dimensions", "{sql: '@{unit}'}") | {"model.yaml": "constants: {unit: '0 \"kg'}\n"}
+    with pytest.raises(ModelError, match="no constant “unit”"):
+        read_model(files, dialect="duckdb")
+    files = SHOP | with_field("dimensions", "{format: '@{units}'}") | {"model.yaml": "constants: {unit: '0 \"kg'}\n"}
+    with pytest.raises(ModelError, match=r"no constant “units”\. Did you mean “unit”"):
+        read_model(files, dialect="duckdb")
+
+
 def test_what_extends_another_takes_over_and_overrides() -> None:
     files = SHOP | {
         "base.view": "template: true\nschema: shop\ndimensions: {id: {primary_key: true, label: Key}, a: {label: A}}\n",
