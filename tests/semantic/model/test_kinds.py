@@ -191,3 +191,31 @@ def test_a_filter_only_fields_default_suits_its_type() -> None:
 def test_fields_that_rest_on_themselves_have_no_type() -> None:
     loop = dimensions("  a: {sql: '${b} + 1'}\n  b: {sql: '${a} + 1'}\n  c: {sql: '${a} > 5'}\n")
     assert all("rests on itself" in text for text in from_files(loop))
+
+
+def test_time_between_dates_is_a_number_and_between_moments_none_that_can_be_added() -> None:
+    days = "{sql: 'CAST(paid_on AS DATE) - CAST(placed AS DATE)'}"
+    files = with_field("dimensions", days)
+    orders = files["shop/orders.view.yaml"]
+    files["shop/orders.view.yaml"] = f"{orders}  days: {{aggregate_type: average, sql: '${{x}}'}}\n"
+    for dialect in ("postgres", "duckdb", "mysql"):
+        assert from_files(files, dialect) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (
+            {"Sales.topic.yaml": "base_view: orders\nalways_where_sql: '${amount}'\n"},
+            "a condition is what is true or false",
+        ),
+        ({"Sales.topic.yaml": 'base_view: orders\nalways_where_sql: "LOWER(${status})"\n'}, "and this is a text"),
+        ({"Sales.topic.yaml": "base_view: orders\nalways_where_sql: '${status} IS NULL AND ${amount}'\n"}, "AND joins"),
+    ],
+)
+def test_what_is_no_condition_is_told_where_it_is_written(files: dict[str, str], says: str) -> None:
+    found = from_catalogue(files, "postgres") if "amount" in str(files) else from_files(files, "postgres")
+    assert [str(item) for item in found if says in str(item)], found
+    assert all("Sales.topic.yaml:2:" in str(item) for item in found)
+    good = {"Sales.topic.yaml": "base_view: orders\nalways_where_sql: '${status} IS NULL AND ${amount} > 1'\n"}
+    assert from_catalogue(good, "postgres") == []

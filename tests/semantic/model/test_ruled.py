@@ -58,11 +58,11 @@ def problems(more="", topic="", on="", **files):
 def test_a_rule_on_rows_over_what_cannot_be_proven_is_a_fault(name, why):
     message = f"a rule on rows is over columns as they are; {why}"
     for topic, column in (
-        (f"always_where_sql: '${{customers.{name}}} = 1'", 19),
+        (f"always_where_sql: '${{customers.{name}}} = ${{customers.{name}}}'", 19),
         (f"always_where_filters: {{customers.{name}: {{is: null}}}}", 24),
     ):
         assert problems(topic=topic) == [(f"C.topic:2:{column}", message)]
-    assert ("relationships:1:3", message) in problems(on=f"${{customers.{name}}} = 1")
+    assert ("relationships:1:3", message) in problems(on=f"${{customers.{name}}} = ${{customers.{name}}}")
     if name != "age":  # has a fault of its own
         rule = f"access_filters: [{{field: customers.{name}, user_attribute: d}}]"
         assert problems(topic=rule) == [("C.topic:2:18", message)]
@@ -80,7 +80,7 @@ def test_rules_over_columns_are_none():
 @pytest.mark.parametrize(
     ("sql", "why"),
     [
-        ("${born[date]}", "“customers.born[date]” has a timeframe"), ("UPPER(${birthday})", "“customers.born[date]” has a timeframe"),
+        ("${born[date]}", "“customers.born[date]” has a timeframe"), ("COALESCE(${birthday}, NULL)", "“customers.born[date]” has a timeframe"),
         ("${age}", "“customers.age” is a duration"), ("${best} + 1", "“customers.best” is worked out of the rows of a question"),
         ("${flag}", "“customers.flag” holds a filter of the question"),
         ("{{# customers.want.filter }} region {{/ customers.want.filter }}", "“customers.x” holds a filter of the question"),

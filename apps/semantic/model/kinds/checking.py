@@ -10,6 +10,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.kinds.conditions import TIMES, WORDS, unsuited
 from apps.semantic.model.kinds.inferring import Columns, Kinds, kind_of_node, literal
+from apps.semantic.model.kinds.operators import SEEN, STRICT, certain_kind, misused, untrue
 from apps.semantic.model.types import (
     Dimension,
     FieldFilter,
@@ -30,6 +31,8 @@ ADDS_TRUTH = frozenset(("mysql", "duckdb", "clickhouse"))
 """dialects in which the sum of true and false is the number of the true ones"""
 MASKED: dict[MaskKind, tuple[FieldType, ...]] = {"bucket": ("number",), "truncate_date": ("date", "timestamp")}
 """masks that only values of some types have"""
+UNLIKE: tuple[set[FieldType], ...] = ({"date", "number"}, {"timestamp", "number"})
+"""pairs of types that no dialect compares but those that make a number of each value"""
 WHOLE_DAYS = frozenset(("raw", "date"))
 
 
@@ -66,7 +69,7 @@ def _of_views(views: Iterable[View], kinds: Kinds) -> Iterator[Problem]:
 
 
 def _dimension(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
-    yield from _comparisons(item.sql, item.view, item.source, kinds)
+    yield from _within(item.sql, item.view, item.source, kinds)
     yield from _mask(item, kinds)
     if item.level_of_detail is not None:
         yield from _aggregate(item, item.level_of_detail.aggregate, item.sql, kinds)
@@ -103,7 +106,7 @@ def _timeframes(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
 
 def _measure(item: Measure, kinds: Kinds) -> Iterator[Problem]:
     if item.sql is not None:
-        yield from _comparisons(item.sql, item.view, item.source, kinds)
+        yield from _within(item.sql, item.view, item.source, kinds)
         detail = item.level_of_detail
         yield from _aggregate(item, detail.aggregate if detail is not None else item.aggregate, item.sql, kinds)
         if item.aggregate == "expression":
@@ -137,11 +140,11 @@ def _of_topic(topic: Topic, kinds: Kinds) -> Iterator[Problem]:
     for rule in (*topic.always_where_filters, *topic.default_filters, *topic.always_having_filters):
         yield from _filter(rule, topic.source, kinds)
     for tree, source in (*topic.placed_where, *topic.placed_having):
-        yield from _comparisons(tree, topic.base_view, source, kinds)
+        yield from _condition(tree, topic.base_view, source, kinds)
     for join in topic.joins:
         for joined in (join.relationship.on_sql, join.relationship.where_sql):
             if joined is not None:
-                yield from _comparisons(joined, join.view, join.relationship.source, kinds)
+                yield from _condition(joined, join.view, join.relationship.source, kinds)
 
 
 def _filter(rule: FieldFilter, source: Source, kinds: Kinds) -> Iterator[Problem]:
@@ -157,17 +160,36 @@ def _filter(rule: FieldFilter, source: Source, kinds: Kinds) -> Iterator[Problem
         yield _at(rule.source or source, message, is_warning=is_doubtful)
 
 
-def _comparisons(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
-    """Yield a problem for each text that is compared with a number in an expression."""
-    if isinstance(tree, exp.Column | exp.Placeholder) or tree.find(*COMPARED, exp.In, exp.Between) is None:
+def _within(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
+    """Yield a problem for each operator or function of an expression that cannot take what it is given."""
+    if isinstance(tree, exp.Column | exp.Placeholder) or tree.find(*COMPARED, exp.In, exp.Between, *SEEN) is None:
         return
-    is_doubtful = kinds.model.dialect in LENIENT
-    for node in kinds.annotated(tree, view).find_all(*COMPARED, exp.In, exp.Between):
+    dialect = kinds.model.dialect
+    typed = kinds.annotated(tree, view)
+    for message, is_doubtful in (*_comparisons(typed, dialect), *misused(typed, dialect)):
+        yield _at(source, message, is_warning=is_doubtful)
+
+
+def _condition(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
+    yield from _within(tree, view, source, kinds)
+    for message, is_doubtful in untrue(kinds.annotated(tree, view), kinds.model.dialect):
+        yield _at(source, message, is_warning=is_doubtful)
+
+
+def _comparisons(typed: exp.Expression, dialect: str) -> Iterator[tuple[str, bool]]:
+    """Yield what is compared with something of another type, and whether the database might do it all the same."""
+    is_doubtful = dialect in LENIENT
+    for node in typed.find_all(*COMPARED, exp.In, exp.Between):
         for other in _others(node):
             pair = {_compared_kind(node.this, other), _compared_kind(other, node.this)}
             if pair == {"string", "number"}:
-                message = "a text is compared with a number here; cast one of them, or write numbers without quotes"
-                yield _at(source, message, is_warning=is_doubtful)
+                yield (
+                    "a text is compared with a number here; cast one of them, or write numbers without quotes",
+                    is_doubtful,
+                )
+            elif (sure := {certain_kind(node.this), certain_kind(other)}) in UNLIKE and dialect not in LENIENT:
+                first, second = sorted(WORDS[kind] for kind in sure)
+                yield f"a {first} is compared with a {second} here; cast one of them", dialect not in STRICT
 
 
 def _others(node: exp.Expr) -> list[exp.Expr]:

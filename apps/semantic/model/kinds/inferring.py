@@ -17,6 +17,11 @@ CALCULATED = (exp.Mul, exp.Div, exp.IntDiv, exp.Mod)
 TARGETS: dict[FieldType, str] = {
     "string": "TEXT", "number": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE", "timestamp": "TIMESTAMP",
 }  # fmt: skip
+TEMPORAL = ("date", "timestamp")
+COUNTS_DAYS = frozenset(("postgres", "redshift", "duckdb", "snowflake", "mysql"))
+"""dialects in which a date less a date is a number"""
+ADDS_MOMENTS = frozenset(("postgres", "duckdb"))
+"""dialects in which a date and an interval are a moment"""
 CLOCK = frozenset((exp.DType.TIME, exp.DType.TIMETZ))
 MAX_DEPTH = 64
 MAX_KIND = 200
@@ -110,15 +115,42 @@ class Kinds:
         for node in list(holder.find_all(exp.Column, exp.Placeholder)):
             target = TARGETS.get(self.of_tree(node, view))
             if target is not None:
-                node.replace(exp.Cast(this=exp.column("x"), to=exp.DataType.build(target)))
+                node.replace(_of_type(target))
+        if holder.find(exp.Sub, exp.Add) is not None:
+            self._measure_time(holder)
         typed = annotate_types(holder, dialect=self.model.dialect)
         found: exp.Expression = typed.this
         return found
+
+    def _measure_time(self, holder: exp.Paren) -> None:
+        """Give differences of dates, and what is added to dates, the type that databases give them; sqlglot says date."""
+        for node in reversed(list(holder.find_all(exp.Sub, exp.Add))):  # inner ones first
+            typed = annotate_types(exp.Paren(this=node.copy()), dialect=self.model.dialect).this
+            left, right = kind_of_node(typed.this), kind_of_node(typed.expression)
+            if "date" not in (left, right) and "timestamp" not in (left, right):
+                continue
+            target = "INTERVAL" if self.model.dialect not in COUNTS_DAYS else "DOUBLE"
+            if isinstance(node, exp.Sub) and left == right == "date":
+                node.replace(_of_type(target))
+            elif self.model.dialect == "mysql" and "number" in (left, right):
+                node.replace(_of_type("DOUBLE"))
+            elif isinstance(node, exp.Sub) and left in TEMPORAL and right in TEMPORAL:
+                node.replace(_of_type("INTERVAL"))
+            elif kind_of_node(typed) == "date" and _is_interval(node) and self.model.dialect in ADDS_MOMENTS:
+                node.replace(_of_type("TIMESTAMP"))
 
     def knows_from_source(self, name: str) -> bool:
         """Say whether only the catalogue tells the type of a field."""
         found = self.model.dimension(name.partition("[")[0])
         return found is not None and found.type == "unknown"
+
+
+def _of_type(name: str) -> exp.Cast:
+    return exp.Cast(this=exp.column("x"), to=exp.DataType.build(name))
+
+
+def _is_interval(node: exp.Binary) -> bool:
+    return any(isinstance(side, exp.Interval) for side in (node.left, node.right))
 
 
 def literal(node: exp.Expr | None) -> exp.Literal | None:
