@@ -177,6 +177,21 @@ def test_what_cannot_be_exact_for_a_value_is_refused(rule, value):
 
 
 @pytest.mark.parametrize(
+    "rule", ["${things.name} <> {{omni_attributes.held}}", "NOT (${things.name} = {{omni_attributes.held}})"]
+)
+def test_the_proof_refuses_by_itself_what_cannot_be_exact_for_a_value(rule):
+    topic = f'base_view: things\nalways_where_sql: "{rule}"'
+    of = read_model({"things.view": VIEW, "Things.topic": topic}, dialect="mysql")
+    written = everything(of, "Things", attributes={"held": ("5",)})
+    compiled = compile_query(parse_query(ask("Things", "things.id")), model=of, scope=written, today=TODAY)
+    verify(compiled, model=of, scope=written)
+    for value in (5, "5"):  # for a number of the same spelling the text is as it was, and proves nothing
+        other = everything(of, "Things", attributes={"held": (5,)})
+        with pytest.raises(UnprovenSqlError, match="of another type, or of none"):
+            verify(replace(compiled, parameters=(value,)), model=of, scope=other)
+
+
+@pytest.mark.parametrize(
     ("rule", "says"),
     [
         ("${things.number} > {{omni_attributes.held}}", "no type that suits it"),
