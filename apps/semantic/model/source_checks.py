@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from apps.semantic.errors import Problem
-from apps.semantic.model.held import is_of_same_schema, told_apart, why_no_rollup, why_not_held
+from apps.semantic.model.held import is_of_same_schema, is_same_rollup, told_apart, why_no_rollup, why_not_held
 from apps.semantic.model.sources import IMPLICIT
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, View
@@ -52,6 +52,12 @@ def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str
 def _rollup(view: View, rollup: Rollup, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
     base, at = rollup.base_view, view.source
     place = rollup.places.get("base_view", at)
+    if not is_same_rollup(model, view.name):
+        text = (
+            "what a rollup's table holds is the same for every topic: write materialized_query in the view's own file"
+        )
+        yield _at(place, text)
+        return
     if base not in model.views:
         yield _at(place, f"there is no view “{base}”.{did_you_mean(base, model.views)}")
         return
