@@ -52,8 +52,11 @@ def _is_covered(plan: Plan, rollup: Rollup) -> bool:
     cut = {name for name in (item.partition("[")[0] for item, _ in rollup.columns) if is_truncated(rollup, name)}
     uses = [*plan.dimensions, *(item.use for item in single_filters(plan.where)), *(item.use for item in plan.always)]
     uses += [plan.ranked] if plan.ranked is not None else []
+    masked = [found for name in plan.scope.masked if (found := plan.model.dimension(name)) is not None]
     timed = [use for use in uses if cut & facts.closure(use.dimension)]
-    if any(cut & facts.closure(field) for field in _rules(plan, facts)):
+    if any(cut & facts.closure(field) for field in (*_rules(plan, facts), *masked)):
+        return False
+    if any(not _is_there(use) for use in uses):
         return False
     in_periods = all(use.dimension.id in cut and _in_periods(use) for use in timed)
     return in_periods and (not timed or plan.query.zone == "UTC")
@@ -95,6 +98,11 @@ def _rules(plan: Plan, facts: Facts) -> Iterator[Dimension | Measure]:
     names = [name for sql in (*plan.always_sql, *plan.topic.always_having) for name in references(sql)]
     names += [plan.top.by] if plan.top is not None else []
     yield from (facts.field(name) for name in names)
+
+
+def _is_there(use: DimensionUse) -> bool:
+    """Say whether a rollup's dimension has the timeframe that a rule of the model names; a question's is looked up."""
+    return use.timeframe is None or use.timeframe in use.dimension.timeframes
 
 
 def _in_periods(use: DimensionUse) -> bool:

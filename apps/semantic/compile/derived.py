@@ -240,10 +240,23 @@ def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
     """Return the outer query's filters that the view's query takes over: of rows, as a total drops those of groups.
 
     Raises:
-        QueryError: one of them is on the time that is compared, and could not follow it to an earlier one.
+        QueryError: one of them is on the time that is compared, and could not follow it to an earlier one; or on
+            values that are masked out here.
     """
     original = facts_of(plan.model).original
     of_rows = [item for item in plan.query.filters if plan.model.measure(item.field) is None]
+    taken_over = [
+        item
+        for item in of_rows
+        if source.binds_all_filters or original(item.field) in set(map(original, source.binds.values()))
+    ]
+    for item in taken_over:
+        # Within, the same values may be compared as they are: that would tell them.
+        dimension = plan.model.dimension(split_field(original(item.field))[0])
+        if dimension is not None and plan.scope.masked & facts_of(plan.model).closure(dimension):
+            raise QueryError(
+                "A view takes over this filter, and its values are masked for you.", f"filters.{item.field}"
+            )
     found = [
         (item, FieldFilter(inner, item.condition))
         for inner, outer in source.binds.items()

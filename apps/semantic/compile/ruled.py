@@ -27,7 +27,8 @@ def check_rules(plan: Plan) -> Plan:
     if not _masks_any(scope):
         return plan
     names = {*_of_topic(topic), *(name for join in plan.joins for name in _of_join(join))}
-    if any(compares_masks(name, plan.model, scope) for name in sorted(names)):
+    is_told = any(compares_masks(name, plan.model, scope) for name in sorted(names))
+    if is_told or chooses_groups_by_masks(plan.model, scope):
         raise QueryError("A rule of this data set rests on a value that is masked for you.", "dataset")
     for view in (topic.base_view, *(join.view for join in plan.joins)):
         if reads_closed_column(view, plan.model, scope):
@@ -50,6 +51,8 @@ def closed_views(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
     of_topic = [*_of_topic(topic), *(rule.field for rule in topic.access_filters)]
     if any(compares_masks(name, model, scope) for name in (*policies, *of_topic)):
         return every
+    if chooses_groups_by_masks(model, scope):
+        return every
     closed = {view for view in topic.views if reads_closed_column(view, model, scope)}
     closed |= {join.view for join in topic.joins if any(compares_masks(name, model, scope) for name in _of_join(join))}
     while grown := {item.view for item in topic.joins if item.view not in closed and facts.hangs_on(item) & closed}:
@@ -68,6 +71,15 @@ def compares_masks(name: str, model: SemanticModel, scope: AccessScope) -> bool:
     if not _masks_any(scope):
         return False
     return any(_is_masked_within(item, facts, scope) for item in map(facts.field, facts.closure(facts.field(name))))
+
+
+def chooses_groups_by_masks(model: SemanticModel, scope: AccessScope) -> bool:
+    """Say whether the topic chooses groups by a measure of masked values: these are aggregated as masks, or not at all.
+
+    Unlike its rules on rows, which read a table's values whoever asks.
+    """
+    facts, names = facts_of(model), _of_groups(model.topics[scope.topic])
+    return bool(scope.masked) and any(scope.masked & facts.closure(facts.field(name)) for name in names)
 
 
 def reads_closed_column(view: str, model: SemanticModel, scope: AccessScope) -> bool:
@@ -113,6 +125,11 @@ def _of_topic(topic: Topic) -> Iterator[str]:
     """Yield the names of fields in the conditions that a topic holds for everybody."""
     yield from (rule.field for rule in (*topic.always_where_filters, *topic.always_having_filters))
     yield from _named((*topic.always_where, *topic.always_having))
+
+
+def _of_groups(topic: Topic) -> Iterator[str]:
+    yield from (rule.field for rule in topic.always_having_filters)
+    yield from _named(topic.always_having)
 
 
 def _of_join(join: TopicJoin) -> Iterator[str]:

@@ -83,9 +83,11 @@ def _named(outputs: list[exp.Expr], uses: tuple[PolicyUse, ...]) -> set[str]:
 def _governed(view: View, alias: str, used: set[str], reads: Reads) -> exp.Subquery:
     plan = reads.plan
     outputs: list[exp.Expr] = []
+    spelt = {_sameness(text, plan) for text in used}
     for text, mask in readable_columns(view, plan).items():
-        if text not in used:
+        if _sameness(text, plan) not in spelt:
             continue
+        spelt.discard(_sameness(text, plan))
         outputs.append(
             column(None, text) if mask is None else exp.Alias(this=masked_value(mask, reads), alias=name(text))
         )

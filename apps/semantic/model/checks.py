@@ -7,7 +7,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
-from apps.semantic.model.source_checks import check_sources, source_cycles
+from apps.semantic.model.source_checks import check_sources, source_cycles, sql_views
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
     AccessFilter,
@@ -52,6 +52,8 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
             yield from _join(relationship, part)
     for part, view in model.seen_views():
         yield from check_sources(view, part, known[id(part)])
+    for view, own in sql_views(model):
+        yield from check_sources(view, own, known[id(own)])
     for composite in model.composites.values():
         yield from _composite(composite, model)
     yield from _cycles(model)

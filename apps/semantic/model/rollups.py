@@ -9,7 +9,14 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from apps.semantic.model.held import is_of_same_schema, told_apart, why_no_rollup, why_not_held
+from apps.semantic.model.held import (
+    is_as_all_have,
+    is_held_for,
+    is_of_same_schema,
+    told_apart,
+    why_no_rollup,
+    why_not_held,
+)
 from apps.semantic.model.types import Dimension, Measure, Rollup, SemanticModel, Topic, View
 
 COARSER = {
@@ -29,7 +36,7 @@ def rollups_of(model: SemanticModel, base_view: str) -> Iterator[str]:
         view = model.views[name]
         has_rules = view.access_filters or view.required_access_grants is not None or view.is_derived
         if view.rollup is not None and view.rollup.base_view == base_view and not has_rules:
-            is_sound = not why_no_rollup(model, view.rollup) and told_apart(view.rollup)
+            is_sound = not why_no_rollup(model, view.rollup) and told_apart(view.rollup) and is_held_for(model, name)
             if is_sound and is_of_same_schema(model.views[base_view], view):
                 yield name
 
@@ -41,9 +48,7 @@ def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
     if rollup is None:
         raise KeyError(rollup_view)
     base = model.views[rollup.base_view]
-    held = {
-        item: column for item, column in rollup.columns if not why_not_held(model, base.name, item.partition("[")[0])
-    }
+    held = {item: column for item, column in rollup.columns if _is_held(item.partition("[")[0], model, base.name)}
     dimensions = _dimensions(base, held)
     measures = _measures(base, held)
     replaced = replace(
@@ -58,6 +63,10 @@ def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
             kept = _rejoined(topic, views, rollup)
             topics = {**topics, name: kept} if kept is not None else {key: topics[key] for key in topics if key != name}
     return replace(model, views=views, topics=topics, topic_models={})
+
+
+def _is_held(field_id: str, model: SemanticModel, base_view: str) -> bool:
+    return not why_not_held(model, base_view, field_id) and is_as_all_have(model, field_id)
 
 
 def _rejoined(topic: Topic, views: Mapping[str, View], rollup: Rollup) -> Topic | None:
@@ -91,8 +100,13 @@ def _is_there(name: str, views: Mapping[str, View], rollup: Rollup) -> bool:
 
 
 def tells_masked(model: SemanticModel, rollup: Rollup, masked: frozenset[str]) -> bool:
-    """Say whether a column was made of values that someone sees masked only, before the mask: it tells of them."""
-    return any(_rests_on(model, name.partition("[")[0], masked) for name, _ in rollup.columns) if masked else False
+    """Say whether a column was made of values that someone sees masked only, before the mask: it tells of them.
+
+    What it was made of, the model of all says; where a topic has the field otherwise, what it says counts as well.
+    """
+    models = [model] if model.of_all is None else [model, model.of_all]
+    names = {name.partition("[")[0] for name, _ in rollup.columns} if masked else ()
+    return any(_rests_on(part, name, masked) for part in models for name in names)
 
 
 def _rests_on(model: SemanticModel, field_id: str, masked: frozenset[str]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
-from apps.semantic.model.carried_masks import carries_mask, named_in
+from apps.semantic.model.carried_masks import carries_mask, named_in, resting
 from apps.semantic.model.types import Dimension, SemanticModel, Source
 
 FILTERS = "filters."
@@ -52,7 +52,13 @@ def check_compared_masks(model: SemanticModel) -> Iterator[Problem]:
     for rule in _rules(model):
         masks = everybody.of(rule.model)
         for name in rule.names:
-            if carries_mask((name,), rule.model, masks):
+            if rule.is_of_groups and masks.masked & resting((name,), rule.model):
+                text = (
+                    f"“{name}” is made of masked values for whoever lacks a grant; this rule would choose groups by masks, so "
+                    "they get no answer"
+                )
+                yield _at(rule.source, text, is_warning=True)
+            elif carries_mask((name,), rule.model, masks):
                 text = (
                     f"“{name.partition('[')[0]}” comes masked out of its view for whoever lacks a grant; this rule would "
                     "compare masks, so they get no answer"

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
+from sqlglot import exp
+
 from apps.semantic.errors import Problem
-from apps.semantic.model.held import is_of_same_schema, told_apart, why_no_rollup, why_not_held
+from apps.semantic.model.expressions import ExpressionError
+from apps.semantic.model.followed import followed_outputs
+from apps.semantic.model.held import is_of_same_schema, is_same_rollup, told_apart, why_no_rollup, why_not_held
+from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.sources import IMPLICIT
 from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, View
+from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, SqlSource, View
 from apps.semantic.model.views import views_needed
 
 
@@ -14,8 +19,41 @@ def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator
     """Yield what does not fit together in a view's query."""
     if view.query_source is not None:
         yield from _query(view.query_source, view.source, model, known)
+    if view.sql_source is not None and view.alias_of is None and all(view.sql_source.tables.values()):
+        yield from _sql(view, view.sql_source, model)
     if view.rollup is not None:
         yield from _rollup(view, view.rollup, model, known)
+
+
+def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
+    """Yield the SQL views that read what a topic has otherwise, each with the model as that topic sees it."""
+    for own in model.topic_models.values():
+        for view in own.views.values():
+            is_as_all = model.views.get(view.name) is view
+            if is_as_all and any(
+                model.views.get(name) is not own.views[name] for name in own.governed_tables(view.name) if name
+            ):
+                yield view, own
+
+
+def _sql(view: View, source: SqlSource, model: SemanticModel) -> Iterator[Problem]:
+    columns = {name: frozenset(_columns(model.views[name])) for name in source.tables.values()}
+    try:
+        outputs = followed_outputs(source, columns)
+    except ExpressionError as error:
+        yield _at(source.place or view.source, str(error))
+        return
+    for item in view.fields:
+        names = {node.name for tree in trees_of(item) for node in tree.find_all(exp.Column)}
+        for name in sorted(names):
+            if name.lower() not in outputs:
+                yield _at(item.source, f"“{item.id}” reads “{name}”, which is no column of the view's SQL")
+
+
+def _columns(view: View) -> Iterator[str]:
+    """Yield the columns that SQL views may read of a view, in small letters."""
+    for item in view.dimensions.values():
+        yield from (node.name.lower() for node in item.sql.find_all(exp.Column))
 
 
 def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
@@ -52,6 +90,12 @@ def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str
 def _rollup(view: View, rollup: Rollup, model: SemanticModel, known: set[str]) -> Iterator[Problem]:
     base, at = rollup.base_view, view.source
     place = rollup.places.get("base_view", at)
+    if not is_same_rollup(model, view.name):
+        text = (
+            "what a rollup's table holds is the same for every topic: write materialized_query in the view's own file"
+        )
+        yield _at(place, text)
+        return
     if base not in model.views:
         yield _at(place, f"there is no view “{base}”.{did_you_mean(base, model.views)}")
         return

@@ -36,7 +36,7 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
         return None
     if not isinstance(tree, exp.Query):
         return None
-    return SqlSource(tree, {table_text(item): "" for item in tree.find_all(exp.Table)})
+    return SqlSource(tree, {table_text(item): "" for item in tree.find_all(exp.Table)}, place.source)
 
 
 def _check_query(tree: exp.Expr) -> None:
@@ -71,7 +71,7 @@ def govern_tables(view: View, source: SqlSource, views: dict[str, View], problem
             fault = "no view describes" if not names else "several views describe"
             message = f"{fault} the table “{table}”: an SQL view reads tables through the one view that governs them"
             problems.append(Problem(at.file, at.line, at.column, message))
-    return SqlSource(source.tree, found)
+    return SqlSource(source.tree, found, source.place)
 
 
 def _is(view: View, table: str) -> bool:

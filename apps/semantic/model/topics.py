@@ -299,4 +299,5 @@ def as_topic_sees(
     model: SemanticModel, name: str, views: Mapping[str, View], relationships: list[Relationship]
 ) -> SemanticModel:
     """Return the model with a topic's own views in it, and of relationships the topic's own."""
-    return replace(model, views={**model.views, **views}, relationships=tuple(relationships), seen_by=name)
+    own = {**model.views, **views}
+    return replace(model, views=own, relationships=tuple(relationships), seen_by=name, of_all=model)

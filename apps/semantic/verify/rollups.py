@@ -2,15 +2,17 @@
 
 A rollup's table takes the place of the base view's. A column of it is known here only where the field that it holds reads
 the base view's rows alone and is the same whoever asks and whatever is asked; no other column can then be proven to leave
-the table. The base view's policies and masks are those of its fields, so each of them must be held as it is.
+the table. The base view's policies and masks are those of its fields, so each of them must be held as it is. The table was
+made of what the model of all says: a field that the topic has otherwise is no column of it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sqlglot import exp
 
-from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin, View
+from apps.semantic.model.types import Condition, Dimension, Measure, SemanticModel, Topic, TopicJoin, View
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.demands import demand
 
@@ -19,6 +21,7 @@ WITHIN = {
     "date": frozenset(PERIODS), "week": frozenset(("week",)), "month": frozenset(("month", "quarter", "year")),
     "quarter": frozenset(("quarter", "year")), "year": frozenset(("year",)),
 }  # fmt: skip
+SINCE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2}([T ][0-9:.]+)?)?)?", re.ASCII)
 COMBINED: dict[str, type[exp.AggFunc]] = {"sum": exp.Sum, "count": exp.Sum, "min": exp.Min, "max": exp.Max}
 """by what a measure is: the one aggregate that makes its value for several groups out of those for each"""
 
@@ -35,8 +38,10 @@ class Stand:
 
     def __init__(self, own: SemanticModel, holder: View, topic: Topic) -> None:
         self.own, self.base = own, own.views[topic.base_view]
+        self.all = own if own.of_all is None else own.of_all
         self.columns: tuple[tuple[str, str], ...] = holder.rollup.columns if holder.rollup is not None else ()
         self._demand_plain(holder)
+        self._demand_of_all(holder)
         self.told = {name: self._made_of(name) - {name} for name in {_plain(item) for item, _ in self.columns}}
         self.combined: dict[str, type[exp.AggFunc]] = {}
         self.cut: set[str] = set()
@@ -59,9 +64,25 @@ class Stand:
         names = [column.casefold() for _, column in self.columns]
         demand(len(names) == len(set(names)), "Two fields of a rollup have one column.")
 
+    def _demand_of_all(self, holder: View) -> None:
+        """Demand that the model of all says the same of what is held, and where it and the rows that it stands for are."""
+        theirs = self.all.views.get(holder.name)
+        is_same = theirs is not None and theirs.rollup is not None and holder.rollup is not None
+        is_same = is_same and theirs.rollup.columns == self.columns and theirs.rollup.base_view == self.base.name  # type: ignore[union-attr]  # they are there
+        demand(is_same, "A rollup is another for the topic than for all.")
+        for view in (holder, self.base):
+            other = self.all.views.get(view.name)
+            demand(
+                other is not None and _table(view) == _table(other), "A rollup is of another table than the topic's."
+            )
+
     def _made_of(self, start: str) -> frozenset[str]:
-        """Return the names of all that a field rests on, itself, attributes and filters of the query included."""
-        return _reached(start, lambda name: self.own.dimension(name) or self.own.measure(name))
+        """Return the names of all that a field rests on, itself, attributes and filters of the query included.
+
+        For the topic, and for the model of all, by which the column was made.
+        """
+        mine = _reached(start, lambda name: self.own.dimension(name) or self.own.measure(name))
+        return mine | _reached(start, lambda name: self.all.dimension(name) or self.all.measure(name))
 
     def _read_of(self, name: str) -> Dimension | Measure | None:
         """Return a field of another view, to be followed to those of the base view and no further."""
@@ -76,7 +97,21 @@ class Stand:
                 return False
             if isinstance(field, Dimension) and field.top_n is not None:
                 return False
+            theirs = self.all.dimension(part) or self.all.measure(part)
+            if theirs is None or _says(field) != _says(theirs) or self._counts_days(field):
+                return False
         return True
+
+    def _counts_days(self, field: Dimension | Measure) -> bool:
+        """Say whether a measure's filter names a time that is another one on another day."""
+        for item in field.filters if isinstance(field, Measure) else ():
+            of = self.own.dimension(_plain(item.field))
+            is_number = (
+                of is not None and of.type in ("string", "number", "boolean", "unknown") and "[" not in item.field
+            )
+            if not all(_is_fixed(part, is_time=not is_number) for part in _parts(item.condition)):
+                return True
+        return False
 
     def _dimensions(self) -> dict[str, Dimension]:
         found: dict[str, Dimension] = {}
@@ -154,6 +189,16 @@ class Stand:
         rules += [_plain(node.name) for sql in topic.always_where for node in sql.find_all(exp.Placeholder)]
         rules += [item.field for item in topic.always_where_filters if "[" not in item.field]
         held = self.model.views[self.base.name].dimensions
+        for name, frame in (
+            item.field.removesuffix("]").split("[") for item in topic.always_where_filters if "[" in item.field
+        ):
+            for other in _reached(name, self._read_of):
+                view, _, field = other.partition(".")
+                is_within = other not in self.cut or (
+                    other == name and field in held and frame in held[field].timeframes
+                )
+                is_there = view != self.base.name or (field in held and is_within)
+                demand(is_there, "A rule is on what a rollup does not hold as it is.")
         for name in {other for rule in rules for other in _reached(_plain(rule), self._read_of)}:
             view, _, field = name.partition(".")
             is_there = view != self.base.name or (field in held and name not in self.cut)
@@ -206,6 +251,35 @@ def _reached(start: str, field_of: Callable[[str], Dimension | Measure | None]) 
         found |= names
         waiting += names
     return frozenset(found)
+
+
+def _table(view: View) -> tuple[object, ...]:
+    is_rows = view.sql_source is None and view.query_source is None
+    return view.catalog, view.schema, view.table_name, view.schema_attribute, is_rows
+
+
+def _says(field: Dimension | Measure) -> tuple[object, ...]:
+    """Return all of a field that decides about the values of its column."""
+    shared = field.id, field.sql, field.type, field.level_of_detail
+    if isinstance(field, Measure):
+        return *shared, field.aggregate, field.filters, field.percentile, field.distinct_on, field.cancelled_filters
+    return *shared, field.duration, field.top_n, field.order_by_field, field.converts_timezone
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    yield condition
+    for child in condition.children:
+        yield from _parts(child)
+
+
+def _is_fixed(condition: Condition, *, is_time: bool) -> bool:
+    """Say whether a condition means the same on every day."""
+    operator = condition.operator.removeprefix("not_")
+    is_dated = operator in ("before", "on_or_after", "between_dates", "time_for_duration")
+    values = condition.values[:1] if operator == "time_for_duration" else condition.values
+    if not is_dated and not (is_time and operator in ("is", "not")):
+        return True
+    return all(not isinstance(value, str) or SINCE.fullmatch(value.strip()) for value in values)
 
 
 def _order(field: Dimension) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from apps.semantic.model.carried_masks import carries_mask, named_in
+from apps.semantic.model.carried_masks import carries_mask, named_in, resting
 from apps.semantic.model.types import SemanticModel, Topic
 from apps.semantic.scope import AccessScope
 
@@ -30,7 +30,10 @@ def compared_masks(topic: Topic, model: SemanticModel, scope: AccessScope) -> Co
         conditions = (join.relationship.on_sql, join.relationship.where_sql)
         if carries_mask(_named(conditions), model, scope):
             views.add(join.view)
-    return Compared(carries_mask(names, model, scope), frozenset(views))
+    # Measures are made of what leaves a table, rules on its rows of what is in it.
+    grouped = {rule.field for rule in topic.always_having_filters} | _named(topic.always_having)
+    is_everywhere = carries_mask(names, model, scope) or bool(scope.masked & resting(grouped, model))
+    return Compared(is_everywhere, frozenset(views))
 
 
 def _named(trees: Iterable[exp.Expr | None]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.exactness import SPELT
+from apps.semantic.verify.followed import outputs_of
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, in_text_order, sameness
@@ -15,8 +16,8 @@ STAND_IN = "omni stand in"
 NOTHING = "any row"
 
 
-def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: Ledger) -> None:
-    """Prove one SQL view; every query inside it is the model's, or reads one governed table.
+def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: Ledger) -> list[str]:
+    """Prove one SQL view, and return the names of its columns in small letters; every query inside it is the model's, or reads one governed table.
 
     The governed subqueries are proven one by one; with each replaced by a stand-in, what is left must be the model's
     text, its user attributes bound to the scope's values.
@@ -26,6 +27,9 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
     for table, subquery in zip(named, governed, strict=True):
         demand(subquery.alias == (table.alias or table.name), "A table of an SQL view has another name.")
+        demand(given(table) <= {"this", "db", "catalog", "alias"}, "A table of an SQL view is more than a table.")
+        alias = table.args.get("alias")
+        demand(alias is None or not alias.args.get("columns"), "A table of an SQL view renames its columns.")
         _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
     inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
     left = [node for node in placeholders(query) if id(node) not in inside]
@@ -33,6 +37,7 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     demand(bare(_with_stand_ins(query)) == expected, "An SQL view is not the model's.")
     ledger.expect(left, values)
     ledger.proven |= {id(node) for node in in_text_order(query) if type(node) in (exp.Select, exp.Union)}
+    return outputs_of(query)
 
 
 def _reads_table(node: exp.Subquery) -> bool:

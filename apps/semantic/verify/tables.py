@@ -1,6 +1,6 @@
 """Proves one ``(SELECT … FROM table WHERE policies) AS view``, and what stands in a table's place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlglot import exp
 
@@ -48,12 +48,14 @@ class TableProver:
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
         if view.sql_source is not None:
-            prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)
+            let = prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)
+            _demand_let(inner, let)
         elif view.query_source is not None:
             rests_on = self.permit.nested(view.query_source.topic)
             outputs = self.prove_query(source.this, rests_on)
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
             prove_origins(source.this, view, self.permit, rests_on)
+            _demand_let(inner, [name.lower() for name in outputs])
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
         projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}
@@ -75,3 +77,10 @@ class TableProver:
             return Label.OPEN
         prove_mask(node.this, self.permit.masks[view], self.ledger)
         return Label.OPEN
+
+
+def _demand_let(inner: exp.Select, names: Iterable[str]) -> None:
+    """Demand that what is read of a derived view is a column of its query: its name alone would mean whole rows."""
+    where = inner.args.get("where")
+    read = {node.name.lower() for part in (*inner.expressions, where) if part for node in part.find_all(exp.Column)}
+    demand(read <= {*names}, "A derived view is read by another name than its columns have.")

@@ -23,7 +23,7 @@ dimensions:
   status: {}
   email: {mask_unless_access_grants: [finance]}
   month: {sql: "UPPER(region)", mask_unless_access_grants: [finance]}
-measures: {count: {aggregate_type: count}}
+measures: {count: {aggregate_type: count}, mails: {aggregate_type: count_distinct, sql: "${email}"}}
 """
 COLUMNS = "dimensions: {who: {}, state: {primary_key: true}}\nmeasures: {count: {aggregate_type: count}}\n"
 QUERY = "query: {topic: Sales, fields: {orders.email: who, orders.status: state}}\n" + COLUMNS
@@ -46,6 +46,7 @@ FILES = MODEL | {
     "Own.topic.yaml": "base_view: own\n",
     "Loud.topic.yaml": "base_view: loud\n",
     "After.topic.yaml": "base_view: after\n",
+    "Grouped.topic.yaml": "base_view: orders\nalways_having_filters: {orders.mails: {greater_than: 0}}\n",
     "Joined.topic.yaml": "base_view: orders\njoins: {asked: {}, text: {}}\n",
 }
 OPEN = {
@@ -54,6 +55,7 @@ OPEN = {
     "Own": {"own.state": False},
     "Loud": {"loud.state": False, "loud.who": False, "loud.count": False},
     "After": {"after.state": False, "after.n": False},
+    "Grouped": {"orders.status": False, "orders.count": False, "orders.mails": False},
     "Joined": {"orders.status": True, "orders.count": True, "asked.state": False, "text.state": True, "text.who": True},
 }
 

@@ -119,3 +119,81 @@ def test_a_rule_over_a_table_reads_its_values_whoever_asks(store):
     of = over(store.engine.dialect, "v.view", **{"T.topic": topic})
     question = ask("T", "customers.id", sorts=[{"field": "customers.id"}])
     assert store.ask(question, rights(of, name="T"), of) == [(1,), (3,)]
+
+
+GROUPED = FILES["customers.view"].replace("mail: {sql: email, ", "mail: {sql: email, mask: redact, ").replace(
+    "measures:\n",
+    'measures:\n  mails: {aggregate_type: count_distinct, sql: "${email}"}\n  last: {aggregate_type: max, sql: "${mail}"}\n'
+    "  of_ola: {aggregate_type: count, filters: {mail: {contains: ola}}}\n  per_mail: {sql: \"${mails} * 1.0 / ${count}\"}\n", 1,
+)  # fmt: skip
+IN_CLEAR, MASKS = frozenset(), frozenset(("customers.mail", "customers.email"))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'always_having_sql: "${customers.mails} > 1"',
+        "always_having_filters: {customers.mails: {greater_than: 1}}",
+        "always_having_sql: \"${customers.last} > 'k'\"",
+        "always_having_filters: {customers.of_ola: {greater_than: 0}}",
+        'always_having_sql: "${customers.per_mail} > 0 AND ${customers.count} > 1"',
+    ],
+)
+def test_groups_are_not_chosen_by_a_measure_of_what_is_masked_in_its_table(store, rule):
+    """A mask makes values alike: of them there would be other groups than everybody else has."""
+    of = model(store.engine.dialect, **{"customers.view": GROUPED, "P.topic": f"base_view: customers\n{rule}\n"})
+    question = ask("P", "customers.region")
+    assert store.ask(question, everything(of, "P", masked=IN_CLEAR), of) == [("EU",)]
+    with pytest.raises(QueryError, match=REFUSED) as refused:
+        store.ask(question, everything(of, "P", masked=MASKS), of)
+    assert "customers." not in refused.value.message
+
+
+def test_groups_are_chosen_by_a_measure_of_other_values_whoever_asks(store):
+    rule = "always_having_filters: {customers.count: {greater_than: 1}}"
+    of = model(store.engine.dialect, **{"customers.view": GROUPED, "P.topic": f"base_view: customers\n{rule}\n"})
+    for masked in (IN_CLEAR, MASKS):
+        assert store.ask(ask("P", "customers.region"), everything(of, "P", masked=masked), of) == [("EU",)]
+
+
+@pytest.mark.parametrize(
+    "rule", ["sql: \"${customers.mail} LIKE 'ola%'\"", "filters: {customers.email: {starts_with: ola}}"]
+)
+def test_rows_are_chosen_by_a_tables_values_and_a_readers_filters_by_what_the_reader_sees(store, rule):
+    """The rule is the model's and lets the same rows through for all; what somebody asks compares what they are shown."""
+    of = model(store.engine.dialect, **{
+        "customers.view": GROUPED, "P.topic": f"base_view: customers\nalways_where_{rule}\n",
+        "D.topic": "base_view: customers\ndefault_filters: {customers.mail: {is: ola@x.no}}\n",
+    })  # fmt: skip
+    clear, masked = (everything(of, "P", masked=some) for some in (IN_CLEAR, MASKS))
+    ids = ask("P", "customers.id")
+    assert store.ask(ids, clear, of) == store.ask(ids, masked, of) == [(1,)]
+    for condition, seen, unseen in (
+        ({"is": "ola@x.no"}, [(1,)], []), ({"is": "OLA@X.NO", "case_insensitive": True}, [(1,)], []),
+        ({"not": "ola@x.no"}, [], [(1,)]), ({"contains": "ola"}, [(1,)], []),
+    ):  # fmt: skip
+        for field in ("customers.mail", "customers.email"):
+            for filters in ({field: condition}, {"or": [{field: condition}, {"customers.id": {"is": 9}}]}):
+                question = ids | {"filters": filters}
+                assert store.ask(question, clear, of) == seen
+                assert store.ask(question, masked, of) == unseen
+    by_mask = ids | {"filters": {"customers.mail": {"is": "•••"}}}
+    assert (store.ask(by_mask, clear, of), store.ask(by_mask, masked, of)) == ([], [(1,)])
+    suggested = ask("D", "customers.id", default_filters=True)
+    assert store.ask(suggested, everything(of, "D", masked=IN_CLEAR), of) == [(1,)]
+    assert store.ask(suggested, everything(of, "D", masked=MASKS), of) == []
+
+
+def test_a_filter_on_what_is_masked_outside_is_not_taken_inside_where_it_would_compare_values(store):
+    """Within, the field is not masked: whoever is shown masks would learn who is there by asking who is not."""
+    view = (
+        "query: {topic: People, fields: {customers.id: id, customers.name: name}, bind: {customers.name: v.name}}\n"
+        "dimensions: {id: {}, name: {mask_unless_access_grants: [sees_mail]}}\n"
+    )
+    of = model(store.engine.dialect, **{"v.query.view": view, "V.topic": "base_view: v"})
+    masked = everything(of, "V", masked=frozenset(("v.name",)))
+    filters = {"v.name": {"not": "Ola"}}
+    assert sorted(store.ask(ask("V", "v.id", filters=filters), everything(of, "V"), of)) == [(2,), (3,), (4,)]
+    with pytest.raises(QueryError, match="its values are masked for you"):
+        store.ask(ask("V", "v.id", filters=filters), masked, of)
+    assert len(store.ask(ask("V", "v.id", filters={"v.id": {"is": 1}}), masked, of)) == 1

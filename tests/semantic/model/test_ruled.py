@@ -92,6 +92,16 @@ def test_a_mask_over_what_cannot_be_proven_is_a_fault(sql, why):
     assert problems(masked.replace(", mask_unless_access_grants: [g]", "")) == []
 
 
+def test_a_rule_that_would_choose_groups_by_masks_is_warned_about():
+    topic = "base_view: customers\nalways_having_filters: {customers.mails: {greater_than: 1}}\n"
+    view = VIEW.replace("measures:\n", "measures:\n  mails: {aggregate_type: count_distinct, sql: '${mail}'}\n")
+    for mask in (", mask_unless_access_grants: [g]", ""):
+        masked = view.replace("MORE\n", f"  mail: {{sql: mail{mask}}}\n")
+        found = problems(**{"T.topic": topic, "customers.view": masked})
+        told = [place for place, message in found if "would choose groups by masks" in message]
+        assert told == (["T.topic:2:41"] if mask else [])
+
+
 DERIVED = {
     "v.view": "sql: SELECT c.id AS id, UPPER(c.mail) AS mail, c.region AS region FROM customers AS c\n",
     "v.query.view": "query: {base_view: customers, fields: {customers.id: id, customers.mail: mail, customers.region: region}}\n",

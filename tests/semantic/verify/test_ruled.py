@@ -6,8 +6,8 @@ import pytest
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.verify.ruled import COMPARED
-from tests.semantic.features.store import FILES, ask, policy
-from tests.semantic.features.test_rules_over_masks import DERIVED, MASKED, over, rights
+from tests.semantic.features.store import FILES, ask, everything, model, policy
+from tests.semantic.features.test_rules_over_masks import DERIVED, GROUPED, IN_CLEAR, MASKED, MASKS, over, rights
 from tests.semantic.verify.hand import Statement, statement
 
 CLEAR = frozenset[str]()
@@ -69,3 +69,12 @@ def test_a_condition_of_a_join(kind, masked):
     on = '"tickets"."customer_id" = "v"."id"'
     text = found.changed((on, f'{on} AND "v"."dept" = 100'))
     decided(found, replace(found, model=ruled, rights=rights(ruled, masked, "T")), text, is_clear=not masked)
+
+
+@pytest.mark.parametrize("name", ["mails", "of_ola", "last", "per_mail"])
+def test_a_condition_on_groups_of_what_is_masked_in_its_table(name):
+    rule = f"always_having_sql: '${{customers.{name}}} IS NULL'"
+    of = model("duckdb", **{"customers.view": GROUPED, "P.topic": f"base_view: customers\n{rule}\n"})
+    found = statement(ask("P", "customers.region"), of, everything(of, "P", masked=IN_CLEAR))
+    with pytest.raises(UnprovenSqlError, match=COMPARED):
+        replace(found, rights=everything(of, "P", masked=MASKS)).proves(found.text)

@@ -35,6 +35,8 @@ class SemanticModel:
     """for topics with views of their own: the model as that topic sees it"""
     seen_by: str = ""
     """the topic with whose own views this is the model; empty where it is the model of all others"""
+    of_all: "SemanticModel | None" = field(default=None, repr=False, compare=False)
+    """of a topic's own model, the model of all others; None where it is that one itself"""
     fiscal_month_offset: int = 0
     """months by which the fiscal year starts after January, -11 … 11"""
     query_timezone: str | None = None

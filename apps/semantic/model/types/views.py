@@ -27,6 +27,8 @@ class SqlSource:
 
     tree: exp.Query
     tables: Mapping[str, str]
+    place: Source | None = field(default=None, compare=False)
+    """where the text stands, for messages"""
 
 
 @dataclass(frozen=True, slots=True)

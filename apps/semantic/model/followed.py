@@ -1,0 +1,153 @@
+"""Each output of an SQL view must be made of columns that can be told: else a mask or a grant beneath would be lost.
+
+A column is followed by the name that it has where it is read. What has no name or one of two, what is renamed or matched
+without being named, and a row taken as a whole cannot be followed, whatever a database makes of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from sqlglot import exp
+
+from apps.semantic.model.expressions import ExpressionError
+from apps.semantic.model.types import SqlSource, table_text
+
+SELECT_PARTS = frozenset(("expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit"))
+UNION_PARTS = frozenset(("this", "expression", "distinct", "order", "limit"))
+SIDES = ("", "LEFT", "RIGHT", "FULL")
+KINDS = ("", "INNER", "CROSS", "OUTER")
+Inputs = Mapping[str, frozenset[str]]
+"""what a SELECT reads, by the name that it has there: the names of its columns; all in small letters"""
+
+
+def followed_outputs(source: SqlSource, columns: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    """Return the names of an SQL view's outputs in small letters.
+
+    Args:
+        columns: by view, the columns that its dimensions are made of, in small letters.
+
+    Raises:
+        ExpressionError: one of them cannot be followed to columns of tables.
+    """
+    return _Follower(source, columns).outputs(source.tree, ())
+
+
+class _Follower:
+    def __init__(self, source: SqlSource, columns: Mapping[str, frozenset[str]]) -> None:
+        self.source = source
+        self.columns = columns
+
+    def outputs(self, query: exp.Expr, scopes: tuple[Inputs, ...], *, is_named: bool = True) -> tuple[str, ...]:
+        if isinstance(query, exp.Subquery):
+            _demand(_parts(query) <= {"this"}, "a query in brackets stands alone in them")
+            return self.outputs(query.this, scopes, is_named=is_named)
+        if isinstance(query, exp.SetOperation):
+            _demand(_parts(query) <= UNION_PARTS, "columns of a UNION go by their order: nothing else can be followed")
+            found = self.outputs(query.this, scopes, is_named=is_named)
+            others = self.outputs(query.expression, scopes, is_named=False)
+            _demand(len(found) == len(others), "the parts of a UNION have as many columns as one another")
+            self._check(query.args.get("order"), ({"": frozenset(found)},), found)
+            return found
+        _demand(
+            isinstance(query, exp.Select) and _parts(query) <= SELECT_PARTS, "a part of this SELECT cannot be followed"
+        )
+        return self._select(query, scopes, is_named=is_named)
+
+    def _select(self, select: exp.Expr, scopes: tuple[Inputs, ...], *, is_named: bool) -> tuple[str, ...]:
+        own = (self._inputs(select, scopes), *scopes)
+        for item in select.expressions:
+            self._check(item, own, ())
+        found = tuple(_name(item) for item in select.expressions)
+        if is_named:
+            _demand(all(found), "each column needs a name, to be followed by: write AS")
+            twice = next((name for name in found if found.count(name) > 1), "")
+            _demand(not twice, f"“{twice}” is the name of two columns, so neither can be followed")
+        for join in select.args.get("joins") or ():
+            self._check(join.args.get("on"), own, ())
+        self._check(select.args.get("where"), own, ())
+        for key in ("group", "having", "order"):
+            self._check(select.args.get(key), own, found)
+        return found
+
+    def _inputs(self, select: exp.Expr, scopes: tuple[Inputs, ...]) -> Inputs:
+        found: dict[str, frozenset[str]] = {}
+        for part in _read(select):
+            alias = part.args.get("alias")
+            renamed = isinstance(alias, exp.TableAlias) and alias.args.get("columns")
+            name = part.alias_or_name.lower()
+            _demand(
+                not renamed, f"“{name} (…)” renames columns, so they cannot be followed: name them in a SELECT, with AS"
+            )
+            _demand(bool(name), "a query in FROM needs a name")
+            _demand(name not in found, f"“{name}” is read twice under one name")
+            if isinstance(part, exp.Table):
+                _demand(
+                    _parts(part) <= {"this", "db", "catalog", "alias"},
+                    f"“{name}” is read in a way that cannot be followed",
+                )
+                found[name] = self.columns.get(self.source.tables.get(table_text(part), ""), frozenset())
+            else:
+                is_query = isinstance(part, exp.Subquery) and isinstance(part.this, exp.Query)
+                _demand(is_query and _parts(part) <= {"this", "alias"}, "FROM reads what cannot be followed")
+                found[name] = frozenset(self.outputs(part.this, scopes))
+        return found
+
+    def _check(self, root: exp.Expr | None, scopes: tuple[Inputs, ...], own: Iterable[str]) -> None:
+        """Check all columns of an expression, those of queries within it in their own surroundings."""
+        waiting = [root] if root is not None else []
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, exp.Query):
+                self.outputs(node, scopes, is_named=False)
+            elif isinstance(node, exp.Column):
+                _check_column(node, scopes, own)
+            else:
+                waiting += [*node.iter_expressions()]
+
+
+def _read(select: exp.Expr) -> Iterator[exp.Expr]:
+    start = select.args.get("from_")
+    if start is not None:
+        yield start.this
+    for join in select.args.get("joins") or ():
+        is_plain = _parts(join) <= {"this", "on", "side", "kind"} and join.side in SIDES and join.kind in KINDS
+        _demand(
+            is_plain,
+            "write joins with ON: in others, as USING and NATURAL, a column is of two tables and cannot be followed",
+        )
+        yield join.this
+
+
+def _check_column(node: exp.Column, scopes: tuple[Inputs, ...], own: Iterable[str]) -> None:
+    name, table = node.name.lower(), node.table.lower()
+    text = f"{table}.{name}" if table else name
+    _demand(
+        _parts(node) <= {"this", "table"},
+        f"“{node.sql()}” has more parts than table and column, so it cannot be followed",
+    )
+    if table:
+        inputs = next((item[table] for item in scopes if table in item), None)
+        _demand(inputs is not None, f"“{text}” names no table that is read here")
+        _demand(
+            inputs is None or name in inputs, f"“{text}” is no column that a view describes, so it cannot be followed"
+        )
+        return
+    for item in scopes:
+        if any(name in columns for columns in item.values()):
+            return
+        _demand(
+            name not in item, f"“{name}” would be whole rows of a table, which cannot be followed: name its columns"
+        )
+    _demand(name in own, f"“{name}” is no column of what is read here, so it cannot be followed")
+
+
+def _name(item: exp.Expr) -> str:
+    return item.alias_or_name.lower() if isinstance(item, exp.Alias | exp.Column) else ""
+
+
+def _parts(node: exp.Expr) -> set[str]:
+    return {key for key, value in node.args.items() if value}
+
+
+def _demand(holds: bool, message: str) -> None:
+    if not holds:
+        raise ExpressionError(message)

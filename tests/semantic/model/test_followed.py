@@ -1,0 +1,81 @@
+"""SQL views whose columns cannot be followed by their names: faults where the text stands."""
+
+import pytest
+
+from apps.semantic.errors import ModelError
+from tests.semantic.features.store import FILES, model
+
+CUSTOMERS = "omni_store.customers AS c"
+ORDERS = "omni_store.orders AS o"
+LOST = {
+    f"SELECT c.id AS a FROM {CUSTOMERS}(id, mail)": "“c (…)” renames columns",
+    f"SELECT x.a AS a FROM (SELECT c.id, c.email FROM {CUSTOMERS}) AS x(b, a)": "“x (…)” renames columns",
+    f"SELECT id AS a FROM {CUSTOMERS} JOIN {ORDERS} USING (id)": "write joins with ON",
+    f"SELECT c.id AS a FROM {CUSTOMERS} NATURAL JOIN {ORDERS}": "write joins with ON",
+    f"SELECT c.id AS a FROM {CUSTOMERS} SEMI JOIN {ORDERS} ON o.id = c.id": "write joins with ON",
+    f"SELECT c AS a FROM {CUSTOMERS}": "“c” would be whole rows",
+    f"SELECT COUNT(c) AS a FROM {CUSTOMERS}": "“c” would be whole rows",
+    f'SELECT "C" AS a FROM {CUSTOMERS}': "“c” would be whole rows",
+    f"SELECT c.to_jsonb AS a FROM {CUSTOMERS}": "“c.to_jsonb” is no column that a view describes",
+    f"SELECT c.id.email AS a FROM {CUSTOMERS}": "has more parts than table and column",
+    f"SELECT o.email AS a FROM {CUSTOMERS}": "“o.email” names no table",
+    f"SELECT UPPER(c.email) FROM {CUSTOMERS}": "each column needs a name",
+    f"SELECT c.id AS a, c.email AS a FROM {CUSTOMERS}": "“a” is the name of two columns",
+    f'SELECT c.id AS a, c.email AS "A" FROM {CUSTOMERS}': "“a” is the name of two columns",
+    f"SELECT c.email AS e, UPPER(e) AS a FROM {CUSTOMERS}": "“e” is no column of what is read here",
+    f"SELECT c.id AS a FROM {CUSTOMERS} UNION ALL BY NAME SELECT c.email AS a FROM {CUSTOMERS}": "go by their order",
+    f"SELECT c.id AS a, c.name AS b FROM {CUSTOMERS} UNION ALL SELECT c.id AS a FROM {CUSTOMERS}": "as many columns",
+    f"SELECT x.a AS a FROM (SELECT c.id AS a, MAX(c.email) FROM {CUSTOMERS} GROUP BY 1) AS x": "each column needs a name",
+    f"SELECT a AS a FROM (SELECT c.id AS a FROM {CUSTOMERS})": "a query in FROM needs a name",
+    f"SELECT c.id AS a FROM ({CUSTOMERS} JOIN {ORDERS} ON o.id = c.id)": "a query in FROM needs a name",
+    f"SELECT c.id AS a FROM {CUSTOMERS} JOIN omni_store.orders AS C ON 1 = 1": "“c” is read twice",
+    f"SELECT o.id AS a FROM {ORDERS} WHERE o.status IN (SELECT c FROM {CUSTOMERS})": "“c” would be whole rows",
+    f"SELECT (SELECT o FROM {CUSTOMERS} LIMIT 1) AS a FROM {ORDERS}": "“o” would be whole rows",
+}
+FOLLOWED = (
+    f"SELECT c.id AS a, UPPER(c.email) AS b FROM {CUSTOMERS}",
+    "SELECT id AS a FROM omni_store.customers ORDER BY a, email LIMIT 3",
+    f"SELECT c.id AS a FROM {CUSTOMERS}, {ORDERS} WHERE status = 'paid'",
+    f"SELECT c.id AS a FROM {CUSTOMERS} UNION ALL SELECT MAX(o.id) FROM {ORDERS}",
+    f"SELECT (SELECT MAX(o.id) FROM {ORDERS} WHERE o.customer_id = c.id) AS a FROM {CUSTOMERS}",
+    f"SELECT x.a AS a FROM (SELECT c.id AS a FROM {CUSTOMERS}) AS x WHERE x.a IN (SELECT o.id FROM {ORDERS} WHERE o.id > x.a)",
+    f"SELECT c.region AS a, COUNT(*) AS n FROM {CUSTOMERS} GROUP BY a HAVING n > 1",
+)
+
+
+def faults(sql: str, more: str = "a: {}") -> list[str]:
+    view = f"schema: omni_store\nsql: |\n  {sql}\ndimensions: {{{more}}}\n"
+    try:
+        model("duckdb", **{"view.view": view})
+    except ModelError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize("sql", LOST)
+def test_what_cannot_be_followed_is_a_fault_where_the_text_stands(sql: str) -> None:
+    assert [text for text in faults(sql) if not text.startswith("view.view:2:6: ")] == []
+    assert LOST[sql] in faults(sql)[0]
+
+
+@pytest.mark.parametrize("sql", FOLLOWED)
+def test_what_can_be_followed_is_read(sql: str) -> None:
+    assert faults(sql) == []
+
+
+def test_a_field_reads_a_column_that_the_text_names() -> None:
+    sql = f"SELECT c.id AS a FROM {CUSTOMERS}"
+    assert faults(sql, "a: {}, b: {sql: '\"view query\"'}") == [
+        "view.view:4:21: “view.b” reads “view query”, which is no column of the view's SQL"
+    ]
+    assert faults(sql, "a: {}, b: {sql: A + 1}") == []
+
+
+def test_an_sql_view_is_followed_in_each_topic_that_has_its_tables_otherwise() -> None:
+    view = f"sql: SELECT c.spot AS a FROM {CUSTOMERS}\ndimensions: {{a: {{}}}}\n"
+    customers = FILES["customers.view"].replace("  manager_id: {}", "  manager_id: {}\n  spot: {}")
+    files = {"view.view": view, "customers.view": customers, "V.topic": "base_view: view"}
+    assert model("duckdb", **files).views["view"].sql_source is not None
+    own = "base_view: view\nviews: {customers: {dimensions: {spot: {sql: region}}}}\n"
+    with pytest.raises(ModelError, match=r"view\.view:1:6: “c\.spot” is no column that a view describes"):
+        model("duckdb", **files | {"V.topic": own})
