@@ -124,6 +124,8 @@ def _field(field: Dimension | Measure, model: SemanticModel, known: set[str]) ->
                 field.source, f"“{field.name}” aggregates the measure “{reference}”, which is an aggregate already"
             )
     yield from _frames(field, model)
+    if isinstance(field, Dimension) and field.mask_unless_access_grants is not None and _is_constant(field):
+        yield _at(field.source, f"“{field.name}” is the same in every row: there is nothing to mask")
     if isinstance(field, Measure):
         for rule in field.filters:
             yield from _filter(rule, model, field.source, known)
@@ -180,11 +182,19 @@ def _policy(
         yield _at(rule.source, f"the access filter's “{rule.field}”: {_unreached(topic, dimension.view)}")
     elif dimension.view not in views:
         yield _at(rule.source, f"a row policy of “{views[0]}” chooses by a dimension of its own, not by “{rule.field}”")
+    elif _is_constant(dimension):
+        yield _at(rule.source, f"the access filter's “{rule.field}” is the same in every row, so it chooses none")
     else:
         source = model.views[dimension.view].query_source
         if source is not None and not all(_is_plain(column.name, source, model) for column in _bare_columns(dimension)):
             text = "a row policy on a query's answer reads dimensions of its topic, not measures, timeframes or calculations"
             yield _at(rule.source, f"“{rule.field}”: {text}")
+
+
+def _is_constant(dimension: Dimension) -> bool:
+    """Say whether nothing of a row decides a dimension's value; what rests on such a one is seen as resting on a field."""
+    is_made = dimension.level_of_detail is not None or dimension.duration is not None or dimension.top_n is not None
+    return not is_made and dimension.sql.find(exp.Column, exp.Placeholder) is None
 
 
 def _unreached(topic: str, view: str) -> str:

@@ -3,9 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.dialects.mysql import MySQL
+from sqlglot.tokenizer_core import TokenType
 
 from apps.semantic.model.types import INTERVALS, TEMPLATED, TIMEFRAMES, FieldType
 from apps.semantic.verify.allowed import FUNCTIONS
@@ -171,9 +175,37 @@ def _field(text: str, view: str) -> str:
     return f"{name.group(1) or view}.{name.group(2)}" + (f"[{timeframe}]" if timeframe else "")
 
 
+class QuotedMySQL(MySQL):
+    """MySQL as our sessions read it (``ANSI_QUOTES``): double quotes hold a name, as the format has it for columns."""
+
+    class Tokenizer(MySQL.Tokenizer):
+        QUOTES: ClassVar[list[str | tuple[str, str]]] = ["'"]
+        IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ["`", '"']
+
+
+READ_AS: Mapping[str, type[Dialect]] = {"mysql": QuotedMySQL}
+TEXT_IN_DOUBLE_QUOTES = frozenset(("bigquery", "spark", "databricks"))
+"""dialects in which ``"name"`` is a text, while the format takes it for a column"""
+
+
+def _demand_one_meaning(text: str, dialect: str) -> None:
+    """Refuse what would be one thing to the model and another to the database, or to the next reader."""
+    is_bars, is_quoted = dialect == "mysql" and "||" in text, dialect in TEXT_IN_DOUBLE_QUOTES and '"' in text
+    if not is_bars and not is_quoted:
+        return
+    for token in sqlglot.tokenize(text, read=READ_AS.get(dialect, dialect)):
+        if is_bars and token.token_type is TokenType.DPIPE:
+            raise ExpressionError(
+                "|| is OR in one mode of the server and joins texts in another; write OR or CONCAT(…)"
+            )
+        if is_quoted and token.token_type is TokenType.STRING and text[token.start] == '"':
+            raise ExpressionError("double quotes hold a text here and a column elsewhere; write 'text' or `column`")
+
+
 def _parse(text: str, dialect: str) -> exp.Expression:
     try:
-        trees = sqlglot.parse(text, read=dialect)
+        _demand_one_meaning(text, dialect)
+        trees = sqlglot.parse(text, read=READ_AS.get(dialect, dialect))
     except sqlglot.errors.SqlglotError as error:
         details = error.errors if isinstance(error, sqlglot.errors.ParseError) else []
         reason = details[0].get("description") if details else None

@@ -114,7 +114,7 @@ def _model(folder: _Folder, context: Context) -> SemanticModel:
     context.labels = read_classification_access(header, context)
     views = _views(folder, context)
     relationships = [item for node in folder.relationships for item in read_relationships(node, views, context)]
-    views, relationships = settled(views, relationships, context)
+    views, relationships = settled(views, relationships, context, topics=folder.topics.values())
     grants = read_grants(header, problems)
     for name in ("default_topic_required_access_grants", "default_topic_hidden_unless_access_grants"):
         read_rule(header, name, problems, may_be_empty=True)
