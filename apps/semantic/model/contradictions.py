@@ -5,6 +5,7 @@ Only what is certain is told.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from decimal import Decimal
 from itertools import islice, product
 
 from sqlglot import exp
@@ -139,7 +140,7 @@ def _is_never(node: exp.Expr) -> bool:
     return (
         len(sides) == 2
         and all(isinstance(side, exp.Literal) and not side.is_string for side in sides)
-        and sides[0] != sides[1]
+        and Decimal(sides[0].name) != Decimal(sides[1].name)
     )
 
 

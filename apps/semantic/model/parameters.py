@@ -117,6 +117,13 @@ def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
         elif (hint := ELSEWHERE.get((kind, name))) is not None:
             if value.value not in (None, {}, []):
                 add(problems, value, f"“{name}” is not supported: {hint}")
+        elif name == "fill_fields" and value.value not in (None, []):
+            add(
+                problems,
+                value,
+                "“fill_fields” is kept, not followed: dates without rows are not made up",
+                is_warning=True,
+            )
         elif name not in DECORATION:
             _unknown(name, value, kind, problems)
 

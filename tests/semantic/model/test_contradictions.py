@@ -90,6 +90,7 @@ def test_conditions_that_exclude_each_other_are_one_fault_at_their_place(rule: s
         "always_where_sql: ${orders.status} > 'paid' AND ${orders.status} < 'open'",
         "always_where_sql: ${orders.placed} = '2026-01-01' AND ${orders.placed} = '2026-01-02'",
         "always_where_sql: 1 = 1",
+        "always_where_sql: 1 = 1.0",
         "always_where_sql: TRUE",
     ],
 )

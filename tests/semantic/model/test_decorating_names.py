@@ -85,3 +85,10 @@ def test_where_a_text_is_taken_for_a_date_a_mask_of_dates_is_doubtful_only() -> 
     assert ["its mask truncate_date is for a date" in text for text in texts] == [True]
     with pytest.raises(ModelError, match="its mask truncate_date"):
         read_model(SHOP | files, dialect="duckdb")
+
+
+def test_filling_up_dates_is_told_not_to_happen() -> None:
+    files = with_field("dimensions", "{}")
+    files["shop/orders.view.yaml"] += "fill_fields: [placed]\n"
+    [told] = [str(item) for item in read_model(SHOP | files, dialect="duckdb").warnings]
+    assert told.endswith("“fill_fields” is kept, not followed: dates without rows are not made up")
