@@ -15,7 +15,8 @@ from apps.semantic.model.deciding import deciding_masks, deciding_names
 from apps.semantic.model.types import Dimension, GrantRule, SemanticModel, Source, View
 
 FILTERS = "filters."
-NOT_FIELDS = ("omni_attributes.", FILTERS)
+ATTRIBUTE = "omni_attributes."
+NOT_FIELDS = (ATTRIBUTE, FILTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ def _unproven(start: str, model: SemanticModel) -> str:
 def _unproven_mask(item: Dimension, model: SemanticModel) -> str:
     """As :func:`_unproven`, of what a masked dimension names; one over several tables is offered to nobody it is masked for."""
     seen, waiting = set[str](), [*named_in(item.sql)]
+    trees = [item.sql]
     while waiting:
         name = waiting.pop()
         field = model.dimension(name)
@@ -190,6 +192,13 @@ def _unproven_mask(item: Dimension, model: SemanticModel) -> str:
         if name not in seen:
             seen.add(name)
             waiting += named_in(field.sql)
+            trees.append(field.sql)
+    # Its values would stand in the mask, several times in some, beside the key; say so before somebody asks.
+    attributes = [
+        node.name for tree in trees for node in tree.find_all(exp.Placeholder) if node.name.startswith(ATTRIBUTE)
+    ]
+    if attributes:
+        return f"“{item.id}” names the user attribute “{min(attributes).removeprefix(ATTRIBUTE)}”"
     if any(node.name.startswith(FILTERS) for node in item.sql.find_all(exp.Placeholder)):
         return f"“{item.id}” holds a filter of the question"
     return next((what for name in _named((item.sql,)) if (what := _unproven(name, model))), "")
