@@ -35,6 +35,7 @@ class Facts:
         self._joined: dict[str, frozenset[str]] = {}
         self._hangs_on: dict[int, frozenset[str]] = {}
         self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
+        self._row_rules: frozenset[tuple[str, tuple[str, ...]]] | None = None
         self._deciding: dict[str, frozenset[str]] = {}
         self._outputs: dict[tuple[str, bool], Outputs] = {}
 
@@ -54,6 +55,14 @@ class Facts:
             found = outputs_of(source, with_counts=with_counts) if source is not None else {}
             self._outputs[view, with_counts] = found
         return found
+
+    def row_rules(self) -> frozenset[tuple[str, tuple[str, ...]]]:
+        """Return (user attribute, values that lift it) of all row policies of the model, those that topics add among them."""
+        if self._row_rules is None:
+            rules = [rule for _, view in self.model.seen_views() for rule in view.access_filters]
+            rules += [rule for topic in self.model.topics.values() for rule in topic.access_filters]
+            self._row_rules = frozenset((rule.user_attribute, rule.values_for_unfiltered) for rule in rules)
+        return self._row_rules
 
     def deciding(self, view: str) -> frozenset[str]:
         """Return the ids of masked dimensions by whose columns an SQL view chooses its rows."""

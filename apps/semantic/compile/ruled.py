@@ -13,8 +13,11 @@ from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.plan import Plan
 from apps.semantic.errors import QueryError
 from apps.semantic.model.deciding import deciding_names
-from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin, table_text
+from apps.semantic.model.types import AccessFilter, Dimension, Measure, SemanticModel, Topic, TopicJoin, table_text
 from apps.semantic.scope import AccessScope
+
+Spared = frozenset[tuple[str, tuple[str, ...]]]
+"""(user attribute, values that lift it) of row policies that do not hold for somebody"""
 
 
 def check_rules(plan: Plan) -> Plan:
@@ -41,17 +44,18 @@ def check_rules(plan: Plan) -> Plan:
     return plan
 
 
-def closed_views(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
+def closed_views(model: SemanticModel, scope: AccessScope, spared: Spared = frozenset()) -> frozenset[str]:
     """Return the views of the scope's topic about which nothing is answered, since :func:`check_rules` would refuse.
 
-    Row policies are those of the model: whom one spares is no question of masks. A rule of the data set closes all.
+    Row policies are those of the model but for the ``spared``, which do not hold for whoever asks. A rule of the data set
+    closes all.
     """
     topic = model.topics[scope.topic]
     if not _masks_any(scope):
         return frozenset()
     facts, every = facts_of(model), frozenset(topic.views)
-    policies = [rule.field for view in topic.views for rule in model.views[view].access_filters]
-    of_topic = [*_of_topic(topic), *(rule.field for rule in topic.access_filters)]
+    policies = [item for view in topic.views for item in _binding(model.views[view].access_filters, spared)]
+    of_topic = [*_of_topic(topic), *_binding(topic.access_filters, spared)]
     if any(compares_masks(name, model, scope) for name in (*policies, *of_topic)):
         return every
     if chooses_groups_by_masks(model, scope):
@@ -140,6 +144,10 @@ def _is_masked_within(item: Dimension | Measure, facts: Facts, scope: AccessScop
 
 def _masks_any(scope: AccessScope) -> bool:
     return bool(scope.masked) or any(_masks_any(inner) for inner in scope.nested.values())
+
+
+def _binding(rules: Iterable[AccessFilter], spared: Spared) -> Iterator[str]:
+    yield from (rule.field for rule in rules if (rule.user_attribute, rule.values_for_unfiltered) not in spared)
 
 
 def _of_topic(topic: Topic) -> Iterator[str]:
