@@ -8,6 +8,8 @@ from apps.access.types import Actor, AttributeValue
 from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.selectors import current_version, semantic_model
 from apps.governance.fields import holds
+from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.ruled import Spared
 from apps.semantic.errors import MissingAttributeError
 from apps.semantic.model.types import AccessFilter, AccessGrant, SemanticModel, Topic
 from apps.semantic.scope import RowPolicy
@@ -121,6 +123,16 @@ def _row_verdict(actor: Actor, rule: AccessFilter, view: str | None) -> RowVerdi
     origin = f"{rule.source.file}:{rule.source.line}"
     values = tuple(sorted(set(held.values), key=str))
     return RowVerdict(rule, view, held, "limited", RowPolicy(rule.field, values, rule.user_attribute, origin))
+
+
+def spared_by(actor: Actor, model: SemanticModel) -> Spared:
+    """Return the row policies of the model that do not hold for an actor, by what they ask: a support session meets none."""
+    rules = facts_of(model).row_rules()
+    if actor.kind == "support":
+        return rules
+    found = {name: actor.attributes.get(name) for name, _ in rules}
+    held = {name: {as_text(value) for value in value.values} for name, value in found.items() if value is not None}
+    return frozenset(rule for rule in rules if not held.get(rule[0], set()).isdisjoint(rule[1]))
 
 
 def row_policies(

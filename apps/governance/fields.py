@@ -10,7 +10,7 @@ from sqlglot import exp
 from apps.semantic.compile.facts import facts_of
 from apps.semantic.compile.inner_masks import standing_in
 from apps.semantic.compile.masks import standing_of
-from apps.semantic.compile.ruled import closed_views
+from apps.semantic.compile.ruled import Spared, closed_views
 from apps.semantic.model.grants import grant_holds
 from apps.semantic.model.types import Dimension, FilterField, GrantRule, Measure, SemanticModel, View
 from apps.semantic.scope import AccessScope
@@ -186,17 +186,19 @@ def masked_fields(model: SemanticModel, topic_name: str, passed: frozenset[str])
     )
 
 
-def answered_fields(model: SemanticModel, topic_name: str, passed: frozenset[str]) -> frozenset[str]:
+def answered_fields(
+    model: SemanticModel, topic_name: str, passed: frozenset[str], spared: Spared = frozenset()
+) -> frozenset[str]:
     """Return those of the open fields that a question can be answered about: no mask stands in their way.
 
     Whether one does is the compiler's decision. A query view whose own question is refused answers nothing, and neither
     does a data set over it; a field that rests on a view which the data set does not join is not answered either, nor is
-    anything where a rule of the data set would compare masks.
+    anything where a rule of the data set would compare masks; a row policy that is ``spared`` does not hold, so it compares none.
     """
     opened, masked = open_fields(model, topic_name, passed), masked_fields(model, topic_name, passed)
     topic = model.topics[topic_name]
-    refused = frozenset(view for view in topic.views if not _is_asked(view, model, passed, ()))
-    refused |= closed_views(model, _masks(model, topic_name, passed))
+    refused = frozenset(view for view in topic.views if not _is_asked(view, model, passed, spared, ()))
+    refused |= closed_views(model, _masks(model, topic_name, passed), spared)
     if topic.base_view in refused:
         return frozenset()
     joined = frozenset(topic.views) - refused
@@ -207,7 +209,7 @@ def answered_fields(model: SemanticModel, topic_name: str, passed: frozenset[str
     )
 
 
-def _is_asked(view: str, model: SemanticModel, passed: frozenset[str], path: tuple[str, ...]) -> bool:
+def _is_asked(view: str, model: SemanticModel, passed: frozenset[str], spared: Spared, path: tuple[str, ...]) -> bool:
     """Say whether the question of a query view can be asked; other views ask none."""
     source = model.views[view].query_source
     if source is None:
@@ -218,10 +220,10 @@ def _is_asked(view: str, model: SemanticModel, passed: frozenset[str], path: tup
     masked = masked_fields(own, source.topic, passed)
     names = [name for name, _ in source.columns] + [rule.field for rule in source.filters]
     views = {own.topics[source.topic].base_view}.union(*(_views_beneath(name, own) for name in names))
-    if views & closed_views(own, _masks(own, source.topic, passed)):
+    if views & closed_views(own, _masks(own, source.topic, passed), spared):
         return False
     return all(standing_of(name, own, masked) != "refused" for name in names) and all(
-        _is_asked(inner, own, passed, (*path, view)) for inner in views
+        _is_asked(inner, own, passed, spared, (*path, view)) for inner in views
     )
 
 
@@ -254,19 +256,24 @@ def shown_masked(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
 
 
 @lru_cache(maxsize=2048)
-def _remembered(key: Key, topic: str, passed: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+def _remembered(key: Key, topic: str, passed: frozenset[str], spared: Spared) -> tuple[frozenset[str], frozenset[str]]:
     model = _models[key]
-    return answered_fields(model, topic, passed), masked_fields(model, topic, passed)
+    return answered_fields(model, topic, passed, spared), masked_fields(model, topic, passed)
 
 
 def fields_for(
-    tenant_id: UUID, version_id: UUID, model: SemanticModel, topic: str, passed: frozenset[str]
+    tenant_id: UUID,
+    version_id: UUID,
+    model: SemanticModel,
+    topic: str,
+    passed: frozenset[str],
+    spared: Spared = frozenset(),
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return answered and masked fields, worked out once per process, model version and set of grants."""
+    """Return answered and masked fields, worked out once per process, model version, set of grants and policies spared."""
     key = (tenant_id, version_id, topic, model.seen_by)
     if key not in _models:
         if len(_models) >= MAX_MODELS:
             _models.clear()
             _remembered.cache_clear()
         _models[key] = model
-    return _remembered(key, topic, passed)
+    return _remembered(key, topic, passed, spared)

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlglot import exp
 
 from apps.access.types import Actor
-from apps.governance.deciding import row_policies
+from apps.governance.deciding import row_policies, spared_by
 from apps.governance.fields import fields_for, holds
 from apps.semantic.compile.masks import standing_of
+from apps.semantic.compile.ruled import Spared
 from apps.semantic.errors import MissingAttributeError
 from apps.semantic.model.types import CompositeTopic, SemanticModel, Topic
 from apps.semantic.scope import AccessScope
@@ -47,7 +48,9 @@ class ScopeBuilder:
         topic = model.topics.get(name)
         if topic is None or not holds(topic.required_access_grants, self.passed) or depth > MAX_DEPTH:
             return None
-        fields, masked = fields_for(self.tenant_id, self.version_id, model, name, self.passed)
+        fields, masked = fields_for(
+            self.tenant_id, self.version_id, model, name, self.passed, spared_by(self.actor, model)
+        )
         by_view, of_topic = row_policies(self.actor, model, topic)
         nested = {inner: self._topic(inner, depth + 1) for inner in _inner_topics(topic, model)}
         return AccessScope(
@@ -114,13 +117,22 @@ def _is_open(mapping: str, scope: AccessScope, model: SemanticModel) -> bool:
 
 
 def given_by_grants(
-    tenant_id: UUID, version_id: UUID, model: SemanticModel, topic: Topic, passed: frozenset[str], depth: int = 0
+    tenant_id: UUID,
+    version_id: UUID,
+    model: SemanticModel,
+    topic: Topic,
+    passed: frozenset[str],
+    spared: Spared,
+    depth: int = 0,
 ) -> AccessScope:
-    """Return what grants alone give of a topic and of those beneath its query views: fields and masks, without rows."""
-    fields, masked = fields_for(tenant_id, version_id, model, topic.name, passed)
+    """Return what grants alone give of a topic and of those beneath its query views: fields and masks, without rows.
+
+    Row policies count as far as they would compare masks; the ``spared`` do not.
+    """
+    fields, masked = fields_for(tenant_id, version_id, model, topic.name, passed, spared)
     inner = [(model.of_topic(name), name) for name in _inner_topics(topic, model)]
     nested = {
-        name: given_by_grants(tenant_id, version_id, own, own.topics[name], passed, depth + 1)
+        name: given_by_grants(tenant_id, version_id, own, own.topics[name], passed, spared, depth + 1)
         for own, name in inner
         if name in own.topics and depth < MAX_DEPTH
     }

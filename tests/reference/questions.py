@@ -167,7 +167,7 @@ def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, 
         top = {"field": draw(st.sampled_from(ranked)), "n": draw(st.integers(1, 3)), "desc": draw(st.booleans())}
         by = draw(any_measure.filter(is_number))
         # “rest” sorts behind all values in every collation.
-        others = draw(st.sampled_from(("rest", None, None)))
+        others = draw(st.sampled_from(("rest", "a", None, None)))
         # Beside “rest” values are texts, and DuckDB writes the bounds of ranges as -4.0.
         found["top"] = top | {"by": by, "others": None if top["field"].endswith(".rough") else others}
     if chosen in ("comparison", "both") and not any(name.endswith(("own", "per_s")) for name in fields):

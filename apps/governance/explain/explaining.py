@@ -6,7 +6,7 @@ from dataclasses import replace
 from apps.access.types import Actor
 from apps.datamodels.models import Dataset
 from apps.datamodels.rules import QUERY
-from apps.governance.deciding import Decision, decide
+from apps.governance.deciding import Decision, decide, spared_by
 from apps.governance.explain.attributes import Attributes
 from apps.governance.explain.fields import Fields, asked_fields
 from apps.governance.explain.rows import rows_explained
@@ -120,8 +120,9 @@ def _fields(actor: Actor, decision: Decision, attributes: Attributes) -> Fields 
     version, model, topic = decision.version, decision.model, decision.topic
     if version is None or model is None or topic is None:
         return None
-    rights = given_by_grants(bound_tenant_id(), version.pk, model, topic, decision.passed)
-    return Fields(model, topic, dict(decision.grants or {}), attributes, rights)
+    spared = spared_by(actor, model)
+    rights = given_by_grants(bound_tenant_id(), version.pk, model, topic, decision.passed, spared)
+    return Fields(model, topic, dict(decision.grants or {}), attributes, rights, spared)
 
 
 def _withheld(fields: Fields, asked: tuple[FieldExplained, ...]) -> tuple[FieldExplained, ...]:

@@ -11,7 +11,7 @@ from apps.governance.fields import field_verdict, rules_of
 from apps.semantic.compile.inner_masks import masked_within, standing_in
 from apps.semantic.compile.masks import Standing, masks_beneath
 from apps.semantic.compile.names import split_field
-from apps.semantic.compile.ruled import closed_views
+from apps.semantic.compile.ruled import Spared, closed_views
 from apps.semantic.model.types import Dimension, FieldFilter, GrantRule, Measure, SemanticModel, Topic
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 from apps.semantic.scope import AccessScope
@@ -26,7 +26,8 @@ OVER_MASKED = "Shown; it is worked out of masked values."
 class Fields:
     """A data set's fields as its model gives them to one person.
 
-    ``rights`` are what grants alone give: fields that can be asked for, and masks.
+    ``rights`` are what grants alone give: fields that can be asked for, and masks; ``spared`` the row policies that do not hold for
+    them.
     """
 
     model: SemanticModel
@@ -34,6 +35,7 @@ class Fields:
     grants: dict[str, GrantVerdict]
     attributes: Attributes
     rights: AccessScope
+    spared: Spared
 
     @property
     def is_complete(self) -> bool:
@@ -105,7 +107,7 @@ class Fields:
             yield from self._masks_because(name)
         elif not self._has_frame(asked):
             yield Because("model", f"{name} has no such timeframe", holds=False)
-        elif name in self.topic.fields and closed_views(self.model, self.rights):
+        elif name in self.topic.fields and closed_views(self.model, self.rights, self.spared):
             text = "A rule or an SQL view that it comes with rests on values that are masked"
             yield Because("mask", text, holds=False)
         elif name in self.topic.fields:

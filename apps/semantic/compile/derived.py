@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.facts import facts_of
+from apps.semantic.compile.gathering import gathered
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import (
@@ -132,10 +133,8 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     same = same_value(node, column(alias, "value"), plain.type, plan.dialect)
     if rule.other is None:
         return TopJoin(replace_kind(_left_join(select, alias, [same])), node)
-    other = cast(values.bind(rule.other), exp.DType.TEXT)
     kept = exp.EQ(this=column(alias, "kept"), expression=literal_number(1))
-    value = exp.Case(ifs=[exp.If(this=kept, true=cast(node.copy(), exp.DType.TEXT))], default=other)
-    return TopJoin(_left_join(select, alias, [same]), value)
+    return TopJoin(_left_join(select, alias, [same]), gathered(node, kept, rule.other, values))
 
 
 def _ranking(use: DimensionUse, plan: Plan) -> tuple[Plan, DimensionUse]:

@@ -10,6 +10,7 @@ from apps.semantic.compile.lineage import Outputs, outputs_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.comparing import Comparing
+from apps.semantic.model.deciding import deciding_masks
 from apps.semantic.model.former import ALIAS, is_other_name
 from apps.semantic.model.rollups import rolled_up, rollups_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel, TopicJoin
@@ -34,6 +35,8 @@ class Facts:
         self._joined: dict[str, frozenset[str]] = {}
         self._hangs_on: dict[int, frozenset[str]] = {}
         self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
+        self._row_rules: frozenset[tuple[str, tuple[str, ...]]] | None = None
+        self._deciding: dict[str, frozenset[str]] = {}
         self._outputs: dict[tuple[str, bool], Outputs] = {}
 
     def rollups(self, base_view: str) -> tuple[tuple[str, SemanticModel], ...]:
@@ -51,6 +54,22 @@ class Facts:
             source = self.model.views[view].sql_source
             found = outputs_of(source, with_counts=with_counts) if source is not None else {}
             self._outputs[view, with_counts] = found
+        return found
+
+    def row_rules(self) -> frozenset[tuple[str, tuple[str, ...]]]:
+        """Return (user attribute, values that lift it) of all row policies of the model, those that topics add among them."""
+        if self._row_rules is None:
+            rules = [rule for _, view in self.model.seen_views() for rule in view.access_filters]
+            rules += [rule for topic in self.model.topics.values() for rule in topic.access_filters]
+            self._row_rules = frozenset((rule.user_attribute, rule.values_for_unfiltered) for rule in rules)
+        return self._row_rules
+
+    def deciding(self, view: str) -> frozenset[str]:
+        """Return the ids of masked dimensions by whose columns an SQL view chooses its rows."""
+        found = self._deciding.get(view)
+        if found is None:
+            found = frozenset(item.id for item in deciding_masks(self.model.views[view], self.model))
+            self._deciding[view] = found
         return found
 
     def named(self, field: Dimension | Measure) -> tuple[str, ...]:

@@ -12,8 +12,12 @@ from apps.semantic.compile.inner_masks import asked_by, masks_of_outputs
 from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.plan import Plan
 from apps.semantic.errors import QueryError
-from apps.semantic.model.types import Dimension, Measure, SemanticModel, Topic, TopicJoin, table_text
+from apps.semantic.model.deciding import deciding_names
+from apps.semantic.model.types import AccessFilter, Dimension, Measure, SemanticModel, Topic, TopicJoin, table_text
 from apps.semantic.scope import AccessScope
+
+Spared = frozenset[tuple[str, tuple[str, ...]]]
+"""(user attribute, values that lift it) of row policies that do not hold for somebody"""
 
 
 def check_rules(plan: Plan) -> Plan:
@@ -31,6 +35,8 @@ def check_rules(plan: Plan) -> Plan:
     if is_told or chooses_groups_by_masks(plan.model, scope):
         raise QueryError("A rule of this data set rests on a value that is masked for you.", "dataset")
     for view in (topic.base_view, *(join.view for join in plan.joins)):
+        if chooses_rows_by_masks(view, plan.model, scope):
+            raise QueryError("A view of this data set chooses its rows by a value that is masked for you.", "dataset")
         if reads_closed_column(view, plan.model, scope):
             found = [index for index, name in enumerate(plan.query.fields) if name.startswith(f"{view}.")]
             index = found[0] if found else 0
@@ -38,22 +44,24 @@ def check_rules(plan: Plan) -> Plan:
     return plan
 
 
-def closed_views(model: SemanticModel, scope: AccessScope) -> frozenset[str]:
+def closed_views(model: SemanticModel, scope: AccessScope, spared: Spared = frozenset()) -> frozenset[str]:
     """Return the views of the scope's topic about which nothing is answered, since :func:`check_rules` would refuse.
 
-    Row policies are those of the model: whom one spares is no question of masks. A rule of the data set closes all.
+    Row policies are those of the model but for the ``spared``, which do not hold for whoever asks. A rule of the data set
+    closes all.
     """
     topic = model.topics[scope.topic]
     if not _masks_any(scope):
         return frozenset()
     facts, every = facts_of(model), frozenset(topic.views)
-    policies = [rule.field for view in topic.views for rule in model.views[view].access_filters]
-    of_topic = [*_of_topic(topic), *(rule.field for rule in topic.access_filters)]
+    policies = [item for view in topic.views for item in _binding(model.views[view].access_filters, spared)]
+    of_topic = [*_of_topic(topic), *_binding(topic.access_filters, spared)]
     if any(compares_masks(name, model, scope) for name in (*policies, *of_topic)):
         return every
     if chooses_groups_by_masks(model, scope):
         return every
     closed = {view for view in topic.views if reads_closed_column(view, model, scope)}
+    closed |= {view for view in topic.views if chooses_rows_by_masks(view, model, scope)}
     closed |= {join.view for join in topic.joins if any(compares_masks(name, model, scope) for name in _of_join(join))}
     while grown := {item.view for item in topic.joins if item.view not in closed and facts.hangs_on(item) & closed}:
         closed |= grown
@@ -80,6 +88,23 @@ def chooses_groups_by_masks(model: SemanticModel, scope: AccessScope) -> bool:
     """
     facts, names = facts_of(model), _of_groups(model.topics[scope.topic])
     return bool(scope.masked) and any(scope.masked & facts.closure(facts.field(name)) for name in names)
+
+
+def chooses_rows_by_masks(view: str, model: SemanticModel, scope: AccessScope) -> bool:
+    """Say whether a derived view has other rows for somebody for whom a value is masked than for others."""
+    found, facts = model.views[view], facts_of(model)
+    if found.sql_source is not None:
+        return bool(scope.masked) and not facts.deciding(view).isdisjoint(scope.masked)
+    source = found.query_source
+    inner = scope.nested.get(source.topic) if source is not None else None
+    if source is None or inner is None or not _masks_any(inner):
+        return False
+    own = model.of_topic(source.topic)
+    known = facts_of(own)
+    return any(
+        inner.masked & known.closure(known.field(name)) or compares_masks(name, own, inner)
+        for name in deciding_names(found, own)
+    )
 
 
 def reads_closed_column(view: str, model: SemanticModel, scope: AccessScope) -> bool:
@@ -119,6 +144,10 @@ def _is_masked_within(item: Dimension | Measure, facts: Facts, scope: AccessScop
 
 def _masks_any(scope: AccessScope) -> bool:
     return bool(scope.masked) or any(_masks_any(inner) for inner in scope.nested.values())
+
+
+def _binding(rules: Iterable[AccessFilter], spared: Spared) -> Iterator[str]:
+    yield from (rule.field for rule in rules if (rule.user_attribute, rule.values_for_unfiltered) not in spared)
 
 
 def _of_topic(topic: Topic) -> Iterator[str]:

@@ -11,10 +11,12 @@ from sqlglot import exp
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.types import Dimension, SemanticModel, Source
+from apps.semantic.model.deciding import deciding_masks, deciding_names
+from apps.semantic.model.types import Dimension, GrantRule, SemanticModel, Source, View
 
 FILTERS = "filters."
-NOT_FIELDS = ("omni_attributes.", FILTERS)
+ATTRIBUTE = "omni_attributes."
+NOT_FIELDS = (ATTRIBUTE, FILTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,51 @@ def check_compared_masks(model: SemanticModel) -> Iterator[Problem]:
                     "compare masks, so they get no answer"
                 )
                 yield _at(rule.source, text, is_warning=True)
+
+
+def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a fault for each derived view whose rows are chosen by what somebody who may use it sees masked.
+
+    Ask of a model without faults only.
+    """
+    everybody = _Everybody(model, {})
+    for part, view in model.seen_views():
+        if view.alias_of is not None:
+            continue
+        told = (
+            _chosen_by_text(view, part) if view.sql_source is not None else _chosen_by_question(view, part, everybody)
+        )
+        for name, place in told:
+            text = f"“{name}” is masked for whoever lacks a grant, and decides here which rows “{view.name}” has: they would get others"
+            yield _at(place, text)
+
+
+def _chosen_by_text(view: View, model: SemanticModel) -> Iterator[tuple[str, Source]]:
+    place = view.sql_source.place if view.sql_source is not None else None
+    rules = (view.required_access_grants,)
+    for name in sorted({item.id for item in deciding_masks(view, model) if not _is_lifted(item, rules)}):
+        yield name, place or view.source
+
+
+def _chosen_by_question(view: View, model: SemanticModel, everybody: "_Everybody") -> Iterator[tuple[str, Source]]:
+    source = view.query_source
+    topic = model.topics.get(source.topic) if source is not None else None
+    if source is None or topic is None:
+        return
+    own, rules = model.of_topic(topic.name), (view.required_access_grants, topic.required_access_grants)
+    masks = everybody.of(own)
+    for name in deciding_names(view, own):
+        masked = (own.dimension(other) for other in resting((name,), own) & masks.masked)
+        if carries_mask((name,), own, masks) or not all(_is_lifted(item, rules) for item in masked if item is not None):
+            rule = next((item for item in source.filters if item.field.partition("[")[0] == name), None)
+            place = rule.source if rule is not None else source.places.get("limit")
+            yield name, place or view.source
+
+
+def _is_lifted(item: Dimension, rules: Iterable[GrantRule | None]) -> bool:
+    """Say whether rules ask for all that lifts a mask."""
+    asked = {element for rule in rules if rule is not None for element in rule.all_of}
+    return item.mask_unless_access_grants is not None and {*item.mask_unless_access_grants.all_of} <= asked
 
 
 class _Everybody:
@@ -136,6 +183,7 @@ def _unproven(start: str, model: SemanticModel) -> str:
 def _unproven_mask(item: Dimension, model: SemanticModel) -> str:
     """As :func:`_unproven`, of what a masked dimension names; one over several tables is offered to nobody it is masked for."""
     seen, waiting = set[str](), [*named_in(item.sql)]
+    trees = [item.sql]
     while waiting:
         name = waiting.pop()
         field = model.dimension(name)
@@ -144,6 +192,13 @@ def _unproven_mask(item: Dimension, model: SemanticModel) -> str:
         if name not in seen:
             seen.add(name)
             waiting += named_in(field.sql)
+            trees.append(field.sql)
+    # Its values would stand in the mask, several times in some, beside the key; say so before somebody asks.
+    attributes = [
+        node.name for tree in trees for node in tree.find_all(exp.Placeholder) if node.name.startswith(ATTRIBUTE)
+    ]
+    if attributes:
+        return f"“{item.id}” names the user attribute “{min(attributes).removeprefix(ATTRIBUTE)}”"
     if any(node.name.startswith(FILTERS) for node in item.sql.find_all(exp.Placeholder)):
         return f"“{item.id}” holds a filter of the question"
     return next((what for name in _named((item.sql,)) if (what := _unproven(name, model))), "")

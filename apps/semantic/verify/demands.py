@@ -26,6 +26,8 @@ class Proof:
     placeholder_count: int = 0
     values: list[tuple[int, Scalar]] = field(default_factory=list)
     mask_keys: list[int] = field(default_factory=list)
+    rests: list[tuple[tuple[int, ...], tuple[int, ...], int]] = field(default_factory=list)
+    """of each label for the rest beyond a ranking: where it is bound, where it is with its mark, and how long that is"""
 
 
 class Ledger:
@@ -49,22 +51,23 @@ class Ledger:
         """Note that a placeholder must be bound to the key of masks."""
         self.proof.mask_keys.append(self.placeholders[id(node)])
 
-    def mark(self) -> tuple[int, int, set[int]]:
+    def mark(self) -> tuple[int, int, set[int], int]:
         """Return a point to go back to."""
-        return len(self.proof.values), len(self.proof.mask_keys), set(self.proven)
+        return len(self.proof.values), len(self.proof.mask_keys), set(self.proven), len(self.proof.rests)
 
-    def is_met(self, mark: tuple[int, int, set[int]]) -> bool:
+    def is_met(self, mark: tuple[int, int, set[int], int]) -> bool:
         """Say whether the parameters are the values noted after a point."""
         given_ = self.parameters
         return all(
             place < len(given_) and is_same(given_[place], value) for place, value in self.proof.values[mark[0] :]
         )
 
-    def back_to(self, mark: tuple[int, int, set[int]]) -> None:
+    def back_to(self, mark: tuple[int, int, set[int], int]) -> None:
         """Forget what was noted after a point."""
         del self.proof.values[mark[0] :]
         del self.proof.mask_keys[mark[1] :]
         self.proven = mark[2]
+        del self.proof.rests[mark[3] :]
 
 
 def is_same(found: Scalar, expected: Scalar) -> bool:

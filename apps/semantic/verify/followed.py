@@ -1,8 +1,11 @@
 """Proves of an SQL view's text, as it stands in the statement, that each column in it is one that a query beside it lets out.
 
-Else it would be another's: a whole row by its table's name, an output of the same SELECT, one that a database has named. The
+And that no mask decides which rows there are: they would be others for whoever sees masks. Else it would be another's: a whole row by its table's name, an output of the same SELECT, one that a database has named. The
 text is the model's; that it can be followed is not taken from whoever read the model.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from sqlglot import exp
 
@@ -11,72 +14,142 @@ from apps.semantic.verify.demands import demand, given
 LOST = "A column of an SQL view cannot be followed."
 JOINED = frozenset(("this", "on", "side", "kind"))
 SIDES, KINDS = ("", "LEFT", "RIGHT", "FULL"), ("", "INNER", "CROSS", "OUTER")
-Let = dict[str, set[str]]
+Kinds = frozenset[str]
+"""of the masks that a value is made of; MADE where it is not one of them as it is"""
+Let = dict[str, dict[str, Kinds]]
 """by alias, the columns that come out of a query in FROM, in small letters"""
+Masks = Mapping[int, Mapping[str, str]]
+"""by identity of a subquery over a table, the kinds of masks among its columns, in small letters"""
+MADE = "made of one"
+KEEPS_APART = frozenset(("hash",))
+NOTHING: Mapping[str, Kinds] = MappingProxyType({})
+CHOSEN = "An SQL view chooses its rows by masks."
 
 
-def outputs_of(query: exp.Expr, around: tuple[Let, ...] = (), *, is_shown: bool = True) -> list[str]:
-    """Return the names of what a query lets out, in small letters and order; those that are shown differ, and are names.
+class Follower:
+    """Walks the text of one SQL view."""
 
-    Raises:
-        UnprovenSqlError: a column in it is not one of a query in FROM here, or around it.
-    """
-    if type(query) is exp.Union:
+    def __init__(self, masks: Masks) -> None:
+        self.masks = masks
+
+    def outputs(
+        self, query: exp.Expr, around: tuple[Let, ...] = (), *, is_shown: bool = True
+    ) -> list[tuple[str, Kinds]]:
+        """Return the names of what a query lets out, in small letters and order, and the masks in each.
+
+        Raises:
+            UnprovenSqlError: a column in it is not one of a query in FROM here, or around it; what is shown has no name of
+                its own; or a mask decides about rows.
+        """
+        if type(query) is exp.Union:
+            return self._union(query, around, is_shown=is_shown)
+        if type(query) is exp.Subquery:
+            demand(given(query) == {"this"}, LOST)
+            return self.outputs(query.this, around, is_shown=is_shown)
+        demand(type(query) is exp.Select, LOST)
+        let = (self._let(query, around), *around)
+        found = [(_name(node), self._made_of(node, let)) for node in query.expressions]
+        names = [name for name, _ in found]
+        is_named = all(names) and len(set(names)) == len(names)
+        demand(not is_shown or is_named, "A column of an SQL view has no name of its own.")
+        for part in (query.args.get("where"), *(join.args.get("on") for join in query.args.get("joins") or ())):
+            self._demand_clear(part, let, {})
+        self._demand_clear(query.args.get("having"), let, dict(found))
+        self._demand_groups(query, let, found)
+        self._demand_order(query, let, found)
+        return found
+
+    def _union(self, query: exp.Union, around: tuple[Let, ...], *, is_shown: bool) -> list[tuple[str, Kinds]]:
         demand(given(query) <= {"this", "expression", "distinct", "order", "limit"}, LOST)
-        parts = [
-            outputs_of(query.this, around, is_shown=is_shown),
-            outputs_of(query.expression, around, is_shown=False),
-        ]
-        demand(len(parts[0]) == len(parts[1]), "Parts of an SQL view have not as many columns as one another.")
-        return parts[0]
-    if type(query) is exp.Subquery:
-        demand(given(query) == {"this"}, LOST)
-        return outputs_of(query.this, around, is_shown=is_shown)
-    demand(type(query) is exp.Select, LOST)
-    sources = [query.args["from_"].this] if query.args.get("from_") else []
-    for join in query.args.get("joins") or ():
-        is_plain = given(join) <= JOINED and join.side in SIDES and join.kind in KINDS
-        demand(is_plain, "Tables of an SQL view are joined without a condition that names their columns.")
-        sources.append(join.this)
-    let: Let = {}
-    for source in sources:
-        is_query = type(source) is exp.Subquery and given(source) == {"this", "alias"}
-        demand(is_query and given(source.args["alias"]) == {"this"}, "A query in an SQL view renames its columns.")
-        demand(bool(source.alias) and source.alias.lower() not in let, LOST)
-        reads_table = type(source.this) is exp.Select and type(source.this.args["from_"].this) is exp.Table
-        shown = [node.alias_or_name.lower() for node in source.this.expressions] if reads_table else ()
-        let[source.alias.lower()] = set(shown or outputs_of(source.this, around))
-    names = [node.alias_or_name.lower() if type(node) in (exp.Alias, exp.Column) else "" for node in query.expressions]
-    demand(
-        not is_shown or (all(names) and len(set(names)) == len(names)),
-        "A column of an SQL view has no name of its own.",
-    )
-    _demand_columns(query, (let, *around), names)
-    return names
+        first = self.outputs(query.this, around, is_shown=is_shown)
+        second = self.outputs(query.expression, around, is_shown=False)
+        demand(len(first) == len(second), "Parts of an SQL view have not as many columns as one another.")
+        found = [(name, kinds | others) for (name, kinds), (_, others) in zip(first, second, strict=True)]
+        masks = frozenset[str]().union(*(kinds for _, kinds in found))
+        demand(not query.args.get("limit") or not masks, CHOSEN)
+        demand(not query.args.get("distinct") or masks <= KEEPS_APART, CHOSEN)
+        return found
+
+    def _let(self, select: exp.Expr, around: tuple[Let, ...]) -> Let:
+        sources = [select.args["from_"].this] if select.args.get("from_") else []
+        for join in select.args.get("joins") or ():
+            is_plain = given(join) <= JOINED and join.side in SIDES and join.kind in KINDS
+            demand(is_plain, "Tables of an SQL view are joined without a condition that names their columns.")
+            sources.append(join.this)
+        let: Let = {}
+        for source in sources:
+            is_query = type(source) is exp.Subquery and given(source) == {"this", "alias"}
+            demand(is_query and given(source.args["alias"]) == {"this"}, "A query in an SQL view renames its columns.")
+            demand(bool(source.alias) and source.alias.lower() not in let, LOST)
+            inner = source.this
+            if type(inner) is exp.Select and inner.args.get("from_") and type(inner.args["from_"].this) is exp.Table:
+                kinds = self.masks.get(id(source), {})
+                names = [node.alias_or_name.lower() for node in inner.expressions]
+                let[source.alias.lower()] = {name: frozenset((kinds[name],) if name in kinds else ()) for name in names}
+            else:
+                let[source.alias.lower()] = dict(self.outputs(inner, around))
+        return let
+
+    def _made_of(self, node: exp.Expr, let: tuple[Let, ...], own: Mapping[str, Kinds] = NOTHING) -> Kinds:
+        """Return the masks in an expression, each column in which must be known."""
+        found = self._kinds(node, let, own)
+        return found if type(node.unalias()) is exp.Column or not found else found | {MADE}
+
+    def _kinds(self, root: exp.Expr, let: tuple[Let, ...], own: Mapping[str, Kinds]) -> Kinds:
+        found: Kinds = frozenset()
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            if type(node) in (exp.Select, exp.Union, exp.Subquery):
+                found = found.union(*(kinds for _, kinds in self.outputs(node, let, is_shown=False)))
+            elif type(node) is exp.Column:
+                demand(given(node) <= {"this", "table"}, LOST)
+                found |= _kinds_of(node, let, own)
+            elif type(node) is exp.Is and type(node.expression) is exp.Null and type(node.this) is exp.Column:
+                # But for one kind, a mask is missing where its value is.
+                found |= self._kinds(node.this, let, own) & {"null", MADE}
+            else:
+                waiting += [*node.iter_expressions()]
+        return found
+
+    def _demand_clear(self, part: exp.Expr | None, let: tuple[Let, ...], own: Mapping[str, Kinds]) -> None:
+        demand(part is None or not self._kinds(part, let, own), CHOSEN)
+
+    def _demand_groups(self, select: exp.Expr, let: tuple[Let, ...], found: list[tuple[str, Kinds]]) -> None:
+        group, own = select.args.get("group"), dict(found)
+        keys: list[Kinds] = []
+        if select.args.get("distinct") or (group is not None and not group.expressions):
+            keys += own.values()
+        for node in group.expressions if group is not None else ():
+            place = int(node.name) if type(node) is exp.Literal and node.is_int else 0
+            keys.append(found[place - 1][1] if 0 < place <= len(found) else self._made_of(node, let, own))
+            if type(node) is exp.Column and not node.table:
+                keys.append(own.get(node.name.lower(), frozenset()))
+        demand(all(kinds <= KEEPS_APART for kinds in keys), CHOSEN)
+
+    def _demand_order(self, select: exp.Expr, let: tuple[Let, ...], found: list[tuple[str, Kinds]]) -> None:
+        order, own = select.args.get("order"), dict(found)
+        keys: list[Kinds] = []
+        for node in order.expressions if order is not None else ():
+            key = node.this if type(node) is exp.Ordered else node
+            place = int(key.name) if type(key) is exp.Literal and key.is_int else 0
+            keys.append(found[place - 1][1] if 0 < place <= len(found) else self._kinds(key, let, own))
+            if type(key) is exp.Column and not key.table:
+                keys.append(own.get(key.name.lower(), frozenset()))
+        demand(not select.args.get("limit") or not any(keys), CHOSEN)
 
 
-def _demand_columns(select: exp.Expr, let: tuple[Let, ...], names: list[str]) -> None:
-    places = [(node, False) for node in select.expressions]
-    places += [(join.args.get("on"), False) for join in select.args.get("joins") or ()]
-    places += [(select.args.get(key), key != "where") for key in ("where", "group", "having", "order")]
-    waiting = [(node, may_be_own) for node, may_be_own in places if node is not None]
-    while waiting:
-        node, may_be_own = waiting.pop()
-        if type(node) in (exp.Select, exp.Union, exp.Subquery):
-            outputs_of(node, let, is_shown=False)
-        elif type(node) is exp.Column:
-            demand(given(node) <= {"this", "table"} and _is_let(node, let, names if may_be_own else []), LOST)
-        else:
-            waiting += [(child, may_be_own) for child in node.iter_expressions()]
+def _name(node: exp.Expr) -> str:
+    return node.alias_or_name.lower() if type(node) in (exp.Alias, exp.Column) else ""
 
 
-def _is_let(node: exp.Column, let: tuple[Let, ...], own: list[str]) -> bool:
+def _kinds_of(node: exp.Column, let: tuple[Let, ...], own: Mapping[str, Kinds]) -> Kinds:
     name, table = node.name.lower(), node.table.lower()
     for level in let:
-        if table and table in level:
-            return name in level[table]
-        if not table and any(name in columns for columns in level.values()):
-            return True
-        if not table and name in level:
-            return False
-    return not table and name in own
+        found = [level[table]] if table in level else [] if table else [*level.values()]
+        kinds = [columns[name] for columns in found if name in columns]
+        if kinds:
+            return frozenset[str]().union(*kinds)
+        demand(not (table in level if table else name in level), LOST)
+    demand(not table and name in own, LOST)
+    return own.get(name, frozenset())

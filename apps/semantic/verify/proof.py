@@ -24,6 +24,7 @@ from apps.semantic.verify.permits import permit_of, scope_key
 from apps.semantic.verify.rollups import Stand
 from apps.semantic.verify.selects import Prover, TopicProver
 from apps.semantic.verify.stitches import CompositeProver
+from apps.semantic.verify.tops import MERGED, is_apart
 from apps.semantic.verify.trees import in_text_order
 
 KEPT = 4096
@@ -71,6 +72,8 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
     for position, value in proof.values:
         if not is_same(compiled.parameters[position], value):
             raise UnprovenSqlError("A row policy is bound to another value than the scope's.")
+    if not all(is_apart(compiled.parameters, rest) for rest in proof.rests):
+        raise UnprovenSqlError(MERGED)
     if any(compiled.parameters[position] != scope.mask_key or not scope.mask_key for position in proof.mask_keys):
         raise UnprovenSqlError("A mask is bound to another key than the scope's.")
     if scope.mask_key and compiled.parameters.count(scope.mask_key) != len(proof.mask_keys):

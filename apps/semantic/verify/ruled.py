@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.types import SemanticModel, Topic
+from apps.semantic.model.types import QuerySource, SemanticModel, Topic
 from apps.semantic.scope import AccessScope
 
 COMPARED = "A rule of the data set compares masks."
@@ -30,10 +30,42 @@ def compared_masks(topic: Topic, model: SemanticModel, scope: AccessScope) -> Co
         conditions = (join.relationship.on_sql, join.relationship.where_sql)
         if carries_mask(_named(conditions), model, scope):
             views.add(join.view)
+    views |= {name for name in topic.views if _cuts_by_masks(model.views[name].query_source, model, scope)}
     # Measures are made of what leaves a table, rules on its rows of what is in it.
     grouped = {rule.field for rule in topic.always_having_filters} | _named(topic.always_having)
     is_everywhere = carries_mask(names, model, scope) or bool(scope.masked & resting(grouped, model))
     return Compared(is_everywhere, frozenset(views))
+
+
+def _cuts_by_masks(source: QuerySource | None, model: SemanticModel, scope: AccessScope) -> bool:
+    """Say whether a query view's own filters, or the columns that tell which rows are within its limit, are masked in it."""
+    inner = scope.nested.get(source.topic) if source is not None else None
+    if source is None or inner is None:
+        return False
+    own = model.of_topic(source.topic)
+    names = [item.field for item in source.filters]
+    names += _ordering(source, own) if source.limit is not None else []
+    return bool(inner.masked & resting(names, own)) or carries_mask(names, own, inner)
+
+
+def _ordering(source: QuerySource, model: SemanticModel) -> list[str]:
+    """Return the fields that may decide which rows are within a limit: all but the base view's own after its key."""
+    base = model.views[model.topics[source.topic].base_view]
+    key = {item.id for item in base.dimensions.values() if item.is_primary_key}
+    shown = [field for field, _ in source.columns]
+    plain = [field for field in shown if "[" not in field and field.partition(".")[0] == base.name]
+    is_whole = bool(key) and key <= set(shown)
+    last = max((shown.index(name) for name in key), default=0) if is_whole else len(shown)
+    after = {name for name in plain if is_whole and shown.index(name) > last}
+    after -= {name for name in after if not source.sorts and _may_come_first(name, model)}
+    # Sorts may name a field, or the column that it is here.
+    sorted_by = {name for name, _ in source.sorts} | {name.rpartition(".")[2] for name, _ in source.sorts}
+    return [field for field, column in source.columns if field not in after or {field, column} & sorted_by]
+
+
+def _may_come_first(name: str, model: SemanticModel) -> bool:
+    found = model.dimension(name)
+    return found is None or found.type in ("date", "timestamp")
 
 
 def _named(trees: Iterable[exp.Expr | None]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.ruled import COMPARED
 from apps.semantic.verify.tables import TableProver
+from apps.semantic.verify.tops import is_ranking, prove_rest
 from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
 OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
@@ -172,6 +173,8 @@ class _SelectProver:
         demand(alias not in self.sources, "A table is read twice.")
         self.sources[alias] = self._derived(join.this, chooses_groups=False)
         self._check(join.args.get("on"), Label.OPEN)
+        if is_ranking(join):
+            prove_rest(self.select, alias, self.ledger)
 
     def _prove_where(self) -> None:
         permit = self.permit

@@ -6,7 +6,7 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.exactness import SPELT
-from apps.semantic.verify.followed import outputs_of
+from apps.semantic.verify.followed import Follower
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, in_text_order, sameness
@@ -25,19 +25,20 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     named = [node for node in in_text_order(source.tree) if isinstance(node, exp.Table)]
     governed = [node for node in in_text_order(query) if isinstance(node, exp.Subquery) and _reads_table(node)]
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
+    masks: dict[int, dict[str, str]] = {}
     for table, subquery in zip(named, governed, strict=True):
         demand(subquery.alias == (table.alias or table.name), "A table of an SQL view has another name.")
         demand(given(table) <= {"this", "db", "catalog", "alias"}, "A table of an SQL view is more than a table.")
         alias = table.args.get("alias")
         demand(alias is None or not alias.args.get("columns"), "A table of an SQL view renames its columns.")
-        _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
+        masks[id(subquery)] = _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
     inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
     left = [node for node in placeholders(query) if id(node) not in inside]
     expected, values = _expected(source.tree, permit)
     demand(bare(_with_stand_ins(query)) == expected, "An SQL view is not the model's.")
     ledger.expect(left, values)
     ledger.proven |= {id(node) for node in in_text_order(query) if type(node) in (exp.Select, exp.Union)}
-    return outputs_of(query)
+    return [name for name, _ in Follower(masks).outputs(query)]
 
 
 def _reads_table(node: exp.Subquery) -> bool:
@@ -46,7 +47,8 @@ def _reads_table(node: exp.Subquery) -> bool:
     return source is not None and isinstance(source.this, exp.Table)
 
 
-def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledger: Ledger) -> None:
+def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledger: Ledger) -> dict[str, str]:
+    """Prove a table's subquery; return the kinds of the masks that leave it, by column in small letters."""
     view = permit.model.views.get(view_name)
     if view is None or view.is_derived:
         raise UnprovenSqlError("An SQL view reads a table that no view governs.")
@@ -56,14 +58,15 @@ def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledg
     prove_physical(inner.args["from_"].this, permit.table(view_name))
     prove_columns(inner, inner.args["from_"].this)
     prove_policies(inner, permit.policies_of(view_name), ledger)
-    _prove_columns(inner, view, permit, ledger)
+    return _prove_columns(inner, view, permit, ledger)
 
 
-def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger) -> None:
+def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger) -> dict[str, str]:
     """Prove that columns leave a governed table as themselves or as their masks; what else leaves it, the text cannot name."""
     open_, masked = _columns(view, permit)
     taken = {sameness(node.alias_or_name, permit.dialect) for node in inner.expressions}
     demand(len(taken) == len(inner.expressions), "A subquery has two columns of one name.")
+    kinds: dict[str, str] = {}
     for node in inner.expressions:
         if type(node) is exp.Column:
             demand(bool(node.this.args.get("quoted")) and not node.table, "A column's name is not plain.")
@@ -73,6 +76,9 @@ def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger
         else:
             demand(type(node) is exp.Alias and node.alias in masked, "Something else than a column leaves a table.")
             prove_mask(node.this, [permit.expected.mask(item) for item in masked[node.alias]], ledger)
+            told = {item.mask.kind for item in masked[node.alias]}
+            kinds[node.alias.lower()] = told.pop() if len(told) == 1 else "one of several"
+    return kinds
 
 
 def _columns(view: View, permit: Permit) -> tuple[set[str], dict[str, list[Dimension]]]:

@@ -52,7 +52,7 @@ FILES = MODEL | {
 OPEN = {
     "Asked": {"asked.who": False, "asked.state": False, "asked.count": False},
     "Text": {"text.state": False, "text.count": False},
-    "Own": {"own.state": False},
+    "Own": {"own.state": True},
     "Loud": {"loud.state": False, "loud.who": False, "loud.count": False},
     "After": {"after.state": False, "after.n": False},
     "Grouped": {"orders.status": False, "orders.count": False, "orders.mails": False},
@@ -90,6 +90,31 @@ def test_what_a_rule_over_masks_closes_is_closed_everywhere(
         with pytest.raises(UnknownFieldError):
             ask(person, name, dataset=dataset)
         assert ".yaml" not in repr(found)
+
+
+@pytest.fixture
+def sam(analysts: UserGroup, make_person: Callable[..., User]) -> User:
+    """In the US, which no policy spares, and in no department."""
+    return join(make_person("sam@acme.example"), analysts, "US")
+
+
+def test_a_row_policy_that_spares_somebody_closes_nothing_to_them(
+    published: Dataset, eve: User, sam: User, ask: Ask
+) -> None:
+    """Of the policy on ``own`` EU is spared: nothing is compared there, so the masked values are shown as masks."""
+    query = as_query({"dataset": "Own", "fields": ["own.state", "own.who"]})
+    for person, is_open in ((eve, True), (sam, False)):
+        actor = actor_for_user(person)
+        found = governed(actor, Dataset.objects.get(name="Own"))
+        assert explain(actor, query).is_allowed == is_open
+        assert {info.name for info in dataset_fields(found)} == (found.scope.fields if is_open else set())
+        if is_open:
+            values = {value for _, value in ask(person, "own.state", "own.who", dataset="Own").rows}
+            assert values
+            assert not any("@" in str(value) for value in values)
+        else:
+            with pytest.raises(UnknownFieldError):
+                ask(person, "own.state", dataset="Own")
 
 
 def test_a_data_set_whose_own_rule_is_refused_offers_nothing(published: Dataset, eve: User) -> None:

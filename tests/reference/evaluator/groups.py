@@ -64,7 +64,7 @@ def grouped(world: World) -> list[tuple[Any, ...]]:
         found = value(name, row, world)
         if name != top.get("field") or top["others"] is None:
             return found
-        return (None if found is None else str(found)) if found in kept else top["others"]
+        return apart(None if found is None else str(found), top["others"]) if found in kept else top["others"]
 
     groups: dict[tuple[Any, ...], list[Joined]] = {}
     for row in rows:
@@ -77,6 +77,13 @@ def grouped(world: World) -> list[tuple[Any, ...]]:
         for key, group in groups.items()
         if meets(having, partial(measure, group=group, world=world, held=held))
     ]
+
+
+def apart(text: str | None, label: str) -> str | None:
+    """Return a value as it is shown beside the label of the rest."""
+    if text is None or not (text == label or text.startswith(f"{label} (value)")):
+        return text
+    return f"{text} (value)"
 
 
 def top_values(world: World) -> list[Any]:

@@ -169,6 +169,12 @@ LIMIT 1001;
 SELECT
   CASE
     WHEN "top customers.name"."kept" = 1
+    AND CAST("customers"."name" AS Nullable(String)) = CAST(? AS Nullable(String))
+    THEN CAST(? AS Nullable(String))
+    WHEN "top customers.name"."kept" = 1
+    AND SUBSTRING(CAST("customers"."name" AS Nullable(String)), 1, 13) = CAST(? AS Nullable(String))
+    THEN CAST("customers"."name" AS Nullable(String)) || ' (value)'
+    WHEN "top customers.name"."kept" = 1
     THEN CAST("customers"."name" AS Nullable(String))
     ELSE CAST(? AS Nullable(String))
   END AS "customers.name",

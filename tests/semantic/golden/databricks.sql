@@ -183,6 +183,12 @@ LIMIT 1001;
 SELECT
   CASE
     WHEN `top customers.name`.`kept` = 1
+    AND CAST(`customers`.`name` AS STRING) = CAST(? AS STRING)
+    THEN CAST(? AS STRING)
+    WHEN `top customers.name`.`kept` = 1
+    AND SUBSTRING(CAST(`customers`.`name` AS STRING), 1, 13) = CAST(? AS STRING)
+    THEN CAST(`customers`.`name` AS STRING) || ' (value)'
+    WHEN `top customers.name`.`kept` = 1
     THEN CAST(`customers`.`name` AS STRING)
     ELSE CAST(? AS STRING)
   END AS `customers.name`,

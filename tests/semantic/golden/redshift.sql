@@ -172,6 +172,12 @@ LIMIT 1001;
 SELECT
   CASE
     WHEN "top customers.name"."kept" = 1
+    AND CAST("customers"."name" AS VARCHAR(MAX)) = CAST(? AS VARCHAR(MAX))
+    THEN CAST(? AS VARCHAR(MAX))
+    WHEN "top customers.name"."kept" = 1
+    AND SUBSTRING(CAST("customers"."name" AS VARCHAR(MAX)) FROM 1 FOR 13) = CAST(? AS VARCHAR(MAX))
+    THEN CAST("customers"."name" AS VARCHAR(MAX)) || ' (value)'
+    WHEN "top customers.name"."kept" = 1
     THEN CAST("customers"."name" AS VARCHAR(MAX))
     ELSE CAST(? AS VARCHAR(MAX))
   END AS "customers.name",

@@ -172,6 +172,12 @@ LIMIT 1001;
 SELECT
   CASE
     WHEN "top customers.name"."kept" = 1
+    AND CAST("customers"."NAME" AS VARCHAR) = CAST(? AS VARCHAR)
+    THEN CAST(? AS VARCHAR)
+    WHEN "top customers.name"."kept" = 1
+    AND SUBSTRING(CAST("customers"."NAME" AS VARCHAR), 1, 13) = CAST(? AS VARCHAR)
+    THEN CAST("customers"."NAME" AS VARCHAR) || ' (value)'
+    WHEN "top customers.name"."kept" = 1
     THEN CAST("customers"."NAME" AS VARCHAR)
     ELSE CAST(? AS VARCHAR)
   END AS "customers.name",

@@ -174,6 +174,12 @@ LIMIT 1001;
 SELECT
   CASE
     WHEN "top customers.name"."kept" = 1
+    AND CAST("customers"."name" AS VARCHAR) = CAST(? AS VARCHAR)
+    THEN CAST(? AS VARCHAR)
+    WHEN "top customers.name"."kept" = 1
+    AND SUBSTR(CAST("customers"."name" AS VARCHAR), 1, 13) = CAST(? AS VARCHAR)
+    THEN CONCAT(CAST("customers"."name" AS VARCHAR), CAST(' (value)' AS VARCHAR))
+    WHEN "top customers.name"."kept" = 1
     THEN CAST("customers"."name" AS VARCHAR)
     ELSE CAST(? AS VARCHAR)
   END AS "customers.name",

@@ -234,6 +234,12 @@ SELECT
 TOP 1001
   CASE
     WHEN [top customers.name].[kept] = 1
+    AND CAST([customers].[name] AS VARCHAR(MAX)) = CAST(? AS VARCHAR(MAX))
+    THEN CAST(? AS VARCHAR(MAX))
+    WHEN [top customers.name].[kept] = 1
+    AND SUBSTRING(CAST([customers].[name] AS VARCHAR(MAX)), 1, 13) = CAST(? AS VARCHAR(MAX))
+    THEN CAST([customers].[name] AS VARCHAR(MAX)) + ' (value)'
+    WHEN [top customers.name].[kept] = 1
     THEN CAST([customers].[name] AS VARCHAR(MAX))
     ELSE CAST(? AS VARCHAR(MAX))
   END AS [customers.name],
@@ -285,6 +291,12 @@ LEFT JOIN (
 GROUP BY
   CASE
     WHEN [top customers.name].[kept] = 1
+    AND CAST([customers].[name] AS VARCHAR(MAX)) = CAST(? AS VARCHAR(MAX))
+    THEN CAST(? AS VARCHAR(MAX))
+    WHEN [top customers.name].[kept] = 1
+    AND SUBSTRING(CAST([customers].[name] AS VARCHAR(MAX)), 1, 13) = CAST(? AS VARCHAR(MAX))
+    THEN CAST([customers].[name] AS VARCHAR(MAX)) + ' (value)'
+    WHEN [top customers.name].[kept] = 1
     THEN CAST([customers].[name] AS VARCHAR(MAX))
     ELSE CAST(? AS VARCHAR(MAX))
   END
@@ -293,6 +305,12 @@ ORDER BY
   CASE
     WHEN CASE
       WHEN [top customers.name].[kept] = 1
+      AND CAST([customers].[name] AS VARCHAR(MAX)) = CAST(? AS VARCHAR(MAX))
+      THEN CAST(? AS VARCHAR(MAX))
+      WHEN [top customers.name].[kept] = 1
+      AND SUBSTRING(CAST([customers].[name] AS VARCHAR(MAX)), 1, 13) = CAST(? AS VARCHAR(MAX))
+      THEN CAST([customers].[name] AS VARCHAR(MAX)) + ' (value)'
+      WHEN [top customers.name].[kept] = 1
       THEN CAST([customers].[name] AS VARCHAR(MAX))
       ELSE CAST(? AS VARCHAR(MAX))
     END IS NULL
@@ -300,6 +318,12 @@ ORDER BY
     ELSE 0
   END,
   CASE
+    WHEN [top customers.name].[kept] = 1
+    AND CAST([customers].[name] AS VARCHAR(MAX)) = CAST(? AS VARCHAR(MAX))
+    THEN CAST(? AS VARCHAR(MAX))
+    WHEN [top customers.name].[kept] = 1
+    AND SUBSTRING(CAST([customers].[name] AS VARCHAR(MAX)), 1, 13) = CAST(? AS VARCHAR(MAX))
+    THEN CAST([customers].[name] AS VARCHAR(MAX)) + ' (value)'
     WHEN [top customers.name].[kept] = 1
     THEN CAST([customers].[name] AS VARCHAR(MAX))
     ELSE CAST(? AS VARCHAR(MAX))

@@ -34,7 +34,7 @@ LOST = {
 }
 FOLLOWED = (
     f"SELECT c.id AS a, UPPER(c.email) AS b FROM {CUSTOMERS}",
-    "SELECT id AS a FROM omni_store.customers ORDER BY a, email LIMIT 3",
+    "SELECT id AS a FROM omni_store.customers ORDER BY a, name LIMIT 3",
     f"SELECT c.id AS a FROM {CUSTOMERS}, {ORDERS} WHERE status = 'paid'",
     f"SELECT c.id AS a FROM {CUSTOMERS} UNION ALL SELECT MAX(o.id) FROM {ORDERS}",
     f"SELECT (SELECT MAX(o.id) FROM {ORDERS} WHERE o.customer_id = c.id) AS a FROM {CUSTOMERS}",

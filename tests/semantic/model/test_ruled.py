@@ -92,6 +92,23 @@ def test_a_mask_over_what_cannot_be_proven_is_a_fault(sql, why):
     assert problems(masked.replace(", mask_unless_access_grants: [g]", "")) == []
 
 
+@pytest.mark.parametrize("mask", ["", "mask: redact, ", "mask: 'null', ", "mask: {keep_last: 2}, "])
+@pytest.mark.parametrize("sql", ["CONCAT(nick, {{omni_attributes.d}})", "${mine}", "UPPER(${mine})"])
+def test_a_mask_over_a_user_attribute_is_a_fault(sql, mask):
+    """It was published, and failed for everybody who was to see the mask."""
+    mine = '  mine: {sql: "CONCAT(nick, {{omni_attributes.d}})"%s}\n' % (
+        ", reads_in_clear: true" if "nick" in sql else ""
+    )
+    own = f'  x: {{sql: "{sql}", {mask}mask_unless_access_grants: [g]}}\n'
+    why = "a mask is made of columns as they are; “customers.x” names the user attribute “d”"
+    assert ("customers.view:10:3", why) in problems(own + mine)
+    assert not [
+        text
+        for _, text in problems(own.replace(", mask_unless_access_grants: [g]", "").replace(mask, "") + mine)
+        if "mask" in text and "made of" in text
+    ]
+
+
 def test_a_rule_that_would_choose_groups_by_masks_is_warned_about():
     topic = "base_view: customers\nalways_having_filters: {customers.mails: {greater_than: 1}}\n"
     view = VIEW.replace("measures:\n", "measures:\n  mails: {aggregate_type: count_distinct, sql: '${mail}'}\n")

@@ -1,0 +1,157 @@
+"""Which rows a derived view has is no other for whoever sees masks: the model is refused, else the answer, and the proof."""
+
+from dataclasses import replace
+
+import pytest
+
+from apps.semantic.compile import compile_query
+from apps.semantic.errors import ModelError, QueryError, UnprovenSqlError
+from apps.semantic.query.reading import parse_query
+from apps.semantic.verify import verify
+from apps.semantic.verify.followed import CHOSEN
+from apps.semantic.verify.ruled import COMPARED
+from tests.semantic.features.store import FILES, TODAY, ask, everything, model
+
+CUSTOMERS = FILES["customers.view"].replace(
+    "dimensions:\n", "dimensions:\n  dept: {sql: limit_, mask: {bucket: 100}, mask_unless_access_grants: [sees_mail]}\n"
+    "  boss: {sql: manager_id, mask: null, mask_unless_access_grants: [sees_mail]}\n", 1
+).replace("  manager_id: {}\n", "")  # fmt: skip
+FROM = "FROM omni_store.customers AS c"
+CHOSEN_BY_MASKS = {
+    "where": f"SELECT c.id AS id {FROM} WHERE c.email LIKE 'ola%'",
+    "beneath": f"SELECT x.id AS id FROM (SELECT c.id AS id, UPPER(c.email) AS e {FROM}) AS x WHERE x.e LIKE 'OLA%'",
+    "on": f"SELECT c.id AS id {FROM} JOIN omni_store.orders AS o ON o.customer_id = c.id AND c.email <> 'ola@x.no'",
+    "group": f"SELECT MAX(c.id) AS id {FROM} GROUP BY c.limit_",
+    "place": f"SELECT MAX(c.id) AS id, c.limit_ AS d {FROM} GROUP BY 2",
+    "alias": f"SELECT MAX(c.id) AS id, UPPER(c.email) AS d {FROM} GROUP BY d",
+    "letters": f"SELECT MAX(x.id) AS id FROM (SELECT c.id AS id, LEFT(c.email, 1) AS e {FROM}) AS x GROUP BY x.e",
+    "having": f"SELECT c.region AS id {FROM} GROUP BY c.region HAVING MAX(c.email) > 'k'",
+    "own": f"SELECT c.region AS id, MAX(c.email) AS e {FROM} GROUP BY c.region HAVING MAX(c.limit_) > 75",
+    "order": f"SELECT c.id AS id {FROM} ORDER BY c.email LIMIT 1",
+    "number": f"SELECT c.id AS id, c.limit_ AS d {FROM} ORDER BY 2 LIMIT 1",
+    "distinct": f"SELECT DISTINCT c.limit_ AS id {FROM}",
+    "union": f"SELECT c.limit_ AS id {FROM} UNION SELECT o.id FROM omni_store.orders AS o",
+    "in": f"SELECT c.id AS id {FROM} WHERE c.id IN (SELECT x.id FROM omni_store.customers AS x WHERE x.limit_ > 75)",
+    "count": f"SELECT c.id AS id, (SELECT COUNT(*) FROM omni_store.customers AS x WHERE x.limit_ > c.id) AS n {FROM}",
+    "outer": f"SELECT c.id AS id, (SELECT COUNT(*) FROM omni_store.orders AS o WHERE o.id > c.limit_) AS n {FROM}",
+    "given": f"SELECT c.id AS id {FROM} WHERE c.manager_id IS NULL",
+}
+CHOSEN_ALIKE = {
+    "shown": f"SELECT c.id AS id, c.email AS e {FROM} WHERE c.region = 'EU'",
+    "hash": f"SELECT MAX(c.id) AS id, c.email AS e {FROM} GROUP BY c.email",
+    "hashes": f"SELECT DISTINCT x.e AS id FROM (SELECT c.email AS e {FROM}) AS x",
+    "given": f"SELECT c.id AS id {FROM} WHERE NOT c.email IS NULL",
+    "ordered": f"SELECT c.id AS id, c.limit_ AS d {FROM} ORDER BY c.limit_",
+    "aggregated": f"SELECT c.region AS id, MAX(c.limit_) AS d {FROM} GROUP BY c.region",
+}
+MASKED = frozenset(("customers.email", "customers.mail", "customers.dept", "customers.boss"))
+VIEW = "%sdimensions: {id: {}}\nmeasures: {count: {aggregate_type: count}}\n"
+
+
+def over(dialect, sql, rule=""):
+    view = f"sql: |\n  {sql}\n{rule}dimensions: {{id: {{}}}}\nmeasures: {{count: {{aggregate_type: count}}}}\n"
+    return model(dialect, **{"customers.view": CUSTOMERS, "v.view": view, "V.topic": "base_view: v"})
+
+
+LIFTED = "required_access_grants: [sees_mail]\n"
+
+
+@pytest.mark.parametrize("name", CHOSEN_BY_MASKS)
+def test_an_sql_view_that_chooses_rows_by_what_is_masked_is_a_fault(name):
+    with pytest.raises(ModelError) as error:
+        over("duckdb", CHOSEN_BY_MASKS[name])
+    assert all(str(item).startswith("v.view:1:6: “customers.") for item in error.value.problems)
+    assert "decides here which rows “v” has" in str(error.value.problems[0])
+
+
+@pytest.mark.parametrize("name", CHOSEN_BY_MASKS)
+def test_a_view_for_those_only_who_see_values_is_read_and_answers_nobody_else(store, name):
+    """Whoever gives the view's fields to others all the same gets no answer, and no proof."""
+    of = over(store.engine.dialect, CHOSEN_BY_MASKS[name], LIFTED)
+    clear = everything(of, "V")
+    masked = replace(clear, masked=MASKED)
+    question = ask("V", "v.count")
+    by_hand = store.engine.rows(f"SELECT COUNT(*) FROM ({CHOSEN_BY_MASKS[name]}) AS x")
+    assert store.ask(question, clear, of) == by_hand
+    with pytest.raises(QueryError, match="chooses its rows by a value that is masked for you") as refused:
+        store.ask(question, masked, of)
+    assert "customers" not in refused.value.message
+    bare = replace(of, views={**of.views, "customers": replace(of.views["customers"], dimensions={
+        key: replace(item, mask_unless_access_grants=None) for key, item in of.views["customers"].dimensions.items()
+    })})  # fmt: skip
+    compiled = compile_query(parse_query(question), model=bare, scope=masked, today=TODAY)
+    with pytest.raises(UnprovenSqlError, match=CHOSEN):
+        verify(compiled, model=of, scope=masked)
+
+
+@pytest.mark.parametrize("name", CHOSEN_ALIKE)
+def test_an_sql_view_whose_rows_are_the_same_for_all_is_answered(store, name):
+    of = over(store.engine.dialect, CHOSEN_ALIKE[name])
+    clear = everything(of, "V")
+    by_hand = store.engine.rows(f"SELECT COUNT(*) FROM ({CHOSEN_ALIKE[name]}) AS x")
+    for scope in (clear, replace(clear, masked=MASKED)):
+        assert store.ask(ask("V", "v.count"), scope, of) == by_hand
+
+
+QUERY = "query: {topic: People, fields: {customers.region: region, customers.%s: x}%s}\n%sdimensions: {region: {}, x: {}}\nmeasures: {count: {aggregate_type: count}}\n"
+OWN = {
+    "filters": ("count", ", filters: {customers.email: {contains: ola}}"),
+    "limit": ("email", ", limit: 2"),
+    "most": ("most", ", limit: 2"),
+    "sorts": ("dept", ", sorts: [{field: customers.region}], limit: 2"),
+    "measure": ("most", ", filters: {customers.most: {greater_than: 1}}"),
+}
+
+
+def asking(dialect, name, rule=""):
+    field, rest = OWN[name] if isinstance(name, str) else name
+    customers = CUSTOMERS.replace("measures:\n", 'measures:\n  most: {aggregate_type: max, sql: "${dept}"}\n', 1)
+    view = QUERY % (field, rest, rule)
+    return model(dialect, **{"customers.view": customers, "v.query.view": view, "V.topic": "base_view: v"})
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_query_view_that_chooses_rows_by_what_is_masked_is_a_fault_or_answers_nobody_who_sees_masks(store, name):
+    with pytest.raises(
+        ModelError, match=r"v\.query\.view:1:\d+: “customers\.\w+” is masked for whoever lacks a grant, and decides"
+    ):
+        asking(store.engine.dialect, name)
+    of = asking(store.engine.dialect, name, LIFTED)
+    clear = everything(of, "V")
+    inner = replace(clear.nested["People"], masked=MASKED, nested={}, mask_key=clear.mask_key)
+    masked = replace(clear, nested={**clear.nested, "People": inner})
+    question = ask("V", "v.count")
+    assert store.ask(question, clear, of)
+    with pytest.raises(QueryError, match="chooses its rows by a value that is masked for you"):
+        store.ask(question, masked, of)
+    compiled = compile_query(parse_query(question), model=of, scope=clear, today=TODAY)
+    with pytest.raises(UnprovenSqlError, match=COMPARED):
+        verify(compiled, model=of, scope=masked)
+
+
+def test_what_a_key_has_told_apart_is_not_put_in_order_by_masks(store):
+    """Of two rows with one name the key decides; what stands after it does not."""
+    view = "query: {topic: People, fields: {customers.name: a, customers.id: id, customers.email: x}, limit: 2}\n"
+    of = model(store.engine.dialect, **{"customers.view": CUSTOMERS, "v.query.view": view, "V.topic": "base_view: v"})
+    clear = everything(of, "V")
+    inner = replace(clear.nested["People"], masked=MASKED, nested={}, mask_key=clear.mask_key)
+    masked = replace(clear, nested={**clear.nested, "People": inner})
+    ids = ask("V", "v.id", sorts=[{"field": "v.id"}])
+    assert store.ask(ids, clear, of) == store.ask(ids, masked, of) != []
+    with pytest.raises(ModelError, match="decides here which rows"):
+        changed = view.replace(
+            "customers.name: a, customers.id: id, customers.email: x", "customers.email: x, customers.id: id"
+        )
+        model(store.engine.dialect, **{"customers.view": CUSTOMERS, "v.query.view": changed, "V.topic": "base_view: v"})
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        ("email", ""),
+        ("count", ", filters: {customers.region: {is: EU}}, limit: 1"),
+        ("dept", ", sorts: [{field: customers.dept}]"),
+    ],
+)
+def test_a_query_view_whose_rows_are_chosen_by_other_values_is_read(own):
+    assert asking("duckdb", own).views["v"].query_source is not None
