@@ -60,7 +60,9 @@ def tokens(request: HttpRequest) -> HttpResponse:
             "last_used_at": token.last_used_at,
         }  # fmt: skip
 
-    return _listed(request, "tokens", ApiToken.objects.select_related("user").order_by("-created_at", "pk"), body)
+    return _listed(
+        request, "tokens", ApiToken.objects.select_related("user__owner").order_by("-created_at", "pk"), body
+    )
 
 
 @administers("DELETE")

@@ -92,7 +92,10 @@ def token_list(request: ActorRequest) -> HttpResponse:
 
 def _token_page(request: ActorRequest, user: User, form: TokenForm, status: int = 200, **more: str) -> HttpResponse:
     now = timezone.now()
-    rows = [(token, token_state(token, now=now)) for token in ApiToken.objects.filter(user=user)[:200]]
+    rows = [
+        (token, token_state(token, now=now))
+        for token in ApiToken.objects.filter(user=user).select_related("user__owner")[:200]
+    ]
     return render(request, "accounts/token_list.html", {"rows": rows, "form": form, **more}, status=status)
 
 

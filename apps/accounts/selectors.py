@@ -1,16 +1,20 @@
 """Reads for pages: providers to sign in by, sessions in words, tokens by state."""
 
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Lower
 
 from apps.accounts.browsers import browser_words
-from apps.accounts.models import ApiToken, EmailDomain, IdentityProvider, UserSession
+from apps.accounts.models import ApiToken, EmailDomain, IdentityProvider, User, UserSession
 from apps.accounts.sessions import is_over
 from apps.tenants.types import SignInLimits
+
+SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,25 @@ def came_by(row: UserSession) -> str:
 
 
 def token_state(token: ApiToken, *, now: datetime) -> str:
-    """Say whether a token can be used."""
+    """Say whether a token can be used: one of a service account waits while the person who answers for it is shut out."""
     if token.revoked_at is not None:
         return "revoked"
-    return "expired" if token.expires_at <= now else "valid"
+    if token.expires_at <= now:
+        return "expired"
+    owner = token.user.owner
+    return "waiting" if owner is not None and not owner.is_active else "valid"
+
+
+def tokens_in(state: str, *, now: datetime) -> Q:
+    """Return the condition that a token is in one of the states that :func:`token_state` tells; any for a state unknown."""
+    waits = Q(user__owner__is_active=False)
+    running = Q(revoked_at=None, expires_at__gt=now)
+    return {
+        "valid": running & ~waits,
+        "waiting": running & waits,
+        "expired": Q(revoked_at=None, expires_at__lte=now),
+        "revoked": Q(revoked_at__isnull=False),
+    }.get(state, Q())
 
 
 def enabled_providers() -> list[IdentityProvider]:
@@ -70,6 +89,21 @@ def domain_of(email: str) -> str:
     """Return the domain of an address in small letters, or "" where there is none that could be listed."""
     name, _, domain = email.strip().rpartition("@")
     return domain.lower() if name and domain.isascii() else ""
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Say whether two addresses are the same: letter by letter, but for capital letters from A to Z.
+
+    The database takes ``ı`` and ``ſ`` for ``i`` and ``s`` where it compares without regard to case. Somebody who has an
+    address with such a letter would come in as whoever was invited by the plain one.
+    """
+    return one.translate(SMALL) == other.translate(SMALL)
+
+
+def is_taken(email: str) -> bool:
+    """Say whether somebody of the bound tenant has an address, or one that the database takes for it in either case."""
+    named = Q(low=Lower(Value(email))) | Q(email__iexact=email)
+    return User.objects.alias(low=Lower("email")).filter(named).exists()
 
 
 def provider_for(email: str) -> IdentityProvider | None:

@@ -28,7 +28,7 @@ from apps.accounts.models import (
     UserGroup,
     UserSession,
 )
-from apps.accounts.selectors import speaks_for
+from apps.accounts.selectors import is_same_address, is_taken, speaks_for
 from apps.accounts.withdrawing import withdraw_provider
 from apps.audit.services import record
 from apps.audit.types import SYSTEM, AuditActor
@@ -73,7 +73,7 @@ def invite_user(
         AttributeTypeError: a value has another type.
     """
     waiting = User.objects.filter(email__iexact=email, subject=None, kind=User.Kind.PERSON)
-    user = waiting.first() or User(email=email)
+    user = next((one for one in waiting if is_same_address(one.email, email)), None) or User(email=email)
     if user._state.adding and User.objects.filter(email__iexact=email).exists():
         raise ValidationError(
             f"{email} is here already; recover_admin lets an administrator in, and --admit one shut out"
@@ -254,9 +254,9 @@ def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject
     if not speaks_for(email, provider):
         raise NotInvitedError
     waiting = User.objects.select_for_update().filter(kind=User.Kind.PERSON, subject=None, removed_at=None)
-    invited = waiting.filter(email__iexact=email).first()
+    invited = next((one for one in waiting.filter(email__iexact=email) if is_same_address(one.email, email)), None)
     may_come = provider.admits_uninvited and removed is None
-    if invited is None and may_come and not User.objects.filter(email__iexact=email).exists():
+    if invited is None and may_come and not is_taken(email):
         invited = User(email=email)
     if invited is None:
         raise NotInvitedError

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Count, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -25,6 +26,8 @@ from apps.connections.rules import MANAGE
 from apps.connections.selectors import context_of
 from apps.connections.services import check_now, rotate_credential, save_connection
 from apps.warehouses.opening import SERVERS
+
+CATALOGUE = "catalogue"
 
 
 class PasswordForm(forms.Form):
@@ -169,11 +172,23 @@ class ConnectionAdmin(HoldersAdmin):
             return self._back(connection)
         return self._page(request, connection, "rotate_page", f"Rotate the password of {connection}", form=form)
 
-    @action(description="Catalogue", url_path="catalogue", icon="table_rows")  # type: ignore[untyped-decorator]  # the theme has no types
+    @action(description="Catalogue", url_path=CATALOGUE, icon="table_rows")  # type: ignore[untyped-decorator]  # the theme has no types
     def show_catalogue(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if not self._may_edit_all(request):  # the list of tables is for those who keep all connections
+            raise Http404
         connection = self._opened(request, object_id)
         address = reverse("admin:connections_catalogtable_changelist")
         return HttpResponseRedirect(f"{address}?connection__id__exact={connection.pk}")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Show no button to whom it answers that there is nothing: who only says who holds a connection opens no source."""
+        found: list[Any] = super().get_actions_detail(request, object_id)
+        if self._may_edit_all(request):
+            return found
+        connection = self.get_object(request, unquote(str(object_id)))
+        if connection is None or not self._may_edit(request, connection):
+            return []
+        return [button for button in found if button.path != CATALOGUE]
 
     def _page(
         self, request: HttpRequest, connection: Connection, name: str, title: str, **more: object

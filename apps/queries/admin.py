@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.access.admin import ReadOnlyAdmin, TenantModelAdmin, actor_of
+from apps.access.admin import ReadOnlyAdmin, TenantModelAdmin, TenantModelForm, actor_of
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
 from apps.queries.errors import QueryFailedError
@@ -109,6 +109,12 @@ class QueryRunAdmin(ReadOnlyAdmin):
         messages.success(request, f"{number} queries cancelled." if number != 1 else "1 query cancelled.")
 
 
+class DownloadLimitForm(TenantModelForm):
+    """Its fields have a prefix: the theme takes every form with a field ``dataset`` for one of its own and saves nothing."""
+
+    prefix = "limit"
+
+
 @admin.register(DownloadLimit, site=tenant_admin_site)
 class DownloadLimitAdmin(TenantModelAdmin):
     """Fewer rows for the downloads of a data set, or none."""
@@ -116,6 +122,7 @@ class DownloadLimitAdmin(TenantModelAdmin):
     nothing_yet = "Downloads have the limits that the operator has set. Set lower ones here."
 
     capability = Capability.MANAGE_MODELS
+    form = DownloadLimitForm
     list_display = ("dataset", "max_rows")
     ordering = ("dataset__name",)
     fields = ("dataset", "max_rows")

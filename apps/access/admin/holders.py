@@ -111,6 +111,8 @@ class HoldersAdmin(TenantModelAdmin):
         found: models.QuerySet[Any] = super().get_queryset(request)
         if self._may_edit_all(request) or self._may_share(request):
             return found
+        if not self.edited_by:
+            return found.none()
         return found.filter(pk__in=permitted(actor_of(request), self.model, self.edited_by).order_by().values("pk"))
 
     def get_list_filter(self, request: HttpRequest) -> Any:

@@ -87,7 +87,7 @@ class ServiceAccountAdmin(TenantModelAdmin):
     change_form_outer_before_template = "admin/access/service_account_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceAccount]:
-        valid = Q(tokens__revoked_at=None, tokens__expires_at__gt=datetime.now(UTC))
+        valid = Q(tokens__revoked_at=None, tokens__expires_at__gt=datetime.now(UTC), owner__is_active=True)
         found: QuerySet[ServiceAccount] = super().get_queryset(request).filter(kind=User.Kind.SERVICE)
         return found.annotate(valid=Count("tokens", filter=valid, distinct=True), used=Max("tokens__last_used_at"))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.access.admin.asking import Effect, after_page
@@ -17,7 +17,7 @@ from apps.accounts import services
 from apps.accounts.browsers import browser_words
 from apps.accounts.ending import end_session
 from apps.accounts.models import ApiToken, UserSession
-from apps.accounts.selectors import came_by, running_sessions, token_state
+from apps.accounts.selectors import came_by, running_sessions, token_state, tokens_in
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -27,17 +27,10 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state, state) for state in ("valid", "expired", "revoked")]
+        return [(state, state) for state in ("valid", "waiting", "expired", "revoked")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
-        now = datetime.now(UTC)
-        states = {
-            "valid": Q(revoked_at=None, expires_at__gt=now),
-            "expired": Q(revoked_at=None, expires_at__lte=now),
-            "revoked": Q(revoked_at__isnull=False),
-        }
-        chosen = self.value() or ""
-        return queryset.filter(states[chosen]) if chosen in states else queryset
+        return queryset.filter(tokens_in(self.value() or "", now=datetime.now(UTC)))
 
 
 def tell_revoked(page: Any, request: HttpRequest, chosen: Sequence[ApiToken]) -> Effect:
@@ -82,7 +75,7 @@ class ApiTokenAdmin(_Listed):
     list_display = ("name", "user", "scope", "state", "created_at", "expires_at", "last_used_at")
     list_filter = (StateFilter, "scope", "user__kind")
     filters = ("state", "scope__exact", "user__kind__exact")
-    list_select_related = ("user",)
+    list_select_related = ("user__owner",)
     search_fields = ("name", "user__email", "user__name")
     search_help_text = "name of the token, or name or e-mail of its holder"
     fields = ("name", "user", "scope", "created_at", "expires_at", "last_used_at", "revoked_at")

@@ -65,6 +65,10 @@ class DataModelAdmin(HoldersAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave the holders to those who keep people; what is in a model is changed on pages of its own."""
+        return self._may_share(request)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

@@ -31,5 +31,9 @@ class DatasetAdmin(HoldersAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave the page to look at to whoever says nothing of its holders: the rest comes from the model."""
+        return self._may_share(request)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

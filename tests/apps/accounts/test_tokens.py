@@ -338,6 +338,31 @@ def test_a_service_account_waits_while_nobody_answers_for_it(
     assert (status(token, path), asks()) == (200, True)
 
 
+@pytest.mark.parametrize(("is_owner_in", "state"), [(True, "valid"), (False, "waiting")])
+def test_lists_say_of_a_waiting_accounts_token_that_it_waits(
+    signed_in: SignedIn, ada: User, ann: User, now: datetime, is_owner_in: bool, state: str
+) -> None:
+    robot = create_service_account(name="Nightly", owner=ann, by=SYSTEM, now=now)
+    issue_token(user=robot, name="export", days=1, by=SYSTEM, now=now)
+    alarm = issue_token(user=ada, name="alarm", days=1, scope="admin", by=SYSTEM, now=now)
+    User.objects.filter(pk=ann.pk).update(is_active=is_owner_in)
+    program = Client(headers={"host": "acme.localhost", "authorization": f"Bearer {alarm}"})
+    with unbound():
+        listed = program.get("/api/v1/admin/tokens").json()["tokens"]
+    browser = signed_in(ada)
+    with unbound():
+        pages = {
+            one: browser.get("/admin/accounts/apitoken/", {"state": one}).context["cl"].result_list
+            for one in ("valid", "waiting", "expired", "revoked")
+        }
+        accounts = browser.get("/admin/accounts/serviceaccount/").context["cl"].result_list
+    assert {row["name"]: row["state"] for row in listed} == {"alarm": "valid", "export": state}
+    named = {one: {token.name for token in found} for one, found in pages.items()}
+    assert {one for one, names in named.items() if "export" in names} == {state}
+    assert "alarm" in named["valid"]
+    assert [account.valid for account in accounts] == [int(is_owner_in)]
+
+
 def test_the_commands_make_accounts_and_tokens(ada: User) -> None:
     def run(*words: str) -> str:
         out = StringIO()

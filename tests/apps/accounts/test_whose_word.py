@@ -71,3 +71,28 @@ def test_who_has_come_in_before_comes_again_whatever_is_listed(acme: TenantRef, 
     assert comes_in(own, BOSS, now)
     provider("partner", now, "acme.example")
     assert comes_in(own, BOSS, now)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_theirs"),
+    [
+        ("miss.ada@acme.example", True), ("MISS.Ada@Acme.Example", True), ("mıss.ada@acme.example", False),
+        ("mi\u017fs.ada@acme.example", False), ("MİSS.ADA@acme.example", False), ("miss.ada@acme.exampl\u0435", False),
+        ("miss.ada@acme.example ", False), ("ｍiss.ada@acme.example", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("admits_uninvited", [True, False])
+def test_an_invitation_is_for_one_address_and_for_none_that_looks_alike(
+    acme: TenantRef, now: datetime, address: str, is_theirs: bool, admits_uninvited: bool
+) -> None:
+    own = provider("own", now, admits_uninvited=admits_uninvited)
+    invited = invite_user(email="miss.ada@acme.example", is_admin=True, by=SYSTEM, now=now)
+    claims = {"sub": "a", "email": address, "email_verified": True}
+    try:
+        found = sign_in_from_claims(provider=own, claims=claims, now=now)
+        assert (found.pk == invited.pk) == is_theirs
+        assert found.is_tenant_admin == is_theirs
+    except NotInvitedError:
+        assert not is_theirs
+    invited.refresh_from_db()
+    assert (invited.subject == "a") == is_theirs

@@ -172,6 +172,23 @@ def test_who_keeps_people_checks_the_connections_that_they_may_manage(
     assert checked() == {"own", "mill"}
 
 
+def test_a_connections_page_shows_the_buttons_that_answer_its_reader(
+    browse: Browse, mill: Connection, ada: User, ann: User, bob: User, now: datetime
+) -> None:
+    role = Role.objects.create(name="Keeper", capabilities=["manage_people"])
+    RoleAssignment.objects.create(user=ann, role=role)
+    grant_permission(user=bob, permission="manage_connection", obj=mill, by=SYSTEM, now=now)
+    base = f"{LIST}{mill.pk}/"
+    for user, expected in ((ann, set()), (bob, {"check", "rotate"}), (ada, {"check", "rotate", "catalogue"})):
+        browser = browse(user)
+        page = browser.get(f"{base}change/").content.decode()
+        assert {name for name in ("check", "rotate", "catalogue") if f'href="{base}{name}/"' in page} == expected
+        answered = {
+            name: browser.get(f"{base}{name}/", follow=True).status_code for name in ("check", "rotate", "catalogue")
+        }
+        assert answered == {name: 200 if name in expected else 404 for name in answered}
+
+
 def test_the_tenant_key_is_rotated_by_a_button_after_a_fresh_sign_in(
     browse: Browse, signed_in: SignedIn, mill: Connection, ada: User, ann: User
 ) -> None:

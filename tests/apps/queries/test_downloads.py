@@ -245,3 +245,15 @@ def test_until_it_is_there_it_says_how_far_it_is_and_can_be_cancelled(signed_in:
     for place in (asked["Location"], f"/api/v1/runs/{asked.json()['run_id']}"):
         cancelled = browser.get(place)
         assert (cancelled.status_code, cancelled.json()["code"]) == (409, "cancelled")
+
+
+def test_a_limit_is_set_and_changed_on_its_page(signed_in: SignedIn, ada: User, sales: Dataset) -> None:
+    browser, base = signed_in(ada), "/admin/queries/downloadlimit/"
+    made = browser.post(f"{base}add/", {"limit-dataset": str(sales.pk), "limit-max_rows": "5"})
+    assert made.status_code == 302
+    row = DownloadLimit.objects.get()
+    form = browser.get(f"{base}{row.pk}/change/").context["adminform"].form
+    sent = {field.html_name: str(field.value()) for field in form} | {"limit-max_rows": "7"}
+    assert browser.post(f"{base}{row.pk}/change/", sent)["Location"] == base
+    row.refresh_from_db()
+    assert (row.dataset_id, row.max_rows) == (sales.pk, 7)
