@@ -14,27 +14,34 @@ from apps.semantic.model.types import SqlSource, table_text
 SELECT_PARTS = frozenset(("expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit"))
 UNION_PARTS = frozenset(("this", "expression", "distinct", "order", "limit"))
 SIDES = ("", "LEFT", "RIGHT", "FULL")
+CASELESS = frozenset(("duckdb", "spark", "databricks"))
+"""dialects in which names of what is read are the same in capital letters"""
+WITHOUT_FULL_JOIN = frozenset(("mysql",))
 KINDS = ("", "INNER", "CROSS", "OUTER")
 Inputs = Mapping[str, frozenset[str]]
 """what a SELECT reads, by the name that it has there: the names of its columns; all in small letters"""
 
 
-def followed_outputs(source: SqlSource, columns: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def followed_outputs(source: SqlSource, columns: Mapping[str, frozenset[str]], *, dialect: str) -> tuple[str, ...]:
     """Return the names of an SQL view's outputs in small letters.
 
     Args:
         columns: by view, the columns that its dimensions are made of, in small letters.
+        dialect: of the connection.
 
     Raises:
         ExpressionError: one of them cannot be followed to columns of tables.
     """
-    return _Follower(source, columns).outputs(source.tree, ())
+    return _Follower(source, columns, dialect).outputs(source.tree, ())
 
 
 class _Follower:
-    def __init__(self, source: SqlSource, columns: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, source: SqlSource, columns: Mapping[str, frozenset[str]], dialect: str) -> None:
         self.source = source
         self.columns = columns
+        self.dialect = dialect
+        self.spellings: set[str] = set()
+        """the names of what is read, as they are written"""
 
     def outputs(self, query: exp.Expr, scopes: tuple[Inputs, ...], *, is_named: bool = True) -> tuple[str, ...]:
         if isinstance(query, exp.Subquery):
@@ -62,6 +69,8 @@ class _Follower:
             twice = next((name for name in found if found.count(name) > 1), "")
             _demand(not twice, f"“{twice}” is the name of two columns, so neither can be followed")
         for join in select.args.get("joins") or ():
+            is_there = join.side != "FULL" or self.dialect not in WITHOUT_FULL_JOIN
+            _demand(is_there, "this database has no FULL JOIN")
             self._check(join.args.get("on"), own, ())
         self._check(select.args.get("where"), own, ())
         for key in ("group", "having", "order"):
@@ -78,6 +87,7 @@ class _Follower:
                 not renamed, f"“{name} (…)” renames columns, so they cannot be followed: name them in a SELECT, with AS"
             )
             _demand(bool(name), "a query in FROM needs a name")
+            self.spellings.add(part.alias_or_name)
             _demand(name not in found, f"“{name}” is read twice under one name")
             if isinstance(part, exp.Table):
                 _demand(
@@ -100,6 +110,8 @@ class _Follower:
                 self.outputs(node, scopes, is_named=False)
             elif isinstance(node, exp.Column):
                 _check_column(node, scopes, own)
+                is_alike = not node.table or self.dialect in CASELESS or node.table in self.spellings
+                _demand(is_alike, f"“{node.table}” is spelt otherwise where it is read; spell both alike")
             else:
                 waiting += [*node.iter_expressions()]
 

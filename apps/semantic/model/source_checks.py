@@ -39,7 +39,7 @@ def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
 def _sql(view: View, source: SqlSource, model: SemanticModel) -> Iterator[Problem]:
     columns = {name: frozenset(_columns(model.views[name])) for name in source.tables.values()}
     try:
-        outputs = followed_outputs(source, columns)
+        outputs = followed_outputs(source, columns, dialect=model.dialect)
     except ExpressionError as error:
         yield _at(source.place or view.source, str(error))
         return

@@ -43,10 +43,10 @@ FOLLOWED = (
 )
 
 
-def faults(sql: str, more: str = "a: {}") -> list[str]:
+def faults(sql: str, more: str = "a: {}", dialect: str = "duckdb") -> list[str]:
     view = f"schema: omni_store\nsql: |\n  {sql}\ndimensions: {{{more}}}\n"
     try:
-        model("duckdb", **{"view.view": view})
+        model(dialect, **{"view.view": view})
     except ModelError as error:
         return [str(problem) for problem in error.problems]
     return []
@@ -79,3 +79,18 @@ def test_an_sql_view_is_followed_in_each_topic_that_has_its_tables_otherwise() -
     own = "base_view: view\nviews: {customers: {dimensions: {spot: {sql: region}}}}\n"
     with pytest.raises(ModelError, match=r"view\.view:1:6: “c\.spot” is no column that a view describes"):
         model("duckdb", **files | {"V.topic": own})
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialects", "says"),
+    [
+        ("SELECT o.id AS a FROM omni_store.orders AS O", ("postgres", "mysql"), "“o” is spelt otherwise"),
+        ("SELECT ORDERS.ID AS a FROM omni_store.orders", ("postgres", "mysql"), "“ORDERS” is spelt otherwise"),
+        (f"SELECT c.id AS a FROM {CUSTOMERS} FULL JOIN {ORDERS} ON o.id = c.id", ("mysql",), "has no FULL JOIN"),
+    ],
+)
+def test_what_a_database_would_refuse_is_a_fault_there(sql: str, dialects: tuple[str, ...], says: str) -> None:
+    for dialect in ("duckdb", "postgres", "mysql"):
+        found = faults(sql, dialect=dialect)
+        assert any(says in text for text in found) == (dialect in dialects)
+        assert bool(found) == (dialect in dialects)
