@@ -49,15 +49,19 @@ def scope(model: SemanticModel, name: str) -> AccessScope:
     return AccessScope(name, model.topics[name].fields)
 
 
-DOUBLE_QUOTES_HOLD_TEXTS = ("mysql", "bigquery", "databricks", "spark")
-"""where a column that the folder quotes is a text, which cannot be summed"""
+REFUSED = {
+    ("freight", "bigquery"): "double quotes hold a text here",
+    ("freight", "databricks"): "double quotes hold a text here",
+    ("library", "mysql"): r"\|\| is OR in one mode of the server",
+}
+"""what is written for databases of another kind, and would be something else there"""
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_folder_is_read_without_a_fault_for_each_kind_of_database(name: str, dialect: str) -> None:
-    if name == "freight" and dialect in DOUBLE_QUOTES_HOLD_TEXTS:
-        with pytest.raises(ModelError, match="sum over a text"):
+    if (name, dialect) in REFUSED:
+        with pytest.raises(ModelError, match=REFUSED[name, dialect]):
             read_model(read_folder(FOLDERS / name), dialect=dialect)
         return
     model = read_model(read_folder(FOLDERS / name), dialect=dialect)
