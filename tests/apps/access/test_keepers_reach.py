@@ -24,7 +24,7 @@ from apps.accounts.services import create_service_account, issue_token, save_pro
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
 from apps.tenants.binding import unbound
-from tests.apps.access.test_own_rights import GROUP_PARTS, attribute, give, no
+from tests.apps.access.test_own_rights import GROUP_PARTS, PERSON_PARTS, attribute, give, no
 from tests.apps.conftest import SignedIn
 from tests.apps.queries.conftest import sales, source
 
@@ -169,3 +169,63 @@ def test_what_a_member_of_two_groups_may_is_not_widened_by_rights_of_the_other(
     path = f"/admin/datamodels/dataset/{sales.pk}/change/"
     assert post(signed_in(keeper), path, {"query_dataset_people": ""}) == 200
     assert has_permission(actor_for_user(User.objects.get(pk=bob.pk)), "query_dataset", sales)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "is_admin"), [(["manage_models"], False), ([], False), (["manage_models"], True)]
+)
+def test_who_has_a_role_through_a_group_is_for_tenant_administrators(
+    ada: User, keeper: User, bob: User, signed_in: SignedIn, capabilities: list[str], is_admin: bool
+) -> None:
+    group = UserGroup.objects.create(name="Modelers")
+    RoleAssignment.objects.create(group=group, role=Role.objects.create(name="m", capabilities=capabilities))
+    browser, may = signed_in(ada if is_admin else keeper), is_admin or not capabilities
+    of_group = {
+        "name": "Modelers",
+        "description": "",
+        "claim_value": "",
+        **no(*GROUP_PARTS),
+        "memberships-TOTAL_FORMS": "1",
+    }
+    of_person = {"email": bob.email, "name": bob.name, "timezone": "UTC", "is_active": "on", **no(*PERSON_PARTS)}
+    for path, form in (
+        (f"/admin/accounts/usergroup/{group.pk}/change/", of_group | {"memberships-0-user": str(bob.pk)}),
+        (
+            f"/admin/accounts/user/{bob.pk}/change/",
+            of_person | {"memberships-TOTAL_FORMS": "1", "memberships-0-group": str(group.pk)},
+        ),
+    ):
+        post(browser, path, form)
+        assert GroupMembership.objects.filter(user=bob, group=group).exists() == may, path
+        GroupMembership.objects.all().delete()
+    GroupMembership.objects.create(
+        user=bob, group=group
+    )  # by an administrator: the keeper's page of Bob goes on working
+    assert post(browser, f"/admin/accounts/user/{bob.pk}/change/", of_person | {"name": "Robert"}) == 302
+    assert User.objects.get(pk=bob.pk).name == "Robert"
+    with unbound():
+        assert browser.get(f"/admin/accounts/usergroup/{group.pk}/keeper/").status_code == (200 if may else 404)
+
+
+@pytest.mark.parametrize("through_group", [True, False])
+@pytest.mark.parametrize(("capabilities", "may"), [(["read_audit"], False), ([], True)])
+def test_who_keeps_people_does_not_say_who_gets_a_role_that_waits(
+    keeper: User, signed_in: SignedIn, capabilities: list[str], may: bool, through_group: bool
+) -> None:
+    """Whoever changes the address of an invitation says who comes in by it."""
+    boss = User.objects.create(email="boss@acme.example")
+    role = Role.objects.create(name="log", capabilities=capabilities)
+    if through_group:
+        group = UserGroup.objects.create(name="Board")
+        GroupMembership.objects.create(user=boss, group=group)
+        RoleAssignment.objects.create(group=group, role=role)
+    else:
+        RoleAssignment.objects.create(user=boss, role=role)
+    form = {"email": "mine@acme.example", "name": "", "timezone": "UTC", "is_active": "on", **no(*PERSON_PARTS)}
+    if through_group and may:
+        row = GroupMembership.objects.get()
+        form |= {"memberships-TOTAL_FORMS": "1", "memberships-INITIAL_FORMS": "1", "memberships-0-id": str(row.pk)}
+        form |= {"memberships-0-user": str(boss.pk), "memberships-0-group": str(row.group_id)}
+    assert post(signed_in(keeper), f"/admin/accounts/user/{boss.pk}/change/", form) == 302
+    boss.refresh_from_db()
+    assert (boss.email == "mine@acme.example") == may
