@@ -7,19 +7,21 @@ from django.db.models import Q, QuerySet
 from apps.access.models import RoleAssignment
 from apps.access.roles import BUILT_IN
 from apps.access.types import Actor
+from apps.accounts.last_claims import groups_to_come
 from apps.accounts.models import GroupMembership, User
 
 
 def groups_out_of_reach(actor: Actor) -> frozenset[UUID]:
     """Return the groups whose rights the actor does not change.
 
-    Their own, since nobody changes their own rights; and, but for tenant administrators, those that a service account
-    is in: whoever holds its token would get what the group is given.
+    Their own, since nobody changes their own rights. But for tenant administrators, also those into which their claims
+    will put them at the next sign-in, and those that a service account is in: whoever holds its token would get what
+    the group is given.
     """
     if actor.is_tenant_admin:
         return actor.group_ids
     of_programs = GroupMembership.objects.filter(user__kind=User.Kind.SERVICE).values_list("group_id", flat=True)
-    return actor.group_ids | frozenset(of_programs)
+    return actor.group_ids | frozenset(of_programs) | groups_to_come(actor.user_id)
 
 
 def people_out_of_reach(actor: Actor) -> frozenset[UUID | None]:

@@ -22,7 +22,7 @@ from apps.accounts.models import (
 )
 from apps.accounts.services import create_service_account, issue_token, save_provider, sign_in_from_claims
 from apps.audit.types import SYSTEM
-from apps.datamodels.models import Dataset
+from apps.datamodels.models import Dataset, DatasetGroupPermission
 from apps.tenants.binding import unbound
 from tests.apps.access.test_own_rights import GROUP_PARTS, PERSON_PARTS, attribute, give, no
 from tests.apps.conftest import SignedIn
@@ -62,18 +62,41 @@ def come(user: User, provider: IdentityProvider, now: datetime) -> User:
     return User.objects.get(pk=user.pk)
 
 
+@pytest.mark.parametrize(
+    ("told", "claim_value", "is_kept"),
+    [("everyone", "everyone", True), ("everyone", "executives", False), (None, "executives", True), (None, "", False)],
+)
+def test_a_group_into_which_ones_claims_will_put_one_is_as_ones_own(
+    keeper: User, signed_in: SignedIn, provider: IdentityProvider, sales: Dataset, now: datetime,
+    told: str | None, claim_value: str, is_kept: bool,
+) -> None:  # fmt: skip
+    """An administrator has set it since the last sign-in; where no claims are kept, none is known not to be one's own."""
+    if told is not None:
+        come(keeper, provider, now)
+    group = UserGroup.objects.create(name="Executives", claim_value=claim_value)
+    browser = signed_in(User.objects.get(pk=keeper.pk))
+    form = {"name": "Everyone", "description": "", **no("memberships"), **ALL}
+    form["attribute_values-0-definition"] = str(region().pk)
+    post(browser, f"/admin/accounts/usergroup/{group.pk}/change/", form)
+    post(browser, f"/admin/datamodels/dataset/{sales.pk}/change/", {"query_dataset_groups": str(group.pk)})
+    assert (UserGroup.objects.get().name == "Executives") == is_kept
+    assert GroupAttribute.objects.exists() != is_kept
+    assert DatasetGroupPermission.objects.exists() != is_kept
+
+
 @pytest.mark.parametrize("is_named_by_an_administrator", [False, True])
 def test_a_group_that_is_renamed_takes_nobody_in_by_its_name(
     keeper: User, signed_in: SignedIn, provider: IdentityProvider, now: datetime, is_named_by_an_administrator: bool
 ) -> None:
+    come(keeper, provider, now)
     value = "everyone" if is_named_by_an_administrator else "executives"
     group = UserGroup.objects.create(name="Executives", claim_value=value)
     GroupAttribute.objects.create(group=group, definition=region(), values=["ALL"])
     RoleAssignment.objects.create(group=group, role=Role.objects.create(name="log", capabilities=["read_audit"]))
     form = {"name": "everyone", "description": "", **no(*GROUP_PARTS)}
-    assert post(signed_in(keeper), f"/admin/accounts/usergroup/{group.pk}/change/", form) == 302
+    assert post(signed_in(User.objects.get(pk=keeper.pk)), f"/admin/accounts/usergroup/{group.pk}/change/", form) == 302
     me = come(keeper, provider, now)
-    assert UserGroup.objects.get().name == "everyone"
+    assert UserGroup.objects.get().name == ("Executives" if is_named_by_an_administrator else "everyone")
     assert attribute(me, "region") == (("ALL",) if is_named_by_an_administrator else ())
     assert ("read_audit" in actor_for_user(me).capabilities) == is_named_by_an_administrator
 
