@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.accounts.claims import claim_at, claimable_groups, groups_named, mapped_values
 from apps.accounts.errors import AttributeTypeError
-from apps.accounts.models import ClaimMapping, IdentityProvider, LastClaims, User
+from apps.accounts.models import ClaimMapping, IdentityProvider, LastClaims, User, UserGroup
 from apps.vault.services import open_sealed, seal
 
 TABLE, COLUMN = "accounts_lastclaims", "claims"
@@ -99,6 +100,21 @@ def try_mapping(user: User, mapping: ClaimMapping) -> Made | None:
     return Made(
         found.claim, found.target, (f"{count} value{'' if count == 1 else 's'}",) if count else (), found.problem
     )
+
+
+def groups_to_come(user_id: UUID | None) -> frozenset[UUID]:
+    """Return the groups of which claims may make a person a member at the next sign-in, as far as that is known.
+
+    Those that the last claims name by today's mappings; where none are kept, every group that claims fill.
+    """
+    if not ClaimMapping.objects.filter(definition=None).exists():
+        return frozenset()
+    fillable = UserGroup.objects.filter(origin=UserGroup.Origin.ADMINISTRATOR).exclude(claim_value="")
+    held = LastClaims.objects.select_related("provider").filter(user=user_id).first()
+    if held is not None:
+        plain = open_sealed(bytes(held.sealed_claims), table=TABLE, row=held.pk, column=COLUMN)
+        fillable = claimable_groups(groups_named(mappings_of(held.provider), json.loads(plain)) or set())
+    return frozenset(fillable.values_list("pk", flat=True))
 
 
 def _leaves(claims: Mapping[str, Any], used: list[str], above: str = "") -> Iterator[Leaf]:

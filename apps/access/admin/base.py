@@ -85,6 +85,13 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
     asks_about: tuple[str, ...] = ()
     """fields that are written only after a sign-in of the last minutes"""
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Let a list be narrowed by its own filters only: no query string asks for a column that the page does not show."""
+        entries = [entry[0] if isinstance(entry, tuple) else entry for entry in self.get_list_filter(request)]
+        shown_names = {entry.partition("__")[0] for entry in entries if isinstance(entry, str)}
+        is_filter = lookup.partition("__")[0] in shown_names
+        return is_filter and bool(super().lookup_allowed(lookup, value, request))
+
     def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
         self._log(request, obj, "created", message)
 

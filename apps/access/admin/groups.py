@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from apps.access.admin import shown
 from apps.access.admin.base import ReadOnlyAdmin, TenantInline, TenantModelAdmin, actor_of
 from apps.access.admin.people import end_sessions_of_members
-from apps.access.admin.reach import groups_out_of_reach
+from apps.access.admin.reach import groups_closed_to, groups_out_of_reach
 from apps.access.admin.values import AttributeOnceFormSet, GroupAttributeForm, PersonOnceFormSet
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
@@ -37,11 +37,13 @@ def _members_for(request: HttpRequest) -> QuerySet[User]:
 def _keeps(request: HttpRequest, group: UserGroup | None) -> bool:
     """Say whether the reader may do away with a group, or hand it over: leaving one changes one's own rights."""
     actor = actor_of(request)
-    return group is None or actor.is_tenant_admin or group.pk not in groups_out_of_reach(actor)
+    if group is None or actor.is_tenant_admin:
+        return True
+    return group.pk not in groups_out_of_reach(actor) | groups_closed_to(actor)
 
 
 class MemberInline(TenantInline):
-    """Members put in by hand, but oneself: nobody changes their own rights."""
+    """Members put in by hand, but oneself: nobody changes their own rights. Into groups that have a role administrators put them."""
 
     model = GroupMembership
     formset = PersonOnceFormSet
@@ -54,6 +56,15 @@ class MemberInline(TenantInline):
         found: QuerySet[GroupMembership] = super().get_queryset(request)
         by_hand = found.filter(source=GroupMembership.Source.ADMINISTRATOR, user__in=_members_for(request))
         return by_hand.exclude(user_id=str(actor_of(request).user_id))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and not self._is_closed(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not self._is_closed(request, obj)
+
+    def _is_closed(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is not None and obj.pk in groups_closed_to(actor_of(request))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user":

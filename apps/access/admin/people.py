@@ -13,6 +13,7 @@ from django.urls import path
 from apps.access.admin.asking import Effect, after_page
 from apps.access.admin.base import ReadOnlyInline, TenantInline, TenantModelAdmin, actor_of
 from apps.access.admin.claims import claims_page
+from apps.access.admin.reach import awaits_a_role, groups_closed_to
 from apps.access.admin.values import AttributeOnceFormSet, GroupOnceFormSet, UserAttributeForm
 from apps.access.roles import Capability
 from apps.access.sites import tenant_admin_site
@@ -20,7 +21,7 @@ from apps.access.types import Actor
 from apps.accounts import services
 from apps.accounts.attributes import GROUP, held_of, lines_of, standing
 from apps.accounts.ending import end_sessions_of
-from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute
+from apps.accounts.models import ApiToken, GroupMembership, User, UserAttribute, UserGroup
 
 ADMITTING_NEEDS = "Admitting people needs a fresh sign-in. Nothing was changed yet; choose them again."
 OWN = ("email", "name", "timezone", "is_active", "is_tenant_admin")
@@ -120,7 +121,14 @@ class MembershipInline(NotForOneself):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroupMembership]:
         found: QuerySet[GroupMembership] = super().get_queryset(request)
-        return found.filter(source=GroupMembership.Source.ADMINISTRATOR)
+        by_hand = found.filter(source=GroupMembership.Source.ADMINISTRATOR)
+        return by_hand.exclude(group__in=groups_closed_to(actor_of(request)))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer no group that has a role, but to tenant administrators."""
+        if db_field.name == "group":
+            kwargs["queryset"] = UserGroup.objects.exclude(pk__in=groups_closed_to(actor_of(request)))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class TokenInline(ReadOnlyInline):
@@ -176,7 +184,9 @@ class UserAdmin(TenantModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         actor = actor_of(request)
         own = OWN if obj is not None and obj.pk == actor.user_id else ()
-        return (*self.readonly_fields, *own, *(() if actor.is_tenant_admin else ("is_tenant_admin",)))
+        is_promised = obj is not None and not actor.is_tenant_admin and awaits_a_role(obj)
+        above = () if actor.is_tenant_admin else ("is_tenant_admin", *(("email",) if is_promised else ()))
+        return (*self.readonly_fields, *own, *above)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only a tenant administrator changes another one."""
