@@ -96,7 +96,13 @@ def _token_page(request: ActorRequest, user: User, form: TokenForm, status: int 
         (token, token_state(token, now=now))
         for token in ApiToken.objects.filter(user=user).select_related("user__owner")[:200]
     ]
-    return render(request, "accounts/token_list.html", {"rows": rows, "form": form, **more}, status=status)
+    context = {
+        "rows": rows,
+        "form": form,
+        "is_fresh": confirming.is_confirmed(request, now=now),
+        "short_days": SHORT_DAYS,
+    }
+    return render(request, "accounts/token_list.html", {**context, **more}, status=status)
 
 
 @require_POST

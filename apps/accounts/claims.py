@@ -82,7 +82,7 @@ def _typed(value: Any, definition: AttributeDefinition) -> str | int | float | b
         return value
     if kind == AttributeDefinition.Type.NUMBER and _is_number(value):
         return value
-    if kind == AttributeDefinition.Type.STRING and isinstance(value, str) and _is_storable(value):
+    if kind == AttributeDefinition.Type.STRING and isinstance(value, str) and is_storable(value):
         return value
     if kind == AttributeDefinition.Type.DATE and isinstance(value, str):
         try:
@@ -97,7 +97,7 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Say whether a text is short enough and made of characters that the database keeps."""
     return len(text) <= MAX_TEXT and "\x00" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
 
@@ -166,7 +166,7 @@ def groups_named(mappings: list[ClaimMapping], claims: Mapping[str, Any]) -> set
     for path in paths:
         raw = claim_at(claims, path)
         names |= {name for name in (raw if isinstance(raw, list) else [raw]) if isinstance(name, str) and name}
-    return {name for name in names if _is_storable(name)}
+    return {name for name in names if is_storable(name)}
 
 
 def claimable_groups(names: set[str]) -> QuerySet[UserGroup]:

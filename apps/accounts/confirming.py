@@ -12,6 +12,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from apps.accounts.errors import SignInError
 from apps.accounts.sessions import CONFIRMED_KEY, RECOVERY_KEY
@@ -41,6 +43,16 @@ def led_away(request: HttpRequest, *, back_to: str | None = None, needs: str = "
         messages.warning(request, needs)
     target = back_to or (request.get_full_path() if request.method == "GET" else request.path)
     return HttpResponseRedirect(f"{reverse('accounts:confirm')}?{urlencode({'next': target})}")
+
+
+def offer(request: HttpRequest) -> SafeString:
+    """Return a sentence for a form that may need a fresh sign-in, with the way to it and back: what is filled in later stays."""
+    address = f"{reverse('accounts:confirm')}?{urlencode({'next': request.get_full_path()})}"
+    return format_html(
+        'Giving somebody more than today needs a fresh sign-in, and yours is not. <a class="underline" href="{}">Sign in '
+        "first</a>, so that nothing is lost that you fill in here. Taking away needs none.",
+        address,
+    )
 
 
 def is_confirmed(request: HttpRequest, *, now: datetime) -> bool:

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import F
 from django.utils.text import slugify
 
-from apps.accounts.claims import refresh_attributes, refresh_groups, typed_values
+from apps.accounts.claims import is_storable, refresh_attributes, refresh_groups, typed_values
 from apps.accounts.ending import end_sessions_of, end_sessions_of_provider
 from apps.accounts.errors import NotInvitedError, SignInError
 from apps.accounts.last_claims import keep_claims, mappings_of
@@ -39,6 +40,9 @@ from apps.vault.services import open_sealed, seal
 TOKEN_PREFIX = "omni_"
 SERVICE_DOMAIN = "service.invalid"
 """no mail can reach it, and no provider may verify it (RFC 2606)"""
+NOBODYS = f".{SERVICE_DOMAIN.rpartition('.')[2]}"
+"""the end of addresses that are none: of service accounts, and of people who have been removed"""
+MAX_SUBJECT, MAX_EMAIL = 255, 254
 TABLE = "accounts_identityprovider"
 ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates", "name_id_format",
                  "email_attribute", "allows_unsolicited")  # fmt: skip
@@ -200,8 +204,9 @@ def _sign_in(provider: IdentityProvider, claims: Mapping[str, Any], amr: set[str
     if groups_changed:
         end_sessions_of([user.pk], why="groups changed", by=PersonActor(user), now=now)
         user.refresh_from_db(fields=["session_version"])
-    if name := claims.get("name"):
-        User.objects.filter(pk=user.pk).update(name=str(name)[:150])
+    name = claims.get("name")
+    if name and isinstance(name, str) and is_storable(name[:150]):
+        User.objects.filter(pk=user.pk).update(name=name[:150])
     keep_claims(user, provider, claims, now=now)
     record(
         "accounts.signed_in", user, by=PersonActor(user), now=now,
@@ -232,7 +237,7 @@ class PersonActor:
 
 def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject:
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT or not is_storable(subject):
         raise NotInvitedError
     user = User.objects.filter(issuer=provider.identity_issuer, subject=subject).first()
     if user is None or user.removed_at is not None:
@@ -242,6 +247,17 @@ def _person(provider: IdentityProvider, claims: Mapping[str, Any]) -> User:
     return user
 
 
+def is_persons_address(email: str) -> bool:
+    """Say whether a claim holds an address that somebody can have, and that can be kept."""
+    if not is_storable(email) or len(email) > MAX_EMAIL or email.lower().endswith(NOBODYS):
+        return False
+    try:
+        validate_email(email)
+    except ValidationError:
+        return False
+    return True
+
+
 def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject: str, *, removed: User | None) -> User:
     """Give an invitation its subject, once; the address must be verified by the tenant's own provider.
 
@@ -249,7 +265,7 @@ def _bind_invited(provider: IdentityProvider, claims: Mapping[str, Any], subject
     Who has been removed needs to be invited anew, even where a provider admits people who were not.
     """
     email = claims.get("email")
-    if not isinstance(email, str) or claims.get("email_verified") is not True:
+    if not isinstance(email, str) or not is_persons_address(email) or claims.get("email_verified") is not True:
         raise NotInvitedError
     if not speaks_for(email, provider):
         raise NotInvitedError

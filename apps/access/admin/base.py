@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -122,12 +123,19 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
         super().save_related(request, form, formsets, change)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Lead to the provider whoever sends what needs a fresh sign-in, and back to the page."""
+        """Lead to the provider whoever sends what needs a fresh sign-in, and back to the page; offer it before one fills it in."""
         try:
             found: HttpResponse = super().changeform_view(request, *args, **kwargs)
         except _StaleError:
             return confirming.led_away(request, back_to=request.get_full_path(), needs=FRESH_NEEDS)
+        is_stale = self.may_ask(request) and not confirming.is_confirmed(request, now=timezone.now())
+        if is_stale and request.method == "GET" and _takes_changes(found):
+            messages.info(request, confirming.offer(request))
         return found
+
+    def may_ask(self, request: HttpRequest) -> bool:
+        """Say whether anything that the reader may send from here needs a fresh sign-in."""
+        return bool(self.asks_about) or any(getattr(part.formset, "is_giving", False) for part in self.inlines)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Delete a row and what goes with it, as the page before has shown them."""
@@ -181,6 +189,12 @@ def gives(formset: Any) -> bool:
     if not getattr(formset, "is_giving", False):
         return False
     return any(form.has_changed() and form not in formset.deleted_forms for form in formset.forms)
+
+
+def _takes_changes(page: HttpResponse) -> bool:
+    """Say whether a page is a form that its reader may send."""
+    told = getattr(page, "context_data", None) or {}
+    return bool(told.get("has_add_permission" if told.get("add") else "has_change_permission"))
 
 
 class ConfirmedAdmin(TenantModelAdmin):

@@ -173,6 +173,9 @@ class HoldersAdmin(TenantModelAdmin):
         )
         return is_granted or super().needs_fresh(request, form, formsets, change)
 
+    def may_ask(self, request: HttpRequest) -> bool:
+        return self._may_share(request) or super().may_ask(request)
+
     def held_by(self, rule: PermissionRule, obj: models.Model | None) -> tuple[list[Any], list[Any]]:
         """Return the ids of the groups and of the people who were granted the permission on the object itself."""
         if obj is None or obj._state.adding:

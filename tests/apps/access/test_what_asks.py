@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.test import Client, RequestFactory
@@ -365,3 +365,25 @@ def test_one_may_take_a_holder_away_and_must_confirm_to_put_another_in(house: Ho
 def test_a_mistake_in_the_form_is_told_before_anybody_is_sent_away(house: House, signed_in: SignedIn) -> None:
     path, data = on_group(lambda h: {"claim_value": "everyone", "name": ""})(house)
     assert sent(signed_in(house.ada, is_fresh=False), path, data).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "is_offered"),
+    [
+        (lambda h: at("accounts.User", "change", h.bob.pk), True),
+        (lambda h: at("accounts.UserGroup", "add"), True),
+        (lambda h: at("connections.Connection", "change", h.mill.pk), True),
+        (lambda h: at("datamodels.Dataset", "change", h.sales.pk), True),
+        (lambda h: at("dashboards.Folder", "add"), True),
+        (lambda h: at("accounts.AttributeDefinition", "change", h.region.pk), False),
+    ],
+)
+def test_a_form_that_may_ask_offers_the_fresh_sign_in_before_it_is_filled_in(
+    house: House, signed_in: SignedIn, path: Callable[[House], str], is_offered: bool
+) -> None:
+    address = path(house)
+    way = f'href="{CONFIRM}{quote(address, safe="")}"'
+    for browser, expected in ((signed_in(house.ada, is_fresh=False), is_offered), (signed_in(house.ada), False)):
+        page = sent(browser, address, None)
+        assert page.status_code == 200
+        assert (way in page.content.decode()) == expected

@@ -338,6 +338,13 @@ def test_a_service_account_waits_while_nobody_answers_for_it(
     assert (status(token, path), asks()) == (200, True)
 
 
+def test_the_page_of_tokens_offers_a_fresh_sign_in_before_anything_is_filled_in(signed_in: SignedIn, ann: User) -> None:
+    stale, fresh = signed_in(ann, is_fresh=False), signed_in(ann)
+    with unbound():
+        told = [b"/accounts/confirm/?next=%2Faccounts%2Ftokens%2F" in one.get(PAGE).content for one in (stale, fresh)]
+    assert told == [True, False]
+
+
 @pytest.mark.parametrize(("is_owner_in", "state"), [(True, "valid"), (False, "waiting")])
 def test_lists_say_of_a_waiting_accounts_token_that_it_waits(
     signed_in: SignedIn, ada: User, ann: User, now: datetime, is_owner_in: bool, state: str

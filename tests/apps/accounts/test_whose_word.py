@@ -96,3 +96,29 @@ def test_an_invitation_is_for_one_address_and_for_none_that_looks_alike(
         assert not is_theirs
     invited.refresh_from_db()
     assert (invited.subject == "a") == is_theirs
+
+
+@pytest.mark.parametrize(
+    ("told", "is_in"),
+    [
+        ({}, True), ({"name": "Ada"}, True), ({"name": "A\0da"}, True), ({"name": {"given": "Ada"}}, True), ({"name": "A" * 999}, True),
+        ({"sub": "s" * 256}, False), ({"sub": "s\0"}, False), ({"sub": "\ud800"}, False), ({"sub": 7}, False),
+        ({"email": "nobody"}, False), ({"email": "new@acme.example\n"}, False), ({"email": "new@acme.example\0"}, False),
+        ({"email": f"{'x' * 250}@acme.example"}, False), ({"email": "nightly@service.invalid"}, False),
+        ({"email": "x@Removed.INVALID"}, False), ({"email": ["new@acme.example"]}, False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_invited", [True, False])
+def test_claims_that_cannot_be_kept_or_are_nobodys_let_nobody_in(
+    acme: TenantRef, now: datetime, told: dict[str, object], is_in: bool, is_invited: bool
+) -> None:
+    own = provider("own", now, admits_uninvited=not is_invited)
+    if is_invited:
+        invite_user(email="new@acme.example", by=SYSTEM, now=now)
+    claims = {"sub": "a", "email": "new@acme.example", "email_verified": True} | told
+    try:
+        sign_in_from_claims(provider=own, claims=claims, now=now)
+    except NotInvitedError:
+        assert not is_in
+    assert User.objects.exclude(subject=None).exists() == is_in
+    assert set(User.objects.values_list("name", flat=True)) <= {"", "Ada", "A" * 150}
