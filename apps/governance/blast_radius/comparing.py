@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from apps.governance.blast_radius.rights import Closed
+from apps.governance.blast_radius.turning import OF_GROUPS
 from apps.governance.blast_radius.types import Change, DatasetRights, FieldRight, RowRule
 from apps.semantic.model.types import Mask
 
@@ -161,7 +162,8 @@ def _first(items: list[str]) -> str:
 
 def _turned(dataset: str, told: Iterable[Change], new: DatasetRights) -> Iterator[Change]:
     """Yield the rules that may choose other rows since there are fewer beneath them."""
-    places = {change.why or change.subject for change in told if change.kind in FEWER}
+    fewer = (change for change in told if change.kind in FEWER and not change.subject.endswith(OF_GROUPS))
+    places = {change.why or change.subject for change in fewer}
     known = {change.subject for change in told if change.kind == "rows_redefined"}
     met = {what for start, what in new.turning if any(place.startswith(start) for place in places)}
     for what in sorted(met - known):

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from apps.governance.blast_radius.candidates import Candidate
 from apps.governance.blast_radius.hashing import hash_of
-from apps.governance.blast_radius.turning import turning
+from apps.governance.blast_radius.turning import OF_GROUPS, OF_ROWS, turning
 from apps.governance.blast_radius.types import RowRule
 from apps.governance.fields import table_fields
 from apps.semantic.compile.facts import FILTER_PREFIX, facts_of, references
@@ -21,7 +21,7 @@ INNER = "inner"
 CALENDAR = "the model's calendar"
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def definitions(candidate: Candidate, path: tuple[str, ...]) -> "Definitions":
     """Return the definitions of the last topic of a path, worked out once per state of a model.
 
@@ -46,6 +46,7 @@ class Definitions:
         """``views`` are the query views that lead here."""
         self.model, self.views = model, views
         self._fields: dict[str, str] = {}
+        self._owns: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         found = model.topics[topic]
         self.rules = dict(_always(found, self))
@@ -61,9 +62,8 @@ class Definitions:
         return self._fields[name]
 
     def of_rule(self, field_id: str) -> str:
-        """Return the hash of everything that a row policy on a field compares, its type too."""
-        dimension = self.model.dimension(field_id)
-        return hash_of(self.of(field_id), dimension.type if dimension is not None else None)
+        """Return the hash of everything that a row policy on a field compares."""
+        return hash_of(self.ruled((field_id,)))
 
     def beneath(self, names: Iterable[str]) -> dict[str, str]:
         """Return what fields rest on, to any depth, themselves included: by its name for people, a hash of its own."""
@@ -74,11 +74,22 @@ class Definitions:
             field = self.model.dimension(name) or self.model.measure(name)
             if f"`{name}`" in found:
                 continue
-            found[f"`{name}`"] = hash_of(*self._own(field)) if field is not None else name
+            found[f"`{name}`"] = self._owned(name, field)
             if field is not None:
                 found[f"the source of {field.view}"] = self.source(field.view)
                 waiting += _named(field, self.model)
         return found
+
+    def ruled(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what the fields of a rule rest on: a rule compares them as what they are, so that their types count."""
+        plain = sorted({name.partition("[")[0] for name in names})
+        types = {f"`{name}`": found.type for name in plain if (found := self.model.dimension(name)) is not None}
+        return {item: hash_of(value, types.get(item)) for item, value in self.beneath(plain).items()}
+
+    def _owned(self, name: str, field: Field | None) -> str:
+        if name not in self._owns:
+            self._owns[name] = hash_of(*self._own(field)) if field is not None else name
+        return self._owns[name]
 
     def source(self, view: str) -> str:
         """Return the hash of the table or query behind a view."""
@@ -87,12 +98,12 @@ class Definitions:
         return self._sources[view]
 
     def _own(self, field: Field) -> Iterator[Any]:
-        """Yield what a field is by itself; its frames count where they are finer than what it shows without one."""
+        """Yield what a field is by itself. Its frames do not count: without one it shows as much or more."""
         yield field.sql
         yield field.level_of_detail
         if isinstance(field, Dimension):
             yield (field.duration.start, field.duration.end) if field.duration is not None else None
-            yield (field.top_n, field.order_by_field)
+            yield (field.top_n, field.converts_timezone)
         else:
             yield (field.aggregate, field.filters, field.percentile, field.distinct_on, field.cancelled_filters)
         yield self._left_open(_trees(field))
@@ -128,9 +139,9 @@ class Definitions:
             return
         inner = Definitions(own, query.topic, views)
         yield {name: (rule.conditions, rule.rests_on) for name, rule in inner.rules.items()}
-        names = {name for name, _ in query.columns} | {rule.field for rule in query.filters} | set(query.binds)
+        names = {name for name, _ in query.columns} | set(query.binds)
         names |= {name for name, _ in query.sorts} if query.limit is not None else set()
-        yield inner.beneath(sorted(names))
+        yield (inner.beneath(sorted(names)), inner.ruled(rule.field for rule in query.filters))
         yield _calendar(own) if query.filters else None
 
 
@@ -143,8 +154,11 @@ def _calendar(model: SemanticModel) -> tuple[Any, ...]:
 
 
 def _named(field: Field, model: SemanticModel) -> list[str]:
-    """Return the ids of the fields that a field names, in whatever parameter."""
+    """Return the ids of the fields that a field names, in whatever parameter but what it is sorted by."""
     names = {name.partition("[")[0] for name in (*facts_of(model).named(field), *field.references)}
+    order = field.order_by_field if isinstance(field, Dimension) else None
+    if order is not None and order not in references(field.sql):
+        names.discard(order.partition("[")[0])  # nothing is sorted by what the reader may not use
     return sorted(name for name in names if model.filter_field(name) is None)
 
 
@@ -160,12 +174,12 @@ def _trees(field: Field) -> list[exp.Expr]:
 def _always(topic: Topic, found: Definitions) -> Iterator[tuple[str, RowRule]]:
     """Yield the conditions that always hold: each more leaves fewer rows."""
     for name, filters, trees in (
-        ("what always filters it", topic.always_where_filters, topic.always_where),
-        ("what always filters its groups", topic.always_having_filters, topic.always_having),
+        (OF_ROWS, topic.always_where_filters, topic.always_where),
+        (OF_GROUPS, topic.always_having_filters, topic.always_having),
     ):
         parts = [part for tree in trees for part in _conjuncts(tree)]
         named = [rule.field for rule in filters] + [name for part in parts for name in references(part)]
-        rests_on = found.beneath(named)
+        rests_on = found.ruled(named)
         if filters:
             rests_on[CALENDAR] = hash_of(_calendar(found.model))
         yield name, RowRule(frozenset(map(hash_of, (*filters, *parts))), rests_on, "fewer")
@@ -196,7 +210,7 @@ def _join(topic: Topic, join: TopicJoin, found: Definitions) -> RowRule:
     parts: list[Any] = [join.parent, rule.join_type, rule.on_sql, rule.where_sql, rule.is_reversible]
     if rule.join_type not in (LEFT, INNER):
         parts.append([other.view for other in topic.joins[: topic.joins.index(join)]])
-    rests_on = found.beneath((*references(rule.on_sql), *references(rule.where_sql)))
+    rests_on = found.ruled((*references(rule.on_sql), *references(rule.where_sql)))
     rests_on[f"the source of {join.view}"] = found.source(join.view)
     comes = {LEFT: "none", INNER: "fewer"}.get(rule.join_type, "other")
     return RowRule(frozenset((hash_of(*parts),)), rests_on, comes)  # type: ignore[arg-type]  # one of the three words

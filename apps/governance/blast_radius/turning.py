@@ -15,6 +15,8 @@ STEADY = (
 AT_LEAST = ("greater_than", "greater_than_or_equal_to")
 COUNTS = ("count", "count_distinct")
 INNER = "inner"
+OF_ROWS, OF_GROUPS = "what always filters it", "what always filters its groups"
+"""conditions that always hold, as people know them"""
 MAX_DEPTH = 16
 
 
@@ -25,7 +27,7 @@ def turning(model: SemanticModel, topic: str, depth: int = 0) -> Iterator[tuple[
     """
     found = model.topics[topic]
     if _chooses_groups((*found.always_having_filters,), found.always_having, model):
-        yield "", "what always filters its groups"
+        yield "", OF_GROUPS
     yield from _of_unmatched(found, model)
     for name in found.views if depth < MAX_DEPTH else ():
         view = model.views[name]
@@ -67,8 +69,8 @@ def _counts(field_id: str, model: SemanticModel) -> bool:
 def _of_unmatched(topic: Topic, model: SemanticModel) -> Iterator[tuple[str, str]]:
     """Yield the views of joins that keep rows without a match, where a rule may ask for just those."""
     outer = {join.view for join in topic.joins if join.relationship.join_type != INNER}
-    rules = [("what always filters it", rule.field, _is_steady(rule.condition)) for rule in topic.always_where_filters]
-    trees = [("what always filters it", tree) for tree in topic.always_where]
+    rules = [(OF_ROWS, rule.field, _is_steady(rule.condition)) for rule in topic.always_where_filters]
+    trees = [(OF_ROWS, tree) for tree in topic.always_where]
     trees += [
         (f"the join of {join.view}", tree)
         for join in topic.joins

@@ -28,6 +28,7 @@ dimensions:
   id: {primary_key: true}
   customer_id: {}
   region: {}
+  zone: {}
   status: {}
   is_good: {sql: "${status} = @{good}", required_access_grants: [finance]}
   email: {mask_unless_access_grants: [finance], mask: {keep_last: 4}}
@@ -112,7 +113,11 @@ base_view: orders
 fields: [orders.status, orders.revenue]
 always_having_filters: {orders.people: {less_than: 5}}
 """,
-    "Inner.topic.yaml": "base_view: orders\nalways_where_sql: ${orders.is_good}\n",
+    "Inner.topic.yaml": """
+base_view: orders
+always_where_sql: ${orders.is_good}
+access_filters: [{field: orders.zone, user_attribute: region}]
+""",
     "People.topic.yaml": "base_view: customers\nfields: [customers.name]\n",
     "Sales.topic.yaml": """
 base_view: orders
@@ -143,6 +148,10 @@ topics: [Dated, Sent]
 shared_dimensions:
   when: {mappings: {Dated: "orders.placed[month]", Sent: "orders.placed[month]"}}
 """,
-    "Dated.topic.yaml": "base_view: orders\nfields: [orders.placed, orders.count]\n",
+    "Dated.topic.yaml": """
+base_view: orders
+fields: [orders.placed, orders.count]
+always_where_filters: {"orders.placed[date]": {on_or_after: 30 days ago}}
+""",
     "Sent.topic.yaml": "base_view: orders\nfields: [orders.placed, orders.count]\n",
 }

@@ -166,6 +166,22 @@ WIDENING: dict[str, tuple[tuple[Change, ...], str]] = {
         (("Small", "\nbase", "\nalways_where_sql: ${orders.price} > 1\nbase"),),
         f"rows of Small {OTHER}what always filters its groups (with fewer rows beneath it, it may choose others)",
     ),
+    "column under a policy beneath a query view": (
+        (("orders", "zone: {}", "zone: {sql: \"'EU'\"}"),),
+        f"rows of Best {OTHER}the row policy on `orders.zone` (Inner: the data set)",
+    ),
+    "view with a policy by another name": (
+        (("relationships", "join_to_view: customers,", "join_to_view: customers, join_to_view_as: buyers,"), ("Sales", "joins: {customers: {}}\nfields: [orders.*, customers.name", "joins: {buyers: {}}\nfields: [orders.*, buyers.name"), ("Ruled", "joins: {customers: {}}\n", "")),
+        "all rows of Sales as far as `customers.region` goes, until now only EU (view customers)",
+    ),
+    "column of a data set's own": (
+        (("Ruled", "\naccess_filters", "\nviews: {orders: {dimensions: {region: {sql: \"'EU'\"}}}}\naccess_filters"),),
+        f"rows of Ruled {OTHER}the row policy on `orders.region` (the data set)",
+    ),
+    "zone in which a condition cuts days": (
+        (("orders", "timeframes: [raw, date, month]}", "timeframes: [raw, date, month], convert_tz: false}"),),
+        f"rows of Dated {OTHER}what always filters it (it rests on `orders.placed`, defined otherwise)",
+    ),
     "filter left open": ((("orders", "default_filter: {is: paid}", "default_filter: {is: open}"),), "`orders.is_wanted`"),
     "new rollup": (
         (("more", "", "schema: main\ndimensions: {region: {}, total: {}}\nmaterialized_query: {base_view: flat, fields: [flat.region, flat.total]}\n"),),
@@ -237,6 +253,7 @@ NOT_WIDENING: dict[str, tuple[Change, ...]] = {
     "stronger mask": (("orders", "mask: {keep_last: 4}", "mask: redact"), ("orders", "phone: {mask_unless_access_grants: [finance], mask: redact}", 'phone: {mask_unless_access_grants: [finance], mask: "null"}')),
     "coarser frame": (("orders", "timeframes: [raw, date, month]", "timeframes: [raw, date, month, year]"),),
     "age of kept answers": (("model", "constants:", "cache_policies: {fresh: {max_cache_age: 1 minute}}\nconstants:"),),
+    "order of values by another field": (("orders", "status: {}", "status: {order_by_field: orders.placed}"),),
     "default filter, which is a suggestion": (("Sales", "\nbase_view", "\ndefault_filters: {orders.status: {is: open}}\nbase_view"),),
     "new data set, which nobody may query": (("orders", "\nschema", "\nschema"), ("Flat", "", "label: All\n")),
 }  # fmt: skip
@@ -245,3 +262,51 @@ NOT_WIDENING: dict[str, tuple[Change, ...]] = {
 @pytest.mark.parametrize("changes", list(NOT_WIDENING.values()), ids=list(NOT_WIDENING))
 def test_what_leaves_as_much_or_less_never_waits(shop: Dataset, now: datetime, changes: tuple[Change, ...]) -> None:
     assert published(shop, changed(*changes), now) == ()
+
+
+LESS: dict[str, tuple[Change, ...]] = {
+    "policy of a view": NOT_WIDENING["new policy"],
+    "condition": NOT_WIDENING["new condition"],
+    "filter": NOT_WIDENING["new filter"],
+    "condition on groups": NOT_WIDENING["new condition on groups"],
+    "inner join": NOT_WIDENING["new inner join"],
+    "masks": NOT_WIDENING["stronger mask"],
+    "default policy": (
+        ("model", "constants:", "default_topic_access_filters: [{field: orders.region, user_attribute: region}]\nconstants:"),
+        *((name, "base_view: ", "access_filters: []\nbase_view: ") for name in ("Tickets", "Flat", "People", "Free", "Totals", "Best", "Small")),
+    ),
+    "default grants": (
+        ("model", "constants:", "default_topic_required_access_grants: [finance]\nconstants:"),
+    ),
+    "grants of a data set": (("Flat", "base_view", "required_access_grants: [finance]\nbase_view"),),
+    "grants of a composite": (("Both", "\ntopics", "\nrequired_access_grants: [finance]\ntopics"),),
+    "grants of a view": (("flat", "\nschema", "\nrequired_access_grants: [finance]\nschema"),),
+    "grants of a table beneath an SQL view": (("blocked", "\nschema", "\nrequired_access_grants: [finance]\nschema"),),
+    "grants of a field": (("orders", "status: {}", "status: {required_access_grants: [finance]}"),),
+    "grants of a filter": (("orders", "wanted: {type: string,", "wanted: {type: string, required_access_grants: [finance],"),),
+    "mask of a field": (("orders", "status: {}", "status: {mask_unless_access_grants: [finance]}"),),
+    "field that is not classified": (("orders", "status: {}", "status: {classification: unclassified}"),),
+    "field that a data set leaves out": (("Sales", ", -orders.is_good]", ", -orders.is_good, -orders.status]"),),
+    "condition beneath another": (("Small", "\nbase_view", "\nalways_having_sql: ${orders.people} > 1\nbase_view"),),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", list(LESS.values()), ids=list(LESS))
+def test_less_is_published_and_as_much_again_waits(shop: Dataset, now: datetime, changes: tuple[Change, ...]) -> None:
+    assert published(shop, changed(*changes), now) == ()
+    assert published(shop, changed(("model", "constants:", "# as it was\nconstants:")), now)[:1] == (
+        "This widens what people get; another administrator has to approve exactly these files first.",
+    )
+
+
+def test_a_rule_that_is_taken_over_from_another_file_is_followed_there(shop: Dataset, now: datetime) -> None:
+    """What a view takes over by ``extends`` is its own, wherever it is written."""
+    below = "template: true\nschema: main\naccess_filters: [{field: zone, user_attribute: region}]\ndimensions: {zone: {sql: %s}}\n"
+    files = SHOP | {
+        "ruled.view.yaml": below % "zone",
+        "tickets.view.yaml": SHOP["tickets.view.yaml"].replace("schema: main", "extends: [ruled]"),
+        "Tickets.topic.yaml": "base_view: tickets\nfields: [tickets.id, tickets.customer_id]\n",
+    }
+    assert published(shop, files, now) == ()
+    objections = published(shop, files | {"ruled.view.yaml": below % "\"'EU'\""}, now)
+    assert any(f"rows of Tickets {OTHER}the row policy on `tickets.zone` (view tickets)" in text for text in objections)
