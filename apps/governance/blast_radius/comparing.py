@@ -1,13 +1,17 @@
 """Two states of somebody's rights → what changes for them. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from apps.governance.blast_radius.rights import Closed
-from apps.governance.blast_radius.types import Change, DatasetRights, FieldRight
+from apps.governance.blast_radius.turning import OF_GROUPS
+from apps.governance.blast_radius.types import Change, DatasetRights, FieldRight, RowRule
 from apps.semantic.model.types import Mask
 
-HIDING = ("null", "redact")
-"""masks that show nothing of a value"""
+NOTHING = "null"
+"""the mask that shows nothing of a value; a fixed text shows where one is missing, as all the others do"""
+HIDING = (NOTHING, "redact")
+FEWER = ("rows_removed", "rows_limited", "rows_narrowed")
+SHOWN = 3
 MASK_NAMES = {
     "hash": "keyed hash",
     "keep_last": "last letters",
@@ -29,8 +33,9 @@ def changes(dataset: str, old: DatasetRights | Closed, new: DatasetRights | Clos
     else:
         yield from _fields(dataset, old, new)
         yield from _beneath(dataset, old, new)
-        yield from _rows(dataset, old, new)
-        yield from _joined(dataset, old, new)
+        told = (*_rows(dataset, old, new), *_rules(dataset, old, new))
+        yield from told
+        yield from _turned(dataset, told, new)
 
 
 def _fields(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Change]:
@@ -60,6 +65,9 @@ def _field(dataset: str, name: str, before: FieldRight, after: FieldRight) -> It
         yield Change("mask_changed", dataset, name, _names(masks))
     if before.definition != after.definition and not _shows_nothing(after.masks, name):
         yield Change("field_redefined", dataset, name)
+    if not after.masks:
+        for interval in sorted(after.intervals - before.intervals):
+            yield Change("field_gained", dataset, f"{name}[{interval}]")
 
 
 def _coarse(masks: Mapping[str, Mask]) -> dict[str, Mask]:
@@ -69,14 +77,21 @@ def _coarse(masks: Mapping[str, Mask]) -> dict[str, Mask]:
 
 def _is_no_weaker(before: Mapping[str, Mask], after: Mapping[str, Mask], name: str) -> bool:
     """Say whether a field's masks certainly show no more than they did."""
-    return _shows_nothing(after, name) or all(
-        inner in after and (after[inner] == mask or after[inner].kind in HIDING) for inner, mask in before.items()
+    if after.keys() == {name} and all(_hides(mask, after[name]) for mask in before.values()):
+        return True  # its own mask, whatever lies beneath
+    return all(
+        inner in after and (after[inner] == mask or _hides(mask, after[inner])) for inner, mask in before.items()
     )
+
+
+def _hides(before: Mask, after: Mask) -> bool:
+    """Say whether a mask hides all that another one did: a fixed text tells what is missing, which nothing at all does not."""
+    return after.kind == NOTHING or (after.kind in HIDING and before.kind != NOTHING)
 
 
 def _shows_nothing(masks: Mapping[str, Mask], name: str) -> bool:
     """Say whether a field's own mask hides whatever lies beneath."""
-    return masks.keys() == {name} and masks[name].kind in HIDING
+    return masks.keys() == {name} and masks[name].kind == NOTHING
 
 
 def _names(masks: Mapping[str, Mask]) -> tuple[str, ...]:
@@ -91,7 +106,7 @@ def _beneath(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[C
         elif before is None:
             yield Change("field_masked", dataset, name, (mask_name(after),))
         elif before != after:
-            kind = "field_masked" if after.kind in HIDING else "mask_changed"
+            kind = "field_masked" if _hides(before, after) else "mask_changed"
             yield Change(kind, dataset, name, (mask_name(after),))  # type: ignore[arg-type]  # one of two kinds
 
 
@@ -110,18 +125,49 @@ def _rows(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Chan
         elif before is None and after is not None:
             yield Change("rows_limited", dataset, field, tuple(sorted(after)), where)
         elif before is not None and after is not None:
+            if old.compared.get(key) != new.compared.get(key):
+                yield Change("rows_redefined", dataset, f"the row policy on `{field}`", why=where)
             if added := after - before:
                 yield Change("rows_added", dataset, field, tuple(sorted(added)), where)
             if removed := before - after:
                 yield Change("rows_removed", dataset, field, tuple(sorted(removed)), where)
 
 
-def _joined(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Change]:
-    for name in sorted(old.joined.keys() | new.joined.keys()):
-        if (name in old.joined and name in new.joined and old.joined[name] != new.joined[name]) or (
-            (name in old.joined) != (name in new.joined) and "the join of" not in name
-        ):
-            yield Change("rows_redefined", dataset, name)
+def _rules(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Change]:
+    for name in sorted(old.rules.keys() | new.rules.keys()):
+        yield from _rule(dataset, name, old.rules.get(name), new.rules.get(name))
+
+
+def _rule(dataset: str, name: str, before: RowRule | None, after: RowRule | None) -> Iterator[Change]:
+    """Yield what becomes of one rule: whatever is not certainly fewer rows counts as other ones."""
+    does = {rule.does for rule in (before, after) if rule is not None}
+    if (before is None or after is None) and does == {"none"}:
+        return
+    conditions = before.conditions if before is not None else frozenset()
+    left = after.conditions if after is not None else frozenset()
+    if conditions - left or (left - conditions and does != {"fewer"}):
+        why = "it is new" if before is None else "it is gone" if after is None else "it says something else"
+        yield Change("rows_redefined", dataset, name, why=why)
+    elif left - conditions:
+        yield Change("rows_narrowed", dataset, name)
+    if before is not None and after is not None:
+        common = before.rests_on.keys() & after.rests_on.keys()
+        if moved := sorted(item for item in common if before.rests_on[item] != after.rests_on[item]):
+            yield Change("rows_redefined", dataset, name, why=f"it rests on {_first(moved)}, defined otherwise")
+
+
+def _first(items: list[str]) -> str:
+    return ", ".join(items[:SHOWN]) + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+
+
+def _turned(dataset: str, told: Iterable[Change], new: DatasetRights) -> Iterator[Change]:
+    """Yield the rules that may choose other rows since there are fewer beneath them."""
+    fewer = (change for change in told if change.kind in FEWER and not change.subject.endswith(OF_GROUPS))
+    places = {change.why or change.subject for change in fewer}
+    known = {change.subject for change in told if change.kind == "rows_redefined"}
+    met = {what for start, what in new.turning if any(place.startswith(start) for place in places)}
+    for what in sorted(met - known):
+        yield Change("rows_redefined", dataset, what, why="with fewer rows beneath it, it may choose others")
 
 
 def _listed(values: frozenset[str]) -> str:

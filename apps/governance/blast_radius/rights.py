@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from apps.access.types import Actor
 from apps.governance.blast_radius.candidates import Candidate, scope_of
 from apps.governance.blast_radius.definitions import definitions
-from apps.governance.blast_radius.types import DatasetRights, FieldRight
+from apps.governance.blast_radius.hashing import hash_of
+from apps.governance.blast_radius.types import DatasetRights, FieldRight, RowRule
 from apps.governance.deciding import as_text
 from apps.governance.scopes import SHARED
 from apps.semantic.compile.masks import masks_beneath, standing_of
@@ -36,7 +37,9 @@ def rights_on(actor: Actor, candidate: Candidate, dataset: str) -> DatasetRights
         fields=dict(_fields(candidate, scope, dataset)),
         rows=_rows(scope),
         beneath=dict(_beneath(candidate.model.of_topic(dataset), scope)),
-        joined=dict(_joined(candidate, dataset)),
+        compared=dict(_compared(candidate, scope)),
+        rules=dict(_rules(candidate, dataset)),
+        turning=frozenset(_turning(candidate, dataset)),
     )
 
 
@@ -62,7 +65,7 @@ def _shared(candidate: Candidate, scope: AccessScope, name: str, mappings: Mappi
         topic: _field(candidate, scope.nested[topic], mapping.partition("[")[0]) for topic, mapping in mappings.items()
     }
     masks = {f"{topic}: {inner}": mask for topic, right in parts.items() for inner, mask in right.masks.items()}
-    return FieldRight(" ".join(right.definition for right in parts.values()), masks)
+    return FieldRight(hash_of(sorted(mappings.items()), [right.definition for right in parts.values()]), masks)
 
 
 def _renamed(right: FieldRight, names: Mapping[str, str]) -> FieldRight:
@@ -73,8 +76,11 @@ def _field(candidate: Candidate, scope: AccessScope, field_id: str) -> FieldRigh
     """Return the right on a field of the scope's topic; what masks do to it is the compiler's word."""
     model = candidate.model.of_topic(scope.topic)
     masks = _masks(model, masks_beneath(field_id, model, scope.masked))
-    own = definitions(candidate, scope.topic).of(field_id)
-    return FieldRight(own, masks, is_counted=standing_of(field_id, model, scope.masked) == "counted")
+    own = definitions(candidate, (scope.topic,)).of(field_id)
+    dimension = model.dimension(field_id)
+    intervals = dimension.timeframes if dimension is not None and dimension.duration is not None else ()
+    is_counted = standing_of(field_id, model, scope.masked) == "counted"
+    return FieldRight(own, masks, is_counted, frozenset(intervals))
 
 
 def _masks(model: SemanticModel, names: Iterable[str]) -> dict[str, Mask]:
@@ -112,11 +118,37 @@ def _values(policy: RowPolicy) -> frozenset[str]:
     return frozenset(as_text(value) for value in policy.values)
 
 
-def _joined(candidate: Candidate, dataset: str) -> Iterator[tuple[str, str]]:
+def _compared(
+    candidate: Candidate, scope: AccessScope, path: tuple[str, ...] = (), prefix: str = ""
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield what the policies compare: their values are worth what the field beneath them is."""
+    places = [("view " + view, policies) for view, policies in scope.row_policies.items()]
+    here = (*path, scope.topic)
+    for place, policies in (*places, ("the data set", scope.topic_policies)):
+        for policy in policies:
+            yield (f"{prefix}{place}", policy.field), definitions(candidate, here).of_rule(policy.field)
+    is_composite = scope.topic in candidate.model.composites
+    for name, inner in scope.nested.items():
+        yield from _compared(candidate, inner, () if is_composite else here, f"{prefix}{name}: ")
+
+
+def _rules(candidate: Candidate, dataset: str) -> Iterator[tuple[str, RowRule]]:
     found = candidate.model.datasets[dataset]
     if not isinstance(found, CompositeTopic):
-        yield from definitions(candidate, dataset).joined.items()
+        yield from definitions(candidate, (dataset,)).rules.items()
+        return
+    parts = RowRule(frozenset((hash_of(found.topics, found.joins_all_topics),)), {}, "other")
+    yield "which topics it joins", parts
+    for topic in found.topics:
+        for name, rule in definitions(candidate, (topic,)).rules.items():
+            yield f"{topic}: {name}", rule
+
+
+def _turning(candidate: Candidate, dataset: str) -> Iterator[tuple[str, str]]:
+    found = candidate.model.datasets[dataset]
+    if not isinstance(found, CompositeTopic):
+        yield from definitions(candidate, (dataset,)).turning
         return
     for topic in found.topics:
-        for name, value in definitions(candidate, topic).joined.items():
-            yield f"{topic}: {name}", value
+        for place, what in definitions(candidate, (topic,)).turning:
+            yield f"{topic}: {place}", what

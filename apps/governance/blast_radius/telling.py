@@ -21,10 +21,13 @@ TEXTS = {
     "rows_added": "{gain} rows of {dataset} where {subjects} is {values} ({why})",
     "rows_removed": "{lose} rows of {dataset} where {subjects} is {values} ({why})",
     "rows_limited": "{lose} rows of {dataset}: only those where {subjects} is {values} remain ({why})",
-    "rows_redefined": "{see} other rows of {dataset}: {subjects} changes",
+    "rows_narrowed": "{lose} rows of {dataset}: {subjects} leaves fewer{why}",
+    "rows_redefined": "{see} rows of {dataset} that are chosen in another way: {subjects}{why}",
     "test_removed": "the policy test {subjects} of {dataset} is removed",
     "test_changed": "the policy test {subjects} of {dataset} is changed",
 }
+PLAIN = ("rows_narrowed", "rows_redefined")
+"""their subjects are in words, their reason may be missing"""
 
 
 def sentence(effect: Effect) -> str:
@@ -38,9 +41,9 @@ def sentence(effect: Effect) -> str:
         lose=f"{who} {'loses' if is_one else 'lose'}",
         see=f"{who} {'sees' if is_one else 'see'}",
         dataset=effect.dataset,
-        subjects=_listed(effect.subjects, quote="`" if effect.kind != "rows_redefined" else ""),
+        subjects=_listed(effect.subjects, quote="" if effect.kind in PLAIN else "`"),
         values=values,
-        why=effect.why,
+        why=f" ({effect.why})" if effect.why and effect.kind in PLAIN else effect.why,
         values_only=f", rows where {' and '.join(effect.values)}" if effect.values else ", all rows",
     )
 

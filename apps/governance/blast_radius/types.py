@@ -10,9 +10,11 @@ from apps.semantic.model.types import Mask
 Kind = Literal[
     "dataset_gained", "dataset_lost", "field_gained", "field_gained_masked", "field_lost", "field_unmasked",
     "field_masked", "mask_changed", "count_unmasked", "count_masked", "field_redefined", "rows_lifted", "rows_added",
-    "rows_removed", "rows_limited", "rows_redefined", "test_removed", "test_changed",
+    "rows_removed", "rows_limited", "rows_narrowed", "rows_redefined", "test_removed", "test_changed",
 ]  # fmt: skip
-NARROWING = frozenset(("dataset_lost", "field_lost", "field_masked", "count_masked", "rows_removed", "rows_limited"))
+NARROWING = frozenset(
+    ("dataset_lost", "field_lost", "field_masked", "count_masked", "rows_removed", "rows_limited", "rows_narrowed")
+)
 """everything else may show more, and counts as widening"""
 
 
@@ -23,12 +25,30 @@ class FieldRight:
     Attributes:
         masks: by the dimension whose mask it is: what the values are made of, the field's own mask or those of what it
             rests on; empty where it is in clear.
+        intervals: what a duration can be counted in. Of a date or moment all frames are coarser than the bare field.
         is_counted: it is a measure, which counts the masked values.
     """
 
     definition: str
     masks: Mapping[str, Mask] = field(default_factory=dict)
     is_counted: bool = False
+    intervals: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """What decides on the rows of a data set, whoever asks: conditions that always hold, a join, a table.
+
+    Attributes:
+        conditions: hashes of its conditions, all of which hold; of anything else one hash.
+        rests_on: by its name for people, a hash of each field and source that it rests on, to any depth.
+        does: what it does to the rows where it comes, the reverse where it goes: it leaves ``fewer``, it may give
+            ``other`` ones, or ``none`` change by it alone, as by a left join.
+    """
+
+    conditions: frozenset[str]
+    rests_on: Mapping[str, str]
+    does: Literal["fewer", "other", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +59,17 @@ class DatasetRights:
         fields: open fields by id.
         rows: by (where the policy stands, its field): the values that may occur, as texts.
         beneath: masks of columns that the data set reads without offering them, by where they stand and their field.
-        joined: by what decides on rows apart from policies: a hash of its definition.
+        compared: by the same: a hash of everything that the policy's field comes from.
+        rules: what decides on rows apart from policies, by its name for people.
+        turning: where fewer rows may mean other ones: how such places begin, and which rule chooses.
     """
 
     fields: Mapping[str, FieldRight]
     rows: Mapping[tuple[str, str], frozenset[str]]
     beneath: Mapping[str, Mask]
-    joined: Mapping[str, str]
+    compared: Mapping[tuple[str, str], str]
+    rules: Mapping[str, RowRule]
+    turning: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

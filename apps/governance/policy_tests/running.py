@@ -110,14 +110,15 @@ class Runner:
         parts = tuple(governing(rule.field, test.dataset, self.candidate.model, scope, compiled))
         if not parts:
             yield Failure(rule_name(rule), wanted, "nobody can tell which tables this question reads", rule.source)
-        for part, policies in parts:
-            of_part = f" in {part}" if part != test.dataset else ""
-            if not policies:
-                yield Failure(
-                    rule_name(rule), wanted, f"no row policy on {rule.field} governs this{of_part}", rule.source
-                )
+        for part in parts:
+            of_part = f" in {part.topic}" if part.topic != test.dataset else ""
+            if not part.policies:
+                actual = f"no row policy on {rule.field} governs this{of_part}"
+                if part.beside:
+                    actual = f"the row policy on {rule.field} governs {part.beside} alone, and rows without a match in it remain{of_part}"
+                yield Failure(rule_name(rule), wanted, actual, rule.source)
                 continue
-            values = set.intersection(*({as_text(value) for value in policy.values} for policy in policies))
+            values = set.intersection(*({as_text(value) for value in policy.values} for policy in part.policies))
             if values - {as_text(value) for value in rule.values}:
                 actual = f"rows where {rule.field} is {_shown(sorted(values))}{of_part}"
                 yield Failure(rule_name(rule), wanted, actual, rule.source)

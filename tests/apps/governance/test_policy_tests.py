@@ -182,40 +182,6 @@ def governed_like(actor: object, dataset: Dataset) -> object:
     return governed_version(actor, dataset).scope  # type: ignore[arg-type]  # looser than the type on purpose
 
 
-TWO_VIEWS = {
-    "customers.view.yaml": """
-schema: main
-table_name: customers
-access_filters: [{field: country, user_attribute: region}]
-dimensions: {id: {primary_key: true}, country: {}, name: {}}
-""",
-    "orders.view.yaml": """
-schema: main
-table_name: orders
-dimensions: {customer_id: {}, status: {}}
-measures: {count: {aggregate_type: count}}
-""",
-    "relationships.yaml": """
-- join_from_view: orders
-  join_to_view: customers
-  join_type: always_left
-  relationship_type: many_to_one
-  on_sql: ${orders.customer_id} = ${customers.id}
-""",
-    "Sales.topic.yaml": "base_view: orders\njoins: {customers: {}}\n",
-}
-ONLY_EU = "dataset: Sales, expect: {rows_only_where: {customers.country: [EU]}}"
-
-
-def test_a_policy_on_a_joined_view_governs_only_questions_that_read_it(connection: Connection) -> None:
-    def failures(query: str) -> list[str]:
-        return said(outcomes(connection, f"{PEOPLE}  - {{people: eve, {query}{ONLY_EU}}}\n", TWO_VIEWS))
-
-    assert failures("query: {fields: [customers.name, orders.count]}, ") == []
-    assert "no row policy on customers.country governs this" in failures("query: {fields: [orders.count]}, ")[0]
-    assert "no row policy on customers.country governs this" in failures("")[0]
-
-
 def test_real_rows_are_read_where_a_test_says_so(sales: Dataset, reader: None) -> None:
     """The values of the model's rule and those that exist are two things; both are looked at."""
     connection = sales.data_model.connection

@@ -1,0 +1,114 @@
+"""Rules that may let through other rows where there are fewer beneath them: a list of the blocked, the ten best, small groups. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from sqlglot import exp
+
+from apps.semantic.compile.facts import facts_of, references
+from apps.semantic.model.types import Condition, FieldFilter, SemanticModel, Topic, View
+
+STEADY = (
+    exp.And, exp.Or, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.Like,
+    exp.Placeholder, exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Cast, exp.DataType,
+)  # fmt: skip
+"""what is not true of a row without a match"""
+AT_LEAST = ("greater_than", "greater_than_or_equal_to")
+COUNTS = ("count", "count_distinct")
+INNER = "inner"
+OF_ROWS, OF_GROUPS = "what always filters it", "what always filters its groups"
+"""conditions that always hold, as people know them"""
+MAX_DEPTH = 16
+
+
+def turning(model: SemanticModel, topic: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield where fewer rows may mean other ones, with what chooses them.
+
+    The places are those of row policies; each stands for all that begin with it, the empty one for every place.
+    """
+    found = model.topics[topic]
+    if _chooses_groups((*found.always_having_filters,), found.always_having, model):
+        yield "", OF_GROUPS
+    yield from _of_unmatched(found, model)
+    for name in found.views if depth < MAX_DEPTH else ():
+        view = model.views[name]
+        if view.sql_source is not None and _is_turning(view.sql_source.tree):
+            yield from ((place, f"the source of {name}") for place in _places(view, model))
+        if view.query_source is not None:
+            yield from _of_query(view, model, depth)
+
+
+def _of_query(view: View, model: SemanticModel, depth: int) -> Iterator[tuple[str, str]]:
+    source = view.query_source
+    if source is None or source.topic not in model.of_topic(source.topic).topics:
+        return
+    own, prefix = model.of_topic(source.topic), f"{source.topic}: "
+    of_groups = tuple(rule for rule in source.filters if own.measure(rule.field) is not None)
+    if source.limit is not None or _chooses_groups(of_groups, (), own):
+        yield prefix, f"the source of {view.name}"
+    for place, what in turning(own, source.topic, depth + 1):
+        yield f"{prefix}{place}", what
+
+
+def _chooses_groups(filters: tuple[FieldFilter, ...], trees: Iterable[exp.Expr], model: SemanticModel) -> bool:
+    """Say whether groups are chosen by anything else than that they are large enough."""
+    return any(not _counts(rule.field, model) or rule.condition.operator not in AT_LEAST for rule in filters) or any(
+        not _is_large(part, model) for tree in trees for part in tree.unnest().flatten()
+    )
+
+
+def _is_large(part: exp.Expr, model: SemanticModel) -> bool:
+    is_least = isinstance(part, exp.GT | exp.GTE) and isinstance(part.expression, exp.Literal)
+    return is_least and isinstance(part.this, exp.Placeholder) and _counts(part.this.name, model)
+
+
+def _counts(field_id: str, model: SemanticModel) -> bool:
+    measure = model.measure(field_id)
+    return measure is not None and measure.aggregate in COUNTS and measure.level_of_detail is None
+
+
+def _of_unmatched(topic: Topic, model: SemanticModel) -> Iterator[tuple[str, str]]:
+    """Yield the views of joins that keep rows without a match, where a rule may ask for just those."""
+    outer = {join.view for join in topic.joins if join.relationship.join_type != INNER}
+    rules = [(OF_ROWS, rule.field, _is_steady(rule.condition)) for rule in topic.always_where_filters]
+    trees = [(OF_ROWS, tree) for tree in topic.always_where]
+    trees += [
+        (f"the join of {join.view}", tree)
+        for join in topic.joins
+        for tree in (join.relationship.on_sql, join.relationship.where_sql)
+        if tree is not None
+    ]
+    rules += [(what, name, not _is_turning(tree)) for what, tree in trees for name in references(tree)]
+    facts = facts_of(model)
+    for what, name, is_steady in rules:
+        below = [facts.field(item) for item in facts.closure(facts.field(name))]
+        if any(item.level_of_detail is not None for item in below):
+            yield "", what
+        if not is_steady or any(item.sql is not None and _is_turning(item.sql) for item in below):
+            for view in sorted(outer & {item.view for item in below}):
+                yield from ((place, what) for place in _places(model.views[view], model))
+
+
+def _is_steady(condition: Condition) -> bool:
+    is_plain = condition.operator != "not" and not condition.operator.startswith("not_")
+    return (
+        is_plain
+        and None not in condition.values
+        and "falsey" not in condition.values
+        and all(map(_is_steady, condition.children))
+    )
+
+
+def _is_turning(tree: exp.Expr) -> bool:
+    """Say whether an expression may be true of a row for the reason that something is not there."""
+    if isinstance(tree, exp.Query):
+        outer = any(join.side or join.kind not in ("", "INNER", "CROSS") for join in tree.find_all(exp.Join))
+        return outer or any(tree.find_all(exp.Except, exp.Having, exp.Limit, exp.Subquery, exp.Exists, exp.Window))
+    return any(not isinstance(node, STEADY) for node in tree.walk())
+
+
+def _places(view: View, model: SemanticModel) -> Iterator[str]:
+    """Yield where the policies stand that decide on a view's rows."""
+    yield f"view {view.name}"
+    yield from (f"view {table}" for table in model.governed_tables(view.name))
+    if view.query_source is not None:
+        yield f"{view.query_source.topic}: "
