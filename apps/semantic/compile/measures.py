@@ -19,7 +19,7 @@ from apps.semantic.compile.fanout import (
 from apps.semantic.compile.leaves import Build, Leaves
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, operand, shifted
-from apps.semantic.compile.plan import DimensionFilter, DimensionUse, Plan
+from apps.semantic.compile.plan import DimensionFilter, DimensionUse, Plan, check_alone
 from apps.semantic.compile.reads import Reads
 from apps.semantic.compile.templates import compare_exactly, fill_attribute
 from apps.semantic.errors import FanOutError, QueryError, UnprovenSqlError
@@ -63,12 +63,18 @@ class Narrowing:
 
 
 def held_filters(plan: Plan) -> tuple[DimensionFilter, ...]:
-    """Return the query's filters that some measure of the answer does not heed, so that each measure applies its own."""
+    """Return the query's filters that some measure of the answer does not heed, so that each measure applies its own.
+
+    Raises:
+        MalformedQueryError: one of them holds only together with others.
+    """
     fields = {
         name
         for measure in measures_of(plan)
         for name in (*measure.cancelled_filters, *(i.field for i in measure.filters if i.condition.operator == OFFSET))
     }
+    for name in fields if plan.grouped else ():
+        check_alone(name, plan)
     if not fields:
         return ()
     return tuple(i for i in plan.where if isinstance(i, DimensionFilter) and i.use.dimension.id in fields)

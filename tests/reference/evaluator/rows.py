@@ -125,13 +125,18 @@ def later(row: Joined, view: str, offset: str) -> Joined:
 
 def held_filters(measures: Iterable[str], world: World) -> tuple[str, ...]:
     """Return the filters of rows that some of the measures do not heed: each measure applies them for itself."""
-    fields = {
+    fields = unheeded(measures)
+    return tuple(name for name in world.question["filters"] if name.partition("[")[0] in fields)
+
+
+def unheeded(names: Iterable[str]) -> set[str]:
+    """Return the fields whose filters some measures among ``names`` do not take as they are."""
+    return {
         f"{view}.{UNHEEDED[part]}"
-        for view, _, name in (m.partition(".") for m in measures)
+        for view, _, name in (m.partition(".") for m in names)
         for part in (name, *MADE_OF.get(name, ()))
         if part in UNHEEDED
     }
-    return tuple(name for name in world.question["filters"] if name.partition("[")[0] in fields)
 
 
 def heeded(name: str, group: Iterable[Joined], world: World, held: Iterable[str]) -> list[Joined]:
