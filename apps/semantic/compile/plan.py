@@ -38,12 +38,16 @@ def masked_type(mask: Mask) -> FieldType:
 
 @dataclass(frozen=True, slots=True)
 class DimensionUse:
-    """A dimension as asked for; ``name`` is the requested text, with its timeframe."""
+    """A dimension as asked for; ``name`` is the requested text, with its timeframe.
+
+    ``later`` are steps in time, as count and unit, by which the reader's clock is put forward before anything else.
+    """
 
     name: str
     dimension: Dimension
     timeframe: str | None = None
     is_masked: bool = False
+    later: tuple[tuple[int, str], ...] = ()
 
     @property
     def type(self) -> FieldType:
