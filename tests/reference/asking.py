@@ -10,7 +10,7 @@ from hypothesis import assume
 from apps.semantic.compile import compile_query
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.types import CompiledQuery
-from apps.semantic.errors import MalformedQueryError, UnknownFieldError
+from apps.semantic.errors import QueryError
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.pivoting import pivot
@@ -212,7 +212,7 @@ def run(engine: Engine, world: World, query: SemanticQuery) -> tuple[list[tuple[
         assume(condition=False)
     try:
         compiled = compile_query(query, model=model, scope=scope, today=TODAY)
-    except (UnknownFieldError, MalformedQueryError) as error:
+    except QueryError as error:
         raise RefusedError(error.message) from None
     verify(compiled, model=model, scope=scope)
     return fetched(engine, compiled), compiled

@@ -171,13 +171,14 @@ def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, 
         # Beside “rest” values are texts, and DuckDB writes the bounds of ranges as -4.0.
         found["top"] = top | {"by": by, "others": None if top["field"].endswith(".rough") else others}
     if chosen in ("comparison", "both") and not any(name.endswith(("own", "per_s")) for name in fields):
-        # It tells nothing apart where the question does not speak of that day.
-        if not any(name.startswith("v0.d") for name in fields) and draw(st.integers(0, 3)):
-            fields.insert(0, draw(st.sampled_from(("v0.d", "v0.d[month]", "v0.d[year]"))))
+        # It tells nothing apart where the question does not speak of that time.
+        time = draw(st.sampled_from(("v0.d", "v0.d", "v0.m")))
+        if not any(name.partition("[")[0] == time for name in fields) and draw(st.integers(0, 3)):
+            fields.insert(0, draw(st.sampled_from((time, f"{time}[month]", f"{time}[year]"))))
         if all(map(is_dimension, fields)):
             fields.append(draw(any_measure.filter(lambda name: not name.endswith(".per_s"))))
         unit = draw(st.sampled_from(("1 month", "1 year", "31 days", "2 quarters")))
-        found["compare"] = {"field": "v0.d", "offset": unit}
+        found["compare"] = {"field": time, "offset": unit}
     return found
 
 

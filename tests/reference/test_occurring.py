@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from apps.semantic.compile import compile_query
 from apps.semantic.query.reading import parse_query
 from tests.reference.asking import model_of, scope_of
+from tests.reference.conditions import shifted
 from tests.reference.drawing import worlds
 from tests.reference.evaluator import Page, RefusedError, UncertainError, answer, columns_of, with_query_view
+from tests.reference.evaluator.rows import framed as clock
 from tests.reference.evaluator.rows import held_filters, joined_rows
 from tests.reference.naming import under_other_names
 from tests.reference.showing import shown
@@ -31,7 +33,7 @@ TOPIC = (
     "filter taken over by another name of the model", "timeframe under another name", "rows repeated by a cross join",
     "mask counted", "ranked by a mask", "measure filtered by a mask refused", "ranking by a mask refused",
     "measure filtered by another view", "level of detail with filters", "filter around a filter",
-    "rollup said to hold a level of detail", "rollup said to hold another view's",
+    "rollup said to hold a level of detail", "rollup said to hold another view's", "comparison across a change of the clocks",
 )  # fmt: skip
 COMPOSITE = (
     "totals", "subtotals", "cross table", "cut", "both topics", "rows of one topic alone", "groups chosen", "all topics",
@@ -90,11 +92,27 @@ def of_topic(world: World, page: Page) -> set[str]:
     groups = {name: rule for name, rule in question["filters"].items() if name not in ("and", "or", "not")}
     if groups != question["filters"] and differs(world, page, question={**question, "filters": groups}):
         found.add("groups chosen together")
-    found |= of_rights_and_names(world, page) | of_measures(world, page)
+    found |= of_rights_and_names(world, page) | of_measures(world, page) | of_clocks(world, page)
     top = question.get("top")
     if top and top["others"] is None and page.totals and differs(world, page, question=without(world, "top")):
         found.add("totals of top values alone")
     return found
+
+
+def of_clocks(world: World, page: Page) -> set[str]:
+    """Say whether an earlier value is shown that steps of time in UTC would put elsewhere."""
+    compare = world.question.get("compare", {})
+    framed = [name.partition(".")[2] for name in world.question["fields"] if name.startswith("v0.m[")]
+    columns, _ = columns_of(world.question)
+    earlier = [place for place, name in enumerate(columns) if name.endswith("[previous]")]
+    if compare.get("field") != "v0.m" or all(row[place] is None for row in page.rows for place in earlier):
+        return set()
+    zone, offset = world.question["timezone"], compare["offset"]
+    moments = {row["m"] for row in world.tables["v0"]} - {None}
+    is_other = any(
+        clock(name, at, zone, offset) != clock(name, shifted(at, offset), zone) for name in framed for at in moments
+    )
+    return {"comparison across a change of the clocks"} if is_other else set()
 
 
 def repeated(world: World) -> set[str]:

@@ -269,3 +269,31 @@ def test_times_are_in_utc_wherever_the_worker_is(shop: DuckDBWarehouse, rows: Ro
 def test_no_option_is_allowed(data_dir: Path) -> None:
     with pytest.raises(WarehouseError):
         DuckDBWarehouse(Target("duckdb", database="shop.duckdb", options=(("threads", "64"),), data_dir=data_dir), None)
+
+
+SUMS = """
+SELECT "totals"."value" FROM (SELECT "customer" FROM "paid" WHERE "status" IN (?)) AS "orders"
+LEFT JOIN (SELECT "id", "manager" FROM "customers" WHERE "region" IN (?)) AS "customers" ON "orders"."customer" = "customers"."id"
+LEFT JOIN (SELECT "id" FROM "customers" WHERE "region" IN (?)) AS "managers" ON "customers"."manager" = "managers"."id"
+LEFT JOIN (
+  SELECT "managers"."id" AS "grain", SUM(CAST("orders"."amount" AS INT)) AS "value"
+  FROM (SELECT "amount", "customer" FROM "paid" WHERE "status" IN (?)) AS "orders"
+  LEFT JOIN (SELECT "id", "manager" FROM "customers" WHERE "region" IN (?)) AS "customers" ON "orders"."customer" = "customers"."id"
+  LEFT JOIN (SELECT "id" FROM "customers" WHERE "region" IN (?)) AS "managers" ON "customers"."manager" = "managers"."id"
+  GROUP BY 1
+) AS "totals" ON "managers"."id" IS NOT DISTINCT FROM "totals"."grain"
+GROUP BY 1 ORDER BY 1
+"""
+
+
+def test_rows_without_a_grain_are_one_group_where_the_same_is_read_twice(data_dir: Path) -> None:
+    """Of three paid orders one is under a manager, for 30; the other two are under none, for 600 together."""
+    with duckdb.connect(str(data_dir / "grains.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE paid AS FROM (VALUES (1, 'paid', 100), (2, 'paid', 30), (3, 'paid', 500)) AS t (customer, status, amount)"
+        )
+        connection.execute("CREATE TABLE customers (id INT, manager INT, region VARCHAR)")
+        connection.execute("INSERT INTO customers VALUES (1, NULL, 'EU'), (2, 1, 'EU'), (3, 1, 'US'), (4, 3, NULL)")
+    with closing(DuckDBWarehouse(target(data_dir, "grains.duckdb"), None)) as warehouse:
+        result = warehouse.execute(SUMS, ["paid", "EU", "EU", "paid", "EU", "EU"], AMPLE)
+        assert result.table.column("value").to_pylist() == [30, 600]

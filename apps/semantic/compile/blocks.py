@@ -1,7 +1,7 @@
 """One SELECT over the topic's joined rows: grouped straight, or through an inner SELECT that tells repeated rows apart."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -94,7 +94,7 @@ class _Writer:
     def _dimensions(self) -> list[exp.Expr]:
         found = []
         for use in self.plan.dimensions:
-            node = self.reads.governed(use.name, use.dimension)
+            node = self.reads.shown(use)
             top = top_join(use, node, self.plan, self.values, block)
             if top is not None:
                 self.extra_joins.append(top.join)
@@ -106,7 +106,7 @@ class _Writer:
 
     def _keep_ranked(self, use: DimensionUse) -> None:
         """Drop the rows beyond the top values of a dimension that is not in the answer."""
-        top = top_join(use, self.reads.governed(use.name, use.dimension), self.plan, self.values, block)
+        top = top_join(use, self.reads.shown(use), self.plan, self.values, block)
         if top is not None:
             self.extra_joins.append(top.join)
 
@@ -125,7 +125,8 @@ class _Writer:
         if use.is_masked:
             return None
         if use.timeframe in NUMBERED:
-            return self.reads.governed(f"{use.dimension.id}[{NUMBERED[use.timeframe]}]", use.dimension)
+            frame = NUMBERED[use.timeframe]
+            return self.reads.shown(replace(use, name=f"{use.dimension.id}[{frame}]", timeframe=frame))
         other = use.dimension.order_by_field
         if use.timeframe is not None or other is None or other.partition("[")[0] not in self.plan.scope.fields:
             return None

@@ -11,7 +11,7 @@ from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.facts import facts_of
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.names import split_field, unknown_field
-from apps.semantic.compile.nodes import all_hold, column
+from apps.semantic.compile.nodes import all_hold, cast, column
 from apps.semantic.compile.order import row_limit
 from apps.semantic.compile.plan import Plan
 from apps.semantic.compile.prepare import prepare
@@ -156,6 +156,11 @@ def _stitched(
         block(plan, values, [*keys, *(aliases[item.asked] for item in measures if item.topic == topic)])
         for topic, plan in plans.items()
     ]
+    spelt = _spelt(plans, len(keys))
+    for item in blocks:
+        for place in spelt:
+            output = item.select.expressions[place]
+            output.set("this", cast(output.this, exp.DType.TEXT))
     sorts = add_sort_keys(blocks, len(keys))
     parts = [part(item.select, len(keys), [*aliases.values(), *sorts], set()) for item in blocks]
     names = [item.asked for item in shared] + [item.asked for item in measures]
@@ -165,7 +170,7 @@ def _stitched(
         [_having(item, name_, by_field, plans, conditions) for item, name_ in filters if _is_measure(name_, plans)]
     )
     tree.set("having", exp.Having(this=having) if having is not None else None)
-    columns = _columns(shared, measures, plans)
+    columns = _columns(shared, measures, plans, spelt)
     sort_keys = (*stitched_keys(sorts, len(keys)), *(None for _ in measures))
     places = [(names.index(sort.field), sort.is_descending) for sort in query.sorts]
     places += [(place, False) for place in range(len(shared)) if place not in dict(places)]
@@ -199,9 +204,27 @@ def _having(
     return conditions.translate(item.condition, subject)
 
 
-def _columns(shared: list[_Name], measures: list[_Name], plans: dict[str, Plan]) -> tuple[ResultColumn, ...]:
+def _spelt(plans: dict[str, Plan], count: int) -> list[int]:
+    """Return the places of shared dimensions that a mask makes a text in one topic, and that are something else in another.
+
+    They are texts in all of them: databases put together what is of one type.
+    """
+    found = []
+    for place in range(count):
+        uses = [plan.dimensions[place] for plan in plans.values()]
+        has_mask = any(use.is_masked and use.type == "string" for use in uses)
+        if has_mask and any(not use.is_masked and use.dimension.type != "string" for use in uses):
+            found.append(place)
+    return found
+
+
+def _columns(
+    shared: list[_Name], measures: list[_Name], plans: dict[str, Plan], spelt: list[int]
+) -> tuple[ResultColumn, ...]:
     first = next(iter(plans.values()))
     found = [replace(item, name=asked.asked) for item, asked in zip(columns_of(first), shared, strict=False)]
+    for place in spelt:
+        found[place] = replace(found[place], type="string", format=None)
     for asked in measures:
         own = {item.name: item for item in columns_of(plans[asked.topic])}
         found.append(replace(own[asked.field], name=asked.asked))

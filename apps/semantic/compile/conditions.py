@@ -6,7 +6,7 @@ A negated condition is the exact complement: a row with an empty value that does
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlglot import exp
@@ -181,7 +181,7 @@ class Conditions:
         if subject.zone is not None:
             moment = moment.replace(tzinfo=ZoneInfo(subject.zone)).astimezone(UTC).replace(tzinfo=None)
         if subject.type == "date":
-            value = cast(self.values.bind(moment.date().isoformat()), exp.DType.DATE)
+            value = cast(self.values.bind(_day(comparison, moment, subject)), exp.DType.DATE)
         else:
             value = cast(self.values.bind(moment.isoformat(sep=" ")), exp.DType.TIMESTAMP)
         return comparison(this=operand(subject.sql()), expression=value)
@@ -229,6 +229,21 @@ def _end(start: datetime, value: Scalar, subject: Subject) -> datetime:
         return shifted(start, *length(value if isinstance(value, str) else ""))
     except (ValueError, OverflowError):
         raise MalformedQueryError("This is not a length of time such as “90 days”.", subject.path) from None
+
+
+def _day(comparison: type[exp.Binary], moment: datetime, subject: Subject) -> str | None:
+    """Return the day to compare days with in a moment's stead: a day begins before the moments in it.
+
+    So what is before noon, or not, is divided by the next day; and no day is noon.
+    """
+    if moment.time() == time():
+        return moment.date().isoformat()
+    if comparison is exp.EQ:
+        return None
+    try:
+        return (moment.date() + timedelta(days=1)).isoformat()
+    except OverflowError:
+        raise MalformedQueryError("This is not a date that exists.", subject.path) from None
 
 
 def _check_value(value: Scalar, subject: Subject) -> None:

@@ -18,6 +18,7 @@ from apps.semantic.compile.plan import (
     MeasureFilter,
     MeasureUse,
     Plan,
+    check_alone,
     single_filters,
 )
 from apps.semantic.compile.prepare import prepare, refielded
@@ -240,9 +241,15 @@ def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
 
     Raises:
         QueryError: one of them is on the time that is compared, and could not follow it to an earlier one; or on
-            values that are masked out here.
+            values that are masked out here; or holds only together with others.
     """
     original = facts_of(plan.model).original
+    own = plan.model.of_topic(source.topic)
+    for field_id in plan.grouped if source.binds_all_filters else ():
+        if plan.model.measure(field_id) is None and _is_answered(field_id, own, own.topics[source.topic]):
+            check_alone(field_id, plan)
+    for outer in source.binds.values():
+        check_alone(split_field(original(outer))[0], plan)
     of_rows = [item for item in plan.query.filters if plan.model.measure(item.field) is None]
     taken_over = [
         item
@@ -263,7 +270,6 @@ def _bound(plan: Plan, source: QuerySource) -> list[FieldFilter]:
         if original(item.field) == original(outer)
     ]
     if source.binds_all_filters:
-        own = plan.model.of_topic(source.topic)
         found += [(item, item) for item in of_rows if _is_answered(item.field, own, own.topics[source.topic])]
     compare = plan.query.compare
     if compare is not None and any(split_field(original(item.field))[0] == compare.field for item, _ in found):

@@ -6,10 +6,19 @@ from typing import Any, Literal
 from sqlglot import exp
 
 from apps.semantic.compile.facts import Facts, facts_of
+from apps.semantic.compile.masked_texts import Made, MaskedTexts
 from apps.semantic.compile.names import split_field, unknown_field
-from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, MeasureUse, Plan, single_filters
+from apps.semantic.compile.plan import (
+    Combined,
+    DimensionFilter,
+    DimensionUse,
+    MeasureUse,
+    Plan,
+    masked_type,
+    single_filters,
+)
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, Measure, SemanticModel
+from apps.semantic.model.types import Dimension, FieldType, Measure, SemanticModel
 
 MIN_KEY_LENGTH = 16
 Standing = Literal["clear", "masked", "counted", "refused"]
@@ -112,9 +121,31 @@ def _can_stand_masked(dimension: Dimension, facts: Facts, masked: frozenset[str]
         return facts.views(dimension) == frozenset((dimension.view,))
     if isinstance(dimension.sql, exp.Placeholder):
         return _reference_can_stand(dimension.sql.name, facts, masked)
-    return all(
+    return _made_of(dimension.sql, facts, masked) != "refused" and all(
         _is_text(name, facts, masked) and _reference_can_stand(name, facts, masked) for name in facts.named(dimension)
     )
+
+
+def _made_of(sql: exp.Expr, facts: Facts, masked: frozenset[str]) -> Made:
+    """Return what an expression is for somebody for whom these dimensions are masked."""
+    return MaskedTexts(lambda name: _made(name, facts, masked), lambda name: _type(name, facts)).of(sql)
+
+
+def _made(name: str, facts: Facts, masked: frozenset[str]) -> Made:
+    field = facts.field(name)
+    if not masked & facts.closure(field):
+        return "clear"
+    if not isinstance(field, Dimension) or not _reference_can_stand(name, facts, masked):
+        return "refused"
+    if field.id in masked:
+        return "text" if masked_type(field.mask) == "string" else "refused"
+    return _made_of(field.sql, facts, masked)
+
+
+def _type(name: str, facts: Facts) -> FieldType:
+    view, _, field = name.partition(".")
+    known = facts.model.views[view].filters.get(field)
+    return known.type if known is not None else facts.field(name).type
 
 
 def _reference_can_stand(name: str, facts: Facts, masked: frozenset[str]) -> bool:
@@ -157,8 +188,16 @@ def _measure_can_stand(measure: Measure, facts: Facts, masked: frozenset[str]) -
             for _, field in fields
         )
     is_counted = measure.aggregate in ("count", "count_distinct")
-    return is_counted and all(
-        _reference_can_stand(name, facts, masked)
-        and (_is_text(name, facts, masked) or isinstance(measure.sql, exp.Placeholder))
-        for name, _ in fields
+    return (
+        is_counted
+        and all(
+            _reference_can_stand(name, facts, masked)
+            and (_is_text(name, facts, masked) or isinstance(measure.sql, exp.Placeholder))
+            for name, _ in fields
+        )
+        and (
+            measure.sql is None
+            or isinstance(measure.sql, exp.Placeholder)
+            or _made_of(measure.sql, facts, masked) != "refused"
+        )
     )

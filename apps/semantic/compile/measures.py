@@ -18,8 +18,8 @@ from apps.semantic.compile.fanout import (
 )
 from apps.semantic.compile.leaves import Build, Leaves
 from apps.semantic.compile.names import split_field
-from apps.semantic.compile.nodes import cast, operand, shifted
-from apps.semantic.compile.plan import DimensionFilter, DimensionUse, Plan
+from apps.semantic.compile.nodes import operand
+from apps.semantic.compile.plan import DimensionFilter, DimensionUse, Plan, check_alone
 from apps.semantic.compile.reads import Reads
 from apps.semantic.compile.templates import compare_exactly, fill_attribute
 from apps.semantic.errors import FanOutError, QueryError, UnprovenSqlError
@@ -63,12 +63,18 @@ class Narrowing:
 
 
 def held_filters(plan: Plan) -> tuple[DimensionFilter, ...]:
-    """Return the query's filters that some measure of the answer does not heed, so that each measure applies its own."""
+    """Return the query's filters that some measure of the answer does not heed, so that each measure applies its own.
+
+    Raises:
+        MalformedQueryError: one of them holds only together with others.
+    """
     fields = {
         name
         for measure in measures_of(plan)
         for name in (*measure.cancelled_filters, *(i.field for i in measure.filters if i.condition.operator == OFFSET))
     }
+    for name in fields if plan.grouped else ():
+        check_alone(name, plan)
     if not fields:
         return ()
     return tuple(i for i in plan.where if isinstance(i, DimensionFilter) and i.use.dimension.id in fields)
@@ -79,9 +85,7 @@ def earlier(use: DimensionUse, offset: str) -> DimensionUse:
     found = OFFSET_TEXT.fullmatch(offset)
     if found is None:
         raise UnprovenSqlError(f"A filter is offset by “{offset}”, which is no length of time.")
-    later = shifted(use.dimension.sql.copy(), int(found[1]), found[2])
-    sql = cast(later, exp.DType.DATE) if use.dimension.type == "date" else later
-    return replace(use, dimension=replace(use.dimension, sql=sql))  # type: ignore[arg-type]  # sqlglot's stubs: every node is one
+    return replace(use, later=(*use.later, (int(found[1]), found[2])))
 
 
 class Measures:
@@ -240,6 +244,9 @@ def subject_of(use: DimensionUse, reads: Reads, path: str, *, is_raw: bool = Fal
     zone = reads.plan.query.zone if is_stored and reads.plan.query.zone != "UTC" else None
     if is_raw:
         return Subject(lambda: reads.raw(use.name), use.type, path, zone)
+    if use.later:
+        # Moved is what the clock shows, so that is what the bounds speak of.
+        return Subject(lambda: reads.clock(use), use.type, path)
     return Subject(lambda: reads.governed(use.name, use.dimension), use.type, path, zone)
 
 

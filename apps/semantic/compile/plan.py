@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from apps.semantic.errors import MalformedQueryError
 from apps.semantic.model.types import (
     INTERVALS,
     Condition,
@@ -37,12 +38,16 @@ def masked_type(mask: Mask) -> FieldType:
 
 @dataclass(frozen=True, slots=True)
 class DimensionUse:
-    """A dimension as asked for; ``name`` is the requested text, with its timeframe."""
+    """A dimension as asked for; ``name`` is the requested text, with its timeframe.
+
+    ``later`` are steps in time, as count and unit, by which the reader's clock is put forward before anything else.
+    """
 
     name: str
     dimension: Dimension
     timeframe: str | None = None
     is_masked: bool = False
+    later: tuple[tuple[int, str], ...] = ()
 
     @property
     def type(self) -> FieldType:
@@ -127,6 +132,8 @@ class Plan:
     always: tuple[DimensionFilter, ...] = ()
     always_having: tuple[MeasureFilter, ...] = ()
     templates: Mapping[str, Condition] = field(default_factory=dict)
+    grouped: frozenset[str] = frozenset()
+    """fields on which the query has conditions under ``or`` and ``not``: nothing can take such a condition for its own"""
     row_policies: Mapping[str, tuple[PolicyUse, ...]] = field(default_factory=dict)
     topic_policies: tuple[PolicyUse, ...] = ()
     joins: tuple[TopicJoin, ...] = ()
@@ -145,6 +152,19 @@ class Plan:
         """Conditions in SQL that hold for everybody: the topic's, and those of the joins that are made."""
         joined = (join.relationship.where_sql for join in self.joins)
         return (*self.topic.always_where, *(sql for sql in joined if sql is not None))
+
+
+def check_alone(field_id: str, plan: Plan) -> None:
+    """Refuse to take a condition on a field out of the group that it holds in.
+
+    Raises:
+        MalformedQueryError: the question has one under ``or`` or ``not``.
+    """
+    if field_id in plan.grouped:
+        raise MalformedQueryError(
+            "A field of the answer takes the condition on this one by itself, so it cannot stand under “or” or “not”.",
+            f"filters.{field_id}",
+        )
 
 
 def single_filters(filters: Iterable[DimensionFilter | MeasureFilter | Combined]) -> Iterator[Any]:

@@ -7,13 +7,13 @@ from sqlglot import exp
 
 from apps.semantic.compile.conditions import Conditions
 from apps.semantic.compile.dialects.durations import counted
-from apps.semantic.compile.dialects.frames import framed, local
+from apps.semantic.compile.dialects.frames import framed, local, moved, stored
 from apps.semantic.compile.dialects.traits import Traits, traits_of
 from apps.semantic.compile.facts import ATTRIBUTE_PREFIX, FILTER_PREFIX, facts_of
 from apps.semantic.compile.fanout import key_of
 from apps.semantic.compile.names import split_field
 from apps.semantic.compile.nodes import cast, column, operand
-from apps.semantic.compile.plan import Plan
+from apps.semantic.compile.plan import DimensionUse, Plan
 from apps.semantic.compile.templates import compare_exactly, fill_attribute, fill_value, templated
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
@@ -56,6 +56,24 @@ class Reads:
     def governed(self, name: str, dimension: Dimension | None = None) -> exp.Expr:
         """Return a dimension as the actor may see it: masked where the scope says so."""
         return self._dimension(name, self._governed_reference, dimension)
+
+    def shown(self, use: DimensionUse) -> exp.Expr:
+        """Return a dimension of the question as the actor may see it, moved in time where its use says so."""
+        return self._later(use, is_stored=True) if use.later else self.governed(use.name, use.dimension)
+
+    def clock(self, use: DimensionUse) -> exp.Expr:
+        """Return a moved dimension as the reader's clock shows it, not turned back into UTC."""
+        return self._later(use, is_stored=False)
+
+    def _later(self, use: DimensionUse, *, is_stored: bool) -> exp.Expr:
+        dimension, dialect = use.dimension, self.plan.dialect
+        node = self.governed(dimension.id, dimension)
+        zone = self._zone(dimension)
+        node = node if zone is None else local(node, dimension.type, zone, dialect=dialect)
+        node = moved(node, dimension.type, use.later, dialect=dialect)
+        if use.timeframe not in (None, "raw"):
+            return self._cut(node, use.timeframe)
+        return node if zone is None or not is_stored else stored(node, zone.copy(), dialect=dialect)
 
     def raw(self, name: str) -> exp.Expr:
         """Return a dimension as the table has it: for joins, keys, policies and the topic's own filters only."""
@@ -134,15 +152,26 @@ class Reads:
         return counted(start, end, split_field(name)[1] or "days", dialect=self.plan.dialect)
 
     def _framed(self, name: str, dimension: Dimension, node: exp.Expr) -> exp.Expr:
-        plan, timeframe = self.plan, split_field(name)[1]
+        timeframe = split_field(name)[1]
         if timeframe is None or timeframe == "raw":
             return node
-        zone = plan.query.zone
-        if zone != "UTC" and dimension.type == "timestamp" and dimension.converts_timezone:
-            node = local(node, dimension.type, cast(self.values.bind(zone), exp.DType.TEXT), dialect=plan.dialect)
+        zone = self._zone(dimension)
+        return self._cut(
+            node if zone is None else local(node, dimension.type, zone, dialect=self.plan.dialect), timeframe
+        )
+
+    def _zone(self, dimension: Dimension) -> exp.Expr | None:
+        """Return the reader's zone where a dimension is a moment that is stored in another."""
+        zone = self.plan.query.zone
+        if zone == "UTC" or dimension.type != "timestamp" or not dimension.converts_timezone:
+            return None
+        return cast(self.values.bind(zone), exp.DType.TEXT)
+
+    def _cut(self, node: exp.Expr, timeframe: str) -> exp.Expr:
+        model = self.plan.model
         return framed(
-            node, timeframe, week_start=plan.model.week_start, fiscal_offset=plan.model.fiscal_month_offset,
-            dialect=plan.dialect,
+            node, timeframe, week_start=model.week_start, fiscal_offset=model.fiscal_month_offset,
+            dialect=self.plan.dialect,
         )  # fmt: skip
 
     def _tree(self, sql: exp.Expr, view: str, reference: Reference) -> exp.Expr:

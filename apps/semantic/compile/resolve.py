@@ -1,5 +1,6 @@
 """First step: every name of the query becomes the thing it names, or one and the same refusal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -8,6 +9,7 @@ from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, MeasureFilter, MeasureUse, Plan
 from apps.semantic.errors import MalformedQueryError, UnknownDatasetError
 from apps.semantic.model.types import Condition, FieldFilter, SemanticModel, Topic
+from apps.semantic.query.groups import both
 from apps.semantic.query.types import FilterGroup, SemanticQuery
 from apps.semantic.scope import AccessScope
 
@@ -62,7 +64,7 @@ def resolve_names(query: SemanticQuery, model: SemanticModel, scope: AccessScope
         having=tuple(item for item in filters if not isinstance(item, DimensionFilter) and _is_of_groups(item)),
         always=tuple(_always(item, model) for item in topic.always_where_filters),
         always_having=tuple(_always_having(item, model) for item in topic.always_having_filters),
-        templates=_templates(query, model, topic),
+        templates=_templates(query, model, topic), grouped=_grouped(query.groups, offered.facts),
         top=query.top, ranked=_ranked(query, offered),
     )  # fmt: skip
 
@@ -83,6 +85,12 @@ def _filter(item: FieldFilter, offered: Offered) -> DimensionFilter | MeasureFil
 
 
 def _combined(group: FilterGroup, offered: Offered) -> Combined:
+    for item in group.children:
+        if isinstance(item, FieldFilter) and offered.is_filter_field(item.field):
+            raise MalformedQueryError(
+                f"A filter that stands for no column cannot be one of several under “{group.operator}”.",
+                f"filters.{item.field}",
+            )
     children = tuple(
         _combined(item, offered) if isinstance(item, FilterGroup) else _filter(item, offered) for item in group.children
     )
@@ -96,6 +104,17 @@ def _combined(group: FilterGroup, offered: Offered) -> Combined:
 
 def _is_of_groups(item: DimensionFilter | MeasureFilter | Combined) -> bool:
     return _is_of_groups(item.children[0]) if isinstance(item, Combined) else isinstance(item, MeasureFilter)
+
+
+def _grouped(children: Iterable[FieldFilter | FilterGroup], facts: Facts) -> frozenset[str]:
+    """Return the fields, without timeframes, on which conditions hold only together with others."""
+    found: frozenset[str] = frozenset()
+    for item in children:
+        if isinstance(item, FilterGroup):
+            found |= _grouped(item.children, facts)
+        else:
+            found |= {split_field(facts.original(item.field))[0]}
+    return found
 
 
 def _always(item: FieldFilter, model: SemanticModel) -> DimensionFilter:
@@ -128,7 +147,7 @@ def _templates(query: SemanticQuery, model: SemanticModel, topic: Topic) -> dict
         name = known.template_id if known is not None else facts_of(model).original(item.field)
         if known is not None and name in given:
             raise MalformedQueryError("The same filter is given under two names.", f"filters.{item.field}")
-        given[name] = item.condition
+        given[name] = both(given.get(name), item.condition)
     return found | given
 
 

@@ -10,10 +10,13 @@ from dataclasses import replace
 from sqlglot import exp
 
 from apps.semantic.compile.blocks import Block, block, group_by
-from apps.semantic.compile.nodes import cast, column, literal_number, name, shifted
-from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, Plan
+from apps.semantic.compile.facts import Facts, facts_of, references
+from apps.semantic.compile.nodes import column, literal_number, name
+from apps.semantic.compile.plan import Combined, DimensionFilter, DimensionUse, Plan, single_filters
 from apps.semantic.compile.types import ResultColumn
 from apps.semantic.compile.values import Values
+from apps.semantic.errors import QueryError
+from apps.semantic.model.types import Dimension
 from apps.semantic.query.types import Compare
 
 PARTS = "stitched parts"
@@ -99,6 +102,10 @@ def earlier_columns(plan: Plan, compare: Compare) -> tuple[ResultColumn, ...]:
 
 
 def _moved(plan: Plan, compare: Compare) -> Plan:
+    for use in (*plan.dimensions, *(item.use for item in single_filters(plan.where))):
+        _check_following(use.dimension, compare, facts_of(plan.model))
+    if plan.ranked is not None:
+        _check_following(plan.ranked.dimension, compare, facts_of(plan.model))
     return replace(
         plan,
         dimensions=tuple(_moved_use(use, compare) for use in plan.dimensions),
@@ -117,6 +124,30 @@ def _moved_filter(item: DimensionFilter | Combined, compare: Compare) -> Dimensi
 def _moved_use(use: DimensionUse, compare: Compare) -> DimensionUse:
     if use.dimension.id != compare.field:
         return use
-    later = shifted(use.dimension.sql.copy(), compare.count, compare.unit)
-    sql = cast(later, exp.DType.DATE) if use.dimension.type == "date" else later
-    return replace(use, dimension=replace(use.dimension, sql=sql))  # type: ignore[arg-type]  # sqlglot's stubs: every node is one
+    return replace(use, later=(*use.later, (compare.count, compare.unit)))
+
+
+def _check_following(dimension: Dimension, compare: Compare, facts: Facts) -> None:
+    """Refuse what is worked out from the compared time: nobody can say what of it would have to be earlier.
+
+    A length of time between two moments is the same at any time; a level of detail is of all rows.
+
+    Raises:
+        QueryError: the dimension names the compared time, however far beneath.
+    """
+    if dimension.id == compare.field or compare.field not in facts.closure(dimension):
+        return
+    waiting, seen = [dimension], {dimension.id}
+    while waiting:
+        found = waiting.pop()
+        if found.level_of_detail is not None or found.duration is not None:
+            continue
+        inner = [facts.field(name) for name in references(found.sql)]
+        if any(item.id == compare.field for item in inner):
+            raise QueryError(
+                f"“{dimension.label}” is worked out from the time that is compared, and has no earlier value: take a "
+                "timeframe of that time.",
+                "compare.field",
+            )
+        waiting += [item for item in inner if isinstance(item, Dimension) and item.id not in seen]
+        seen.update(item.id for item in inner)

@@ -5,7 +5,7 @@ from sqlglot import exp
 from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.dialects.texts import exact
 from apps.semantic.compile.facts import FILTER_PREFIX
-from apps.semantic.compile.plan import Plan
+from apps.semantic.compile.plan import Plan, check_alone
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import MissingAttributeError, UnprovenSqlError
 from apps.semantic.model.comparing import Comparing, is_attribute, operands
@@ -81,6 +81,7 @@ def fill_value(node: exp.Expr, plan: Plan, values: Values) -> bool:
     if isinstance(parent, exp.Anonymous) and parent.this == TEMPLATED and parent.expressions[0] is node:
         return True
     field, _, part = node.name.removeprefix(FILTER_PREFIX).rpartition(".")
+    check_alone(field, plan)
     value = _part(plan.templates.get(field), part)
     node.replace(exp.Null() if value is None else values.bind(value))
     return False
@@ -98,6 +99,7 @@ def templated(node: exp.Expr, plan: Plan, conditions: Conditions) -> exp.Expr:
     """Return the query's condition on a filter, applied to the expression that the template wraps."""
     mark, wrapped, *default = node.expressions
     field = mark.name.removeprefix(FILTER_PREFIX)
+    check_alone(field, plan)
     condition = plan.templates.get(field)
     if condition is None:
         return default[0].copy() if default else exp.Boolean(this=True)

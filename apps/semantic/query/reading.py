@@ -10,8 +10,8 @@ from zoneinfo import available_timezones
 from apps.semantic.errors import MalformedQueryError
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.types import FieldFilter
-from apps.semantic.query.groups import OPERATORS, read_groups
-from apps.semantic.query.types import Compare, SemanticQuery, Sort, Top
+from apps.semantic.query.groups import read_filters
+from apps.semantic.query.types import Compare, FilterGroup, SemanticQuery, Sort, Top
 
 MAX_FIELDS = 100
 MAX_FILTERS = 100
@@ -43,13 +43,13 @@ def parse_query(data: object) -> SemanticQuery:
     """
     query = _mapping(data, "")
     _refuse_unknown(query, KEYS, "")
-    filters = _mapping(query.get("filters", {}), "filters")
+    filters, groups = _filters(_mapping(query.get("filters", {}), "filters"))
     fields = _fields(query.get("fields"))
     return SemanticQuery(
         dataset=_text(query.get("dataset"), "dataset"),
         fields=fields,
-        filters=_filters(filters),
-        groups=read_groups(filters, _filter),
+        filters=filters,
+        groups=groups,
         pivots=_some_of(query.get("pivots", []), fields, "pivots", MAX_PIVOTS),
         totals=_flag(query.get("totals", False), "totals"),
         subtotals=_some_of(query.get("subtotals", []), fields, "subtotals", MAX_FIELDS),
@@ -113,10 +113,10 @@ def _fields(value: object) -> tuple[str, ...]:
     return fields
 
 
-def _filters(filters: Mapping[str, object]) -> tuple[FieldFilter, ...]:
+def _filters(filters: Mapping[str, object]) -> tuple[tuple[FieldFilter, ...], tuple[FilterGroup, ...]]:
     if len(filters) > MAX_FILTERS:
         raise MalformedQueryError(f"At most {MAX_FILTERS} filters are allowed.", "filters")
-    return tuple(_filter(name, condition) for name, condition in filters.items() if name not in OPERATORS)
+    return read_filters(filters, _filter)
 
 
 def _filter(name: str, value: object) -> FieldFilter:

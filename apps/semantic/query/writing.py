@@ -22,7 +22,11 @@ def public_form(query: SemanticQuery) -> dict[str, Any]:
             found[name] = said
     if query.default_filters:
         found["default_filters"] = True
-    found["filters"] |= {group.operator: _group(group) for group in query.groups}
+    groups = [_child(group) for group in query.groups]
+    # One key holds one group; ``and`` is read as what it holds.
+    is_single = len({group.operator for group in query.groups}) == len(groups)
+    for group in groups if is_single else [{"and": groups}]:
+        found["filters"] |= group
     for name in ("pivots", "subtotals"):
         if values := getattr(query, name):
             found[name] = list(values)

@@ -41,6 +41,8 @@ class Ledger:
         self.parameters = parameters
         self.placeholders: dict[int, int] = {}
         self.proven: set[int] = set()
+        self.masked_texts: set[tuple[str, str]] = set()
+        """view and name of each column that is a text in the place of a value"""
 
     def expect(self, nodes: Iterable[exp.Expr], values: Iterable[Scalar]) -> None:
         """Note that placeholders must be bound to values."""

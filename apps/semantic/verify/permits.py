@@ -27,6 +27,10 @@ _kept: OrderedDict[object, "Permit"] = OrderedDict()
 _lock = Lock()
 
 
+OF_OTHER_TYPES = ("truncate_date", "bucket")
+"""masks that are no texts"""
+
+
 class Permit:
     """One scope over one topic of a model, in one dialect.
 
@@ -85,6 +89,10 @@ class Permit:
         # A mask over several tables has no place inside one of them: it is not offered, so never proven.
         local = [item for item in masked if is_local(item, self.model)]
         self.masks = {view: [expected.mask(item) for item in local if item.view == view] for view in topic.views}
+        self.text_masks = {
+            view: [expected.mask(item) for item in local if item.view == view and item.mask.kind not in OF_OTHER_TYPES]
+            for view in topic.views
+        }
         self.on = {
             join.view: expected.rule(join.relationship.on_sql)
             for join in topic.joins

@@ -24,6 +24,7 @@ from apps.semantic.verify.permits import permit_of, scope_key
 from apps.semantic.verify.rollups import Stand
 from apps.semantic.verify.selects import Prover, TopicProver
 from apps.semantic.verify.stitches import CompositeProver
+from apps.semantic.verify.texts import demand_texts
 from apps.semantic.verify.tops import MERGED, is_apart
 from apps.semantic.verify.trees import in_text_order
 
@@ -137,6 +138,7 @@ def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, st
     for name, label in outputs.items():
         demand(prover.may_answer(name), "A result column is not a permitted field.")
         demand(label is Label.OPEN, "A column is used in a way that no permitted field uses it.")
+    demand_texts(select, ledger.masked_texts)
     demand(ledger.proven == queries, "There is a query where none belongs.")
     if stand is not None:
         stand.demand_combined(select)

@@ -11,7 +11,7 @@ from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.sqlviews import prove_sql_view
-from apps.semantic.verify.trees import sameness
+from apps.semantic.verify.trees import bare, sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
 ProveQuery = Callable[[exp.Expr, Permit], Columns]
@@ -76,6 +76,8 @@ class TableProver:
         if type(node.this) is exp.Literal:
             return Label.OPEN
         prove_mask(node.this, self.permit.masks[view], self.ledger)
+        if bare(node.this) in self.permit.text_masks[view]:
+            self.ledger.masked_texts.add((view, node.alias))
         return Label.OPEN
 
 

@@ -22,7 +22,6 @@ from apps.governance.blast_radius.radius import blast_radius, version_radius
 from apps.governance.blast_radius.telling import sentence, summary
 from apps.governance.blast_radius.types import BlastRadius
 from apps.governance.selectors import governed
-from apps.semantic.errors import ModelError
 from apps.tenants.binding import bound
 from apps.tenants.types import TenantRef
 from tests.apps.queries.conftest import MODEL, analysts, eve, join, max_, nil, sales, source

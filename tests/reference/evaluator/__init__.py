@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.reference.conditions import Moment
 from tests.reference.evaluator.composites import composite_groups
-from tests.reference.evaluator.groups import RefusedError, both, groups
+from tests.reference.evaluator.groups import RefusedError, both, groups, in_groups
 from tests.reference.evaluator.pages import (
     CROSS_COLUMNS,
     Page,
@@ -17,7 +17,7 @@ from tests.reference.evaluator.pages import (
     in_order,
     reduced,
 )
-from tests.reference.fields import ACROSS, MISSING, is_dimension
+from tests.reference.fields import ACROSS, MISSING, RESTS_ON_S, is_dimension
 from tests.reference.worlds import World
 
 __all__ = ["Page", "RefusedError", "UncertainError", "answer", "columns_of", "with_query_view"]
@@ -34,6 +34,7 @@ def answer(world: World) -> Page:
         RefusedError: the question names what the person may not have.
         UncertainError: it may be that it does.
     """
+    world = replace(world, question=side_by_side(world.question))
     question = world.question
     world = with_query_view(world)
     columns, dimensions = columns_of(question)
@@ -49,6 +50,14 @@ def answer(world: World) -> Page:
     if measures and question.get("subtotals"):
         page.subtotals = total(world, question["subtotals"], dimensions)
     return page
+
+
+def side_by_side(question: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a question whose conditions that hold in any case are beside one another."""
+    found: dict[str, Any] = {}
+    for name, rule in question["filters"].items():
+        found = both(found, rule if name == "and" else [{name: rule}])
+    return {**question, "filters": found}
 
 
 def columns_of(question: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -88,8 +97,8 @@ def with_query_view(world: World) -> World:
     ]
     topic = "U" if view.has_topic else view.over
     inner = replace(world, topic=topic, query_view=None)
+    offered = (inner.base, *(edge.child for edge in inner.joins))
     if view.binds_all:
-        offered = (inner.base, *(edge.child for edge in inner.joins))
         bound += [
             {name: rule}
             for name, rule in world.question["filters"].items()
@@ -106,6 +115,19 @@ def with_query_view(world: World) -> World:
         raise UncertainError from None
     sorts = list(view.sorts) or [default_sort(columns)]
     rows = in_order(rows, columns, sorts, dimensions)[: view.limit]
+    grouped = in_groups(world.question)
+    filters = [name for name in world.question["filters"] if view.binds_all or name in view.bind.values()]
+    is_torn = (
+        any(rests_on_mask(name, world.person.masked) for name in filters)
+        or any(name.partition("[")[0] in grouped for name in view.bind.values())
+        or (view.binds_all and any(is_answered(name, offered) for name in grouped))
+    )
+    if is_torn:
+        if any(name.startswith("q.") for name in world.question["fields"]):
+            raise RefusedError(
+                "a condition is taken over that holds only together with others, or on values that are masked"
+            )
+        raise UncertainError
     names = dict(view.columns)
     table = tuple(
         {**MISSING, **{names[name]: plain(value) for name, value in zip(columns, row, strict=True)}} for row in rows
@@ -121,3 +143,11 @@ def is_answered(name: str, views: Sequence[str]) -> bool:
     """Say whether some views have all that a field rests on."""
     view, _, field = name.partition(".")
     return view in views and (field not in ACROSS or "v1" in views)
+
+
+def rests_on_mask(name: str, masked: frozenset[str]) -> bool:
+    """Say whether a dimension is masked, or is made of what is."""
+    view, _, field = name.partition(".")
+    field = field.partition("[")[0]
+    below = {"knot": {"tail"}}.get(field, set()) | ({"s"} if field in (*RESTS_ON_S, "own") else set())
+    return any(f"{view}.{part}" in masked for part in (field, *below))

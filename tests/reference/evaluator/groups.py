@@ -12,6 +12,7 @@ from tests.reference.evaluator.rows import (
     measure,
     meets,
     named,
+    unheeded,
     value,
     wanted_rows,
 )
@@ -40,6 +41,8 @@ def groups(world: World) -> list[tuple[Any, ...]]:
     )  # fmt: skip
     for name in asked:
         check_rights(name, world)
+    if in_groups(question) & unheeded((*asked,)):
+        raise RefusedError("a measure takes a condition for its own that holds only together with others")
     if compare is None:
         return grouped(world)
     earlier = grouped(replace(world, moved=(compare["field"], compare["offset"])))
@@ -47,6 +50,12 @@ def groups(world: World) -> list[tuple[Any, ...]]:
     before = {row[:count]: row[count:] for row in earlier}
     nothing = (None,) * (len(question["fields"]) - count)
     return [(*row, *before.get(row[:count], nothing)) for row in grouped(world)]
+
+
+def in_groups(question: Mapping[str, Any]) -> set[str]:
+    """Return the dimensions, without timeframes, on which conditions hold only together with others."""
+    groups = {name: rule for name, rule in question["filters"].items() if name in ("or", "not")}
+    return {name.partition("[")[0] for name in named(groups) if is_dimension(name)}
 
 
 def grouped(world: World) -> list[tuple[Any, ...]]:

@@ -102,7 +102,8 @@ def value(name: str, row: Joined, world: World) -> Any:
     if field in DETAILS:
         return detail(name, value(f"{view}.s", row, world), world)
     if field.startswith("m"):
-        return framed(field, (row.get(view) or MISSING)["m"], world.question.get("timezone", "UTC"))
+        offset = world.moved[1] if world.moved is not None and name.partition("[")[0] == world.moved[0] else None
+        return framed(field, (row.get(view) or MISSING)["m"], world.question.get("timezone", "UTC"), offset)
     if f"{view}.{field}" in world.person.masked and field in MASKS:
         found = raw(name, row)
         return None if found is None else MASKS[field](found)
@@ -125,13 +126,18 @@ def later(row: Joined, view: str, offset: str) -> Joined:
 
 def held_filters(measures: Iterable[str], world: World) -> tuple[str, ...]:
     """Return the filters of rows that some of the measures do not heed: each measure applies them for itself."""
-    fields = {
+    fields = unheeded(measures)
+    return tuple(name for name in world.question["filters"] if name.partition("[")[0] in fields)
+
+
+def unheeded(names: Iterable[str]) -> set[str]:
+    """Return the fields whose filters some measures among ``names`` do not take as they are."""
+    return {
         f"{view}.{UNHEEDED[part]}"
-        for view, _, name in (m.partition(".") for m in measures)
+        for view, _, name in (m.partition(".") for m in names)
         for part in (name, *MADE_OF.get(name, ()))
         if part in UNHEEDED
     }
-    return tuple(name for name in world.question["filters"] if name.partition("[")[0] in fields)
 
 
 def heeded(name: str, group: Iterable[Joined], world: World, held: Iterable[str]) -> list[Joined]:
@@ -152,13 +158,19 @@ def heeded(name: str, group: Iterable[Joined], world: World, held: Iterable[str]
     return [row for row in group if all(met(row, item) for item in held)]
 
 
-def framed(field: str, moment: datetime | None, zone: str) -> Any:
-    """Return a moment as the reader's clock shows it, cut to a timeframe; as it is stored without one."""
+def framed(field: str, moment: datetime | None, zone: str, offset: str | None = None) -> Any:
+    """Return a moment as the reader's clock shows it, cut to a timeframe; as it is stored without one.
+
+    With an offset the clock on the wall is put forward by it.
+    """
     if moment is None:
         return None
+    local = Moment(moment, zone).local
+    local = local if offset is None else shifted(local, offset)
     if field == "m":
-        return Moment(moment, zone)
-    local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        return Moment(
+            local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None) if offset else moment, zone
+        )
     return FRAMES[field[2:-1]](local)
 
 

@@ -15,6 +15,7 @@ import pymysql
 import pytest
 
 from apps.network.addresses import LOCAL
+from apps.warehouses.duckdb_child import FAULTY_OPTIMIZERS
 from apps.warehouses.opening import open_warehouse
 from apps.warehouses.targets import Allowed
 from apps.warehouses.types import Limits, Target
@@ -37,7 +38,7 @@ class DuckDB:
     dialect = "duckdb"
 
     def __init__(self) -> None:
-        self.database = duckdb.connect()
+        self.database = duckdb.connect(config={"disabled_optimizers": FAULTY_OPTIMIZERS})
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return plain(self.database.execute(sql, list(parameters)).fetchall())

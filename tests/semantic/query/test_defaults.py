@@ -48,7 +48,13 @@ def test_suggested_filters_hold_where_they_are_wanted_and_the_question_says_noth
         "orders.status": {"is": ["paid"]}, "orders.ordered_at": {"on_or_after": "2026-01-01"},
     }  # fmt: skip
     own = said(
-        wanted | {"filters": {"orders.ordered_at[year]": {"is": 2025}, "or": [{"orders.status": {"is": "open"}}]}},
+        wanted
+        | {
+            "filters": {
+                "orders.ordered_at[year]": {"is": 2025},
+                "or": [{"orders.status": {"is": "open"}}, {"orders.id": {"is": 1}}],
+            }
+        },
         suggesting,
     )
     assert set(own["filters"]) == {"orders.ordered_at[year]", "or"}

@@ -1,8 +1,10 @@
 """Timeframes: a moment cut to a month, a weekday, an hour, in the reader's time zone and with the model's first weekday."""
 
+from collections.abc import Iterable
+
 from sqlglot import exp
 
-from apps.semantic.compile.nodes import call, cast, literal_number, operand
+from apps.semantic.compile.nodes import call, cast, literal_number, operand, shifted
 from apps.semantic.model.types import FieldType
 from apps.semantic.query.calendar import DAYS, MONTHS
 
@@ -64,6 +66,33 @@ def local(node: exp.Expr, type_: FieldType, zone: exp.Expr, *, dialect: str) -> 
     return exp.AtTimeZone(this=exp.AtTimeZone(this=operand(node), zone=stored), zone=zone)
 
 
+def stored(node: exp.Expr, zone: exp.Expr, *, dialect: str) -> exp.Expr:
+    """Return the moment in UTC at which clocks in ``zone`` show ``node``: what :func:`local` was made of."""
+    utc = exp.Literal.string("UTC")
+    if dialect == "mysql":
+        return call("CONVERT_TZ", node, zone, exp.Literal.string("+00:00"))
+    if dialect == "snowflake":
+        return call("CONVERT_TIMEZONE", zone, utc, node)
+    if dialect == "trino":
+        return cast(call("AT_TIMEZONE", call("WITH_TIMEZONE", node, zone), utc), exp.DType.TIMESTAMP)
+    if dialect == "clickhouse":
+        return call("toTimeZone", node, utc)
+    return exp.AtTimeZone(this=exp.AtTimeZone(this=operand(node), zone=zone), zone=utc)
+
+
+def moved(node: exp.Expr, type_: FieldType, steps: Iterable[tuple[int, str]], *, dialect: str) -> exp.Expr:
+    """Return what a clock shows some steps of time later; a day stays a day.
+
+    A month later is a month of the calendar on the wall: in UTC, days that are not equally long would be crossed.
+    """
+    if type_ == "timestamp" and dialect == "trino":
+        node = cast(node, exp.DType.TIMESTAMP)  # with a zone, a day would be 24 hours
+    for count, unit in steps:
+        node = shifted(node, count, unit)
+        node = cast(node, exp.DType.DATE) if type_ == "date" else node
+    return node
+
+
 def _truncated(node: exp.Expr, timeframe: str, week_start: int, dialect: str) -> exp.Expr:
     if timeframe == "date":
         return node
@@ -72,8 +101,8 @@ def _truncated(node: exp.Expr, timeframe: str, week_start: int, dialect: str) ->
     unit = exp.Var(this=timeframe.upper())
     if timeframe != "week" or week_start == 0:
         return exp.TimestampTrunc(this=node, unit=unit)
-    shifted = exp.Sub(this=operand(node), expression=_days(week_start))
-    return exp.Add(this=exp.TimestampTrunc(this=shifted, unit=unit), expression=_days(week_start))
+    first = exp.Sub(this=operand(node), expression=_days(week_start))
+    return exp.Add(this=exp.TimestampTrunc(this=first, unit=unit), expression=_days(week_start))
 
 
 def _truncated_in_mysql(node: exp.Expr, timeframe: str, week_start: int) -> exp.Expr:
@@ -156,9 +185,9 @@ def _iso_weekday(node: exp.Expr, dialect: str) -> exp.Expr:
 def _weekday(iso: exp.Expr, week_start: int) -> exp.Expr:
     if week_start == 0:
         return iso
-    shifted = exp.Paren(this=exp.Add(this=iso, expression=literal_number(6 - week_start)))
+    turned = exp.Paren(this=exp.Add(this=iso, expression=literal_number(6 - week_start)))
     return exp.Add(
-        this=exp.Paren(this=exp.Mod(this=shifted, expression=literal_number(7))), expression=literal_number(1)
+        this=exp.Paren(this=exp.Mod(this=turned, expression=literal_number(7))), expression=literal_number(1)
     )
 
 

@@ -1,0 +1,65 @@
+"""What stands in for a masked value is a text, and must be used as one wherever the statement reads it.
+
+Taken for a number or a date it fails on one database, and is nought for everybody on another.
+"""
+
+from collections.abc import Set
+
+from sqlglot import exp
+
+from apps.semantic.verify.demands import demand
+
+TEXT_TYPES = frozenset((*exp.DataType.TEXT_TYPES, exp.DType.BINARY, exp.DType.VARBINARY))
+COMPARED = (
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.In, exp.Between,
+    exp.StartsWith, exp.EndsWith, exp.Contains,
+)  # fmt: skip
+MADE = (
+    exp.Paren, exp.Escape, exp.Lower, exp.Upper, exp.Initcap, exp.Trim, exp.Left, exp.Right, exp.Substring, exp.Reverse, exp.SplitPart,
+    exp.Pad, exp.Repeat, exp.Replace, exp.Concat, exp.ConcatWs, exp.DPipe, exp.Coalesce, exp.Nullif, exp.Case, exp.If,
+)  # fmt: skip
+"""of a text: another text, or one of several"""
+TAKEN = (
+    exp.Alias, exp.Select, exp.Group, exp.Ordered, exp.Window, exp.Count, exp.Distinct, exp.Min, exp.Max, exp.Is, exp.GroupConcat,
+)  # fmt: skip
+"""takes values of every type"""
+
+
+def demand_texts(select: exp.Expr, masks: Set[tuple[str, str]]) -> None:
+    """Demand that masked texts, given as (view, column), are put into no place for another type."""
+    for node in select.find_all(exp.Column) if masks else ():
+        if (node.table, node.name) in masks:
+            _demand_text(node)
+
+
+def _demand_text(node: exp.Expr) -> None:
+    while (parent := node.parent) is not None and not isinstance(parent, TAKEN):
+        if isinstance(parent, COMPARED):
+            others = [item for item in parent.iter_expressions() if item is not node]
+            demand(not any(map(_is_number, others)), "A masked text is compared with a number.")
+            return
+        if isinstance(parent, exp.Cast):
+            demand(parent.to.this in TEXT_TYPES, "A masked text is taken for another type.")
+        else:
+            demand(isinstance(parent, MADE), "A masked text stands where only another type can.")
+            if isinstance(parent, exp.If | exp.Case) and node.arg_key == "this":
+                _demand_choice(parent)
+                return
+        node = parent
+
+
+def _demand_choice(parent: exp.Expr) -> None:
+    """Demand that a value that decides which of others is given is compared with no number."""
+    whole = parent.parent if isinstance(parent, exp.If) else parent
+    compared = [item.this for item in whole.args["ifs"]] if isinstance(whole, exp.Case) else []
+    is_number = any(map(_is_number, [*compared, *([whole.this] if isinstance(whole, exp.Case) and whole.this else [])]))
+    demand(not is_number, "A masked text is compared with a number.")
+
+
+def _is_number(node: exp.Expr) -> bool:
+    node = node.unnest()
+    if isinstance(node, exp.Literal):
+        return not node.is_string
+    if isinstance(node, exp.Cast):
+        return node.to.this not in TEXT_TYPES
+    return isinstance(node, exp.Neg | exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.IntDiv)
