@@ -142,7 +142,7 @@ class Definitions:
         names = {name for name, _ in query.columns} | set(query.binds)
         names |= {name for name, _ in query.sorts} if query.limit is not None else set()
         yield (inner.beneath(sorted(names)), inner.ruled(rule.field for rule in query.filters))
-        yield _calendar(own) if query.filters else None
+        yield (_calendar(own), _counting(own.topics[query.topic], own)) if query.filters else None
 
 
 def _table(view: View) -> tuple[str | None, ...]:
@@ -182,7 +182,16 @@ def _always(topic: Topic, found: Definitions) -> Iterator[tuple[str, RowRule]]:
         rests_on = found.ruled(named)
         if filters:
             rests_on[CALENDAR] = hash_of(_calendar(found.model))
+        if name == OF_GROUPS and (filters or trees):
+            rests_on |= _counting(topic, found.model)
         yield name, RowRule(frozenset(map(hash_of, (*filters, *parts))), rests_on, "fewer")
+
+
+def _counting(topic: Topic, model: SemanticModel) -> dict[str, str]:
+    """Return what tells rows that a join repeats from others: with another word on it, a small group may count as a large one."""
+    found = {f"how many rows of {join.view} match": join.relationship.relationship_type for join in topic.joins}
+    keys = {view: model.views[view].primary_key for view in topic.views}
+    return {**found, **{f"the primary key of {view}": hash_of(key) for view, key in keys.items()}}
 
 
 def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:

@@ -89,6 +89,14 @@ WIDENING: dict[str, tuple[tuple[Change, ...], str]] = {
         (("orders", 'count_distinct, sql: "${customer_id}"', 'sum, sql: "${price}"'),),
         f"rows of Sales {OTHER}what always filters its groups (it rests on `orders.people`, defined otherwise)",
     ),
+    "how many rows a join is said to find": (
+        (("relationships", "customers, relationship_type: many_to_one", "customers, relationship_type: one_to_many"),),
+        f"rows of Sales {OTHER}what always filters its groups (it rests on how many rows of customers match, defined otherwise)",
+    ),
+    "key that tells rows apart": (
+        (("customers", "id: {primary_key: true}, name: {}", "id: {}, name: {primary_key: true}"),),
+        f"rows of Sales {OTHER}what always filters its groups (it rests on the primary key of customers, defined otherwise)",
+    ),
     "size of groups": (
         (("Sales", "greater_than: 2", "greater_than: 0"),),
         f"rows of Sales {OTHER}what always filters its groups (it says something else)",
@@ -203,6 +211,7 @@ WIDENING: dict[str, tuple[tuple[Change, ...], str]] = {
     "whom a policy spares": ((("customers", "values_for_unfiltered: [ALL]", "values_for_unfiltered: [ALL, EU]"),), "all rows of People as far as `customers.region` goes"),
     "policy that goes": ((("Ruled", "access_filters: [{field: orders.region, user_attribute: region}]\n", ""),), "all rows of Ruled as far as `orders.region` goes"),
     "topics of a composite": ((("Both", "topics: [Flat, Tickets]", "topics: [Tickets, Flat]"),), f"rows of Both {OTHER}which topics it joins"),
+    "topics that are always joined": ((("Both", "\ntopics", "\nalways_join_all_topics: true\ntopics"),), f"rows of Both {OTHER}which topics it joins (it says something else)"),
     "finer frame of a shared dimension": ((("Times", 'Dated: "orders.placed[month]", Sent: "orders.placed[month]"', 'Dated: "orders.placed[date]", Sent: "orders.placed[date]"'),), "`@_shared_dimensions_.when` in Times from another definition"),
     "first day of the week": ((("model", "constants:", "week_start_day: sunday\nconstants:"),), f"rows of Sales {OTHER}what always filters it (it rests on the model's calendar"),
 }  # fmt: skip
