@@ -121,7 +121,8 @@ def _measured(parts: list[tuple[str, bool]], percents: int, condition: tuple[str
     places = "".join(text[0] if is_place else "" for text, is_place in parts)
     mantissa, power, exponent = places.partition("E") if "E" in places else places.partition("e")
     whole, _, fraction = mantissa.partition(".")
-    if mantissa.count(".") > 1 or (power and not exponent) or len(places) > MAX_PLACES:
+    is_exponent = not power or (bool(exponent) and set(exponent) <= set("0#?"))
+    if mantissa.count(".") > 1 or not is_exponent or len(places) > MAX_PLACES:
         raise UnreadablePatternError
     trailing = len(mantissa) - len(mantissa.rstrip(",")) if fraction else len(whole) - len(whole.rstrip(","))
     grouped = whole.strip(",")
@@ -183,15 +184,16 @@ def _texts(section: Section) -> str:
 
 def _digits(magnitude: Decimal, section: Section) -> tuple[str, int]:
     """Return the rounded digits, with a point where there are some behind it, and the power of ten beside them."""
-    exponent = 0
-    if section.power and magnitude:
-        step = max(section.whole, 1)
-        exponent = (magnitude.adjusted() // step) * step if step > 1 else magnitude.adjusted()
-        magnitude = magnitude.scaleb(-exponent)
     unit = Decimal(1).scaleb(-section.fraction)
-    rounded = magnitude.quantize(unit)
-    if section.power and section.whole <= 1 and rounded >= 10:  # 9.99 was rounded up to 10.0
-        return _digits(rounded.scaleb(exponent), section)
+    if not section.power or not magnitude:
+        return f"{magnitude.quantize(unit):f}", 0
+    # As many digits before the point as there are places: none for “.0E+0”, up to three for “##0.0E+0”.
+    step, shift = max(section.whole, 1), 1 if not section.whole else 0
+    exponent = (magnitude.adjusted() // step) * step + shift
+    rounded = magnitude.scaleb(-exponent).quantize(unit)
+    if rounded.adjusted() >= step - shift:  # 9.99 was rounded up to 10.0
+        exponent += step
+        rounded = rounded.scaleb(-step).quantize(unit)
     return f"{rounded:f}", exponent
 
 

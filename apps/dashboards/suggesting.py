@@ -1,6 +1,7 @@
 """The values that a filter of a page offers: those of the reader's own rows, in the words that the model has for them."""
 
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from django.urls import reverse
@@ -27,18 +28,20 @@ def options_of(
     """Return the values of a filter's field that the reader may see, through the same doorway as any question.
 
     ``suggestion_list`` puts them in its order and its words and leaves out others; it adds none, since a value that
-    stands in no row of the reader's is not theirs to learn. A filter-only field has no rows: its list is all there is.
+    stands in no row of the reader's is not theirs to learn. A filter-only field has no rows: its list is all there is,
+    unless another field's values are suggested for it.
     """
     item = choice.filter
     address = reverse("dashboards:filter_options", args=(item.dashboard.slug, item.key))
     url = f"{address}?{query}" if query else address
     try:
         info = _field(actor, item)
-        if info is not None and info.kind == "filter":
+        if info is not None and info.kind == "filter" and (info.suggested or not info.suggests_from):
             return _offered(choice, url, dict(info.suggested))
         asked = info.suggests_from if info is not None and info.suggests_from else item.field
         suggested = dict(info.suggested) if info is not None else {}
-        answer = ask(actor, _question(item, asked, suggested), now=now, wait_s=wait_s, run_id=run_id)
+        wanted = suggested if info is not None and info.type == "string" and asked == item.field else {}
+        answer = ask(actor, _question(item, asked, wanted), now=now, wait_s=wait_s, run_id=run_id)
     except (MissingAttributeError, QueryFailedError) as error:
         return Options(choice, url, message=error.message)
     except QueryError:
@@ -47,7 +50,8 @@ def options_of(
         return Options(choice, url, run_id=answer.run_id)
     values = _values(asked, answer.rows)
     if suggested:
-        values = {value: label for value, label in suggested.items() if value in values}
+        there = {_spelt(value): value for value in values}
+        values = {there[_spelt(value)]: label for value, label in suggested.items() if _spelt(value) in there}
     return _offered(choice, url, values, is_truncated=answer.is_truncated)
 
 
@@ -67,6 +71,14 @@ def _question(item: DashboardFilter, asked: str, suggested: dict[str, str]) -> d
 
 def _values(name: str, rows: Rows) -> dict[str, str]:
     return {str(row[0]): format_value(row[0], name=name) for row in rows if row[0] is not None}
+
+
+def _spelt(value: str) -> str:
+    """Return a value as it is told from others: 100 is 100.00, and true is True."""
+    try:
+        return str(Decimal(value).normalize())
+    except InvalidOperation:
+        return value.lower() if value.lower() in ("true", "false") else value
 
 
 def _offered(choice: Choice, url: str, values: dict[str, str], *, is_truncated: bool = False) -> Options:

@@ -22,8 +22,6 @@ def field_body(info: FieldInfo) -> dict[str, Any]:
         body["colors"] = {"series": colours.series} if colours.series else _by_value(colours.values, colours.otherwise)
     if info.drill_fields:
         body["drill_fields"] = list(info.drill_fields)
-    if info.suggested:
-        body["suggestion_list"] = [{"value": value, "label": label} for value, label in info.suggested]
     return body
 
 

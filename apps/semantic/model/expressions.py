@@ -35,6 +35,7 @@ NAME = re.compile(r"(?:([A-Za-z_]\w*)\.)?([A-Za-z_]\w*)(?:\[([a-z_]+)\])?")
 ATTRIBUTE = re.compile(r"\s*omni_attributes\.([A-Za-z_]\w*)\s*")
 FILTER_VALUE = re.compile(r"\s*filters\.([A-Za-z_]\w*\.[A-Za-z_]\w*\.(?:value|range_start|range_end))\s*")
 FILTER_NAME = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")
+STATEMENT_OR_FUNCTION = re.compile(r"\s*replace\s*\(", re.IGNORECASE)
 TEMPLATE = re.compile(r"\{\{|\{%|@\{|\$\{|\{#")
 ESCAPING = frozenset(("spark", "databricks"))
 """dialects that have more escapes in texts than the parser knows"""
@@ -152,7 +153,7 @@ def _reference(match: re.Match[str], view: str, constants: Constants) -> exp.Exp
     if match.group(3) is not None:
         constant = constants.get(match.group(3).strip())
         if constant is None:
-            raise ExpressionError(f"there is no constant “{match.group(3).strip()[:60]}”")
+            raise ExpressionError(f"there is no constant “{match.group(3).strip()[:60]}” that is SQL")
         return exp.Paren(this=constant.copy())
     if match.group(2) is not None:
         if attribute := ATTRIBUTE.fullmatch(match.group(2)):
@@ -205,7 +206,9 @@ def _demand_one_meaning(text: str, dialect: str) -> None:
 def _parse(text: str, dialect: str) -> exp.Expression:
     try:
         _demand_one_meaning(text, dialect)
-        trees = sqlglot.parse(text, read=READ_AS.get(dialect, dialect))
+        # MySQL's parser takes a text that begins so for a statement, which it does not look into.
+        is_function = STATEMENT_OR_FUNCTION.match(text) is not None
+        trees = sqlglot.parse(f"({text}\n)" if is_function else text, read=READ_AS.get(dialect, dialect))
     except sqlglot.errors.SqlglotError as error:
         details = error.errors if isinstance(error, sqlglot.errors.ParseError) else []
         reason = details[0].get("description") if details else None

@@ -18,9 +18,8 @@ from apps.semantic.model.yaml_nodes import Node
 IMPLIED = {"is_implied": True}
 """marks a column that other fields rest on and that nobody may ask for"""
 ALIKE = 0.8
-DIGITS = re.compile(r"[0-9]+")
+WORDS = re.compile(r"[a-z]+")
 FIELD = re.compile(r"\$\{([A-Za-z_][\w.]*(?:\[[a-z_]+\])?)(?://)?\}")
-BY_FIELD = ("always_where_filters", "default_filters")
 MAX_IMPLIED = 300
 """columns of one view"""
 
@@ -62,6 +61,10 @@ def with_implied(
         if implied[view_name] > MAX_IMPLIED:
             context.fault(at, f"more than {MAX_IMPLIED} columns of “{view_name}” are named and not described")
             break
+        closing = _closing(field, view) if name in asked else None
+        if closing is not None:
+            context.fault(at, f"“{name}” is not described, and “{closing}” over that column is closed: describe both")
+            continue
         context.warn(at, f"“{name}” is not described; it is taken to be a column of the table, hidden")
         column = context.parsed(field, view_name, at)
         if column is not None:
@@ -75,11 +78,32 @@ def with_implied(
 
 
 def _is_mistyped(name: str, described: set[str]) -> bool:
-    """Say whether a name is nearly one that is described; “line_1” and “line_2” are two columns all the same."""
+    """Say whether a name is nearly one that is described, word by word.
+
+    “line_1” and “line_2” are two columns all the same, as “created_by” and “created_at” are.
+    """
     if name in described:
         return False
     near = closest(name, described, cutoff=ALIKE)
-    return near is not None and DIGITS.sub("", near) != DIGITS.sub("", name)
+    if near is None:
+        return False
+    words, others = WORDS.findall(name), WORDS.findall(near)
+    if len(words) != len(others):
+        return True
+    pairs = [(word, other) for word, other in zip(words, others, strict=True) if word != other]
+    return bool(pairs) and all(closest(word, [other], cutoff=ALIKE) is not None for word, other in pairs)
+
+
+def _closing(column: str, view: View) -> str | None:
+    """Return a field that is closed, or masked, and made of a column: asked for by its own name, the column would be open."""
+    for item in view.fields:
+        mask = item.mask_unless_access_grants if isinstance(item, Dimension) else None
+        is_made = item.sql is not None and any(
+            node.name.lower() == column.lower() for node in item.sql.find_all(exp.Column)
+        )
+        if is_made and (item.required_access_grants is not None or mask is not None):
+            return item.id
+    return None
 
 
 def _named(views: dict[str, View], relationships: list[Relationship]) -> Iterator[tuple[str, Source]]:
@@ -103,24 +127,23 @@ def _named(views: dict[str, View], relationships: list[Relationship]) -> Iterato
 
 
 def _asked_by(view: View) -> Iterator[tuple[str, Source]]:
-    """Yield what a query view asks for, and chooses its rows by."""
+    """Yield what a query view asks for."""
     query = view.query_source
-    if query is None:
-        return
-    for name, _ in query.columns:
-        yield name.partition("[")[0], query.places.get(name, view.source)
-    for rule in query.filters:
-        yield rule.field.partition("[")[0], rule.source or view.source
+    for name, _ in query.columns if query is not None else ():
+        yield name.partition("[")[0], query.places.get(name, view.source) if query is not None else view.source
 
 
 def _named_in(topics: Iterable[Node]) -> Iterator[tuple[str, Source]]:
-    """Yield the fields that filters on rows name in topics. What a policy chooses by must be described: that is checked."""
+    """Yield the fields that rules on rows name in topics.
+
+    What a policy chooses by must be described, and so must a default filter's field, which readers may name: that is
+    checked.
+    """
     for node in topics:
         given = node.map()
         base = str(given["base_view"].value) if "base_view" in given else ""
-        for parameter in BY_FIELD:
-            for name, value in given[parameter].map().items() if parameter in given else ():
-                yield qualified(name.partition("[")[0], base), value.source
+        for name, value in given["always_where_filters"].map().items() if "always_where_filters" in given else ():
+            yield qualified(name.partition("[")[0], base), value.source
         if "always_where_sql" in given:
             for match in FIELD.finditer(str(given["always_where_sql"].value)):
                 yield qualified(match[1].partition("[")[0], base), given["always_where_sql"].source

@@ -91,3 +91,9 @@ def test_no_rule_rests_on_what_is_the_same_in_every_row(dialect: str, more: str,
     with pytest.raises(ModelError, match=says):
         read_model({"orders.view": view, "model": grants}, dialect=dialect)
     read_model({"orders.view": view.replace("\"'x'\"", "status"), "model": grants}, dialect=dialect)
+
+
+def test_what_mysql_also_takes_for_a_statement_may_begin_an_expression(store: Store) -> None:
+    view = FILES["customers.view"].replace("  name: {}", "  name: {}\n  said: {sql: \"REPLACE(${name}, 'a', 'o')\"}")
+    of = read(store, customers_view=view, People_topic=PEOPLE)
+    assert ("Mio",) in store.ask(ask("People", "customers.said"), everything(of, "People"), of)
