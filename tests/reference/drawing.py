@@ -23,7 +23,7 @@ LONG = 230
 GROUPED = (("fk", "id"), ("count", "fk"), ("total", "n"), ("names", "s"))
 VALUES: Mapping[str, tuple[Any, ...]] = {
     "fk": (1, 2, 3, 1, 2, 4, 7, None), "s": (*STATES, *STATES, None), "n": (*range(-3, 10), None, None),
-    "d": (*DAYS, None), "m": (*MOMENTS, None),
+    "d": (*DAYS, None), "m": (*MOMENTS, *MOMENTS[-2:], None),
 }  # fmt: skip
 """of the tables' columns"""
 SINGLE = (("id", "id"), ("fk", "fk"), ("s", "s"), ("n", "n"), ("d[month]", "d"), ("m", "m"))

@@ -172,12 +172,21 @@ def extras(draw: st.DrawFn, fields: list[str], any_measure: Names) -> dict[str, 
         found["top"] = top | {"by": by, "others": None if top["field"].endswith(".rough") else others}
     if chosen in ("comparison", "both") and not any(name.endswith(("own", "per_s")) for name in fields):
         # It tells nothing apart where the question does not speak of that time.
-        time = draw(st.sampled_from(("v0.d", "v0.d", "v0.m")))
+        time = draw(st.sampled_from(("v0.d", "v0.m")))
         if not any(name.partition("[")[0] == time for name in fields) and draw(st.integers(0, 3)):
-            fields.insert(0, draw(st.sampled_from((time, f"{time}[month]", f"{time}[year]"))))
+            frames = (
+                (time, f"{time}[month]", f"{time}[year]")
+                if time == "v0.d"
+                else ("v0.m[date]", "v0.m[date]", "v0.m[month]")
+            )
+            fields.insert(0, draw(st.sampled_from(frames)))
         if all(map(is_dimension, fields)):
             fields.append(draw(any_measure.filter(lambda name: not name.endswith(".per_s"))))
         unit = draw(st.sampled_from(("1 month", "1 year", "31 days", "2 quarters")))
+        if time == "v0.m":
+            # Where clocks are changed in between.
+            unit = draw(st.sampled_from(("1 month", "1 month", unit)))
+            found["timezone"] = draw(st.sampled_from(("Europe/Oslo", "Europe/Oslo", "America/New_York", "UTC")))
         found["compare"] = {"field": time, "offset": unit}
     return found
 
