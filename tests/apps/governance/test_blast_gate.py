@@ -62,7 +62,7 @@ WIDENING: dict[str, tuple[tuple[Change, ...], str]] = {
         f"rows of People {OTHER}the row policy on `customers.region` (view customers)",
     ),
     "column two fields below a policy": (
-        (("customers", "zone: {}", "zone: {sql: \"'EU'\"}"),),
+        (("customers", "zone: {}", "zone: {sql: \"COALESCE(zone, 'EU')\"}"),),
         f"rows of People {OTHER}the row policy on `customers.region` (view customers)",
     ),
     "column under a policy of the data set": (
@@ -175,7 +175,7 @@ WIDENING: dict[str, tuple[tuple[Change, ...], str]] = {
         f"rows of Small {OTHER}what always filters its groups (with fewer rows beneath it, it may choose others)",
     ),
     "column under a policy beneath a query view": (
-        (("orders", "zone: {}", "zone: {sql: \"'EU'\"}"),),
+        (("orders", "zone: {}", "zone: {sql: \"COALESCE(zone, 'EU')\"}"),),
         f"rows of Best {OTHER}the row policy on `orders.zone` (Inner: the data set)",
     ),
     "view with a policy by another name": (
@@ -183,7 +183,7 @@ WIDENING: dict[str, tuple[tuple[Change, ...], str]] = {
         "all rows of Sales as far as `customers.region` goes, until now only EU (view customers)",
     ),
     "column of a data set's own": (
-        (("Ruled", "\naccess_filters", "\nviews: {orders: {dimensions: {region: {sql: \"'EU'\"}}}}\naccess_filters"),),
+        (("Ruled", "\naccess_filters", "\nviews: {orders: {dimensions: {region: {sql: \"COALESCE(region, 'EU')\"}}}}\naccess_filters"),),
         f"rows of Ruled {OTHER}the row policy on `orders.region` (the data set)",
     ),
     "zone in which a condition cuts days": (
@@ -317,5 +317,5 @@ def test_a_rule_that_is_taken_over_from_another_file_is_followed_there(shop: Dat
         "Tickets.topic.yaml": "base_view: tickets\nfields: [tickets.id, tickets.customer_id]\n",
     }
     assert published(shop, files, now) == ()
-    objections = published(shop, files | {"ruled.view.yaml": below % "\"'EU'\""}, now)
+    objections = published(shop, files | {"ruled.view.yaml": below % "\"COALESCE(zone, 'EU')\""}, now)
     assert any(f"rows of Tickets {OTHER}the row policy on `tickets.zone` (view tickets)" in text for text in objections)

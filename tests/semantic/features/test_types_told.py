@@ -69,7 +69,9 @@ def is_taken(sql: str, store: Store) -> bool:
 def test_a_fault_is_what_the_database_refuses(store: Store, sql: str) -> None:
     says, taken = told(sql, store.engine.dialect), is_taken(sql, store)
     assert says in ("fault", "warning", "")
-    if store.engine.dialect in ("mysql", "spark"):
+    if store.engine.dialect == "mysql" and "||" in sql:
+        assert says == "fault"  # whatever it is: servers differ
+    elif store.engine.dialect in ("mysql", "spark"):
         assert says != "fault" or not taken
     elif says == "fault":
         assert not taken or sql in LEFT_TO_DATA
