@@ -7,6 +7,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
+from apps.semantic.model.open_rollups import check_open_rollups
 from apps.semantic.model.source_checks import check_sources, source_cycles, sql_views
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
@@ -60,6 +61,7 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
     for own in model.topic_models.values():
         yield from _cycles(own, model)
     yield from source_cycles(model)
+    yield from check_open_rollups(model)
 
 
 def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
