@@ -10,7 +10,7 @@ from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
 from apps.semantic.compile.plan import Plan, PolicyUse
-from apps.semantic.compile.reads import Reads, physical_name
+from apps.semantic.compile.reads import Reads, folded_name, physical_name
 from apps.semantic.compile.rows import policies_of
 from apps.semantic.compile.sources import NOTHING, physical, policy
 from apps.semantic.compile.values import Values
@@ -32,8 +32,8 @@ def sql_query(plan: Plan, view: View, values: Values) -> exp.Query:
         governed = plan.model.views.get(source.tables.get(table_text(node), ""))
         if governed is None or governed.is_derived:
             raise UnprovenSqlError(f"{view.name} reads a table that no view governs.")
-        alias = node.alias or node.name
-        node.replace(_governed(governed, alias, used, reads))
+        alias = node.args["alias"].this if node.args.get("alias") else node.this
+        node.replace(_governed(governed, folded_name(alias, plan.dialect), used, reads))
     return tree
 
 
