@@ -223,3 +223,8 @@ def folded_name(node: exp.Expr, dialect: str) -> str:
     """Return what an identifier names; an unquoted one folds as the dialect folds it."""
     folding = "none" if node.args.get("quoted") else traits_of(dialect).folding
     return node.name.lower() if folding == "lower" else node.name.upper() if folding == "upper" else node.name
+
+
+def sameness(text: str, dialect: str) -> str:
+    """Return a column's name such that names of one column are equal: some databases do not tell letters' cases apart."""
+    return text.lower() if traits_of(dialect).folding == "none" else text
