@@ -135,7 +135,7 @@ def top_join(use: DimensionUse, node: exp.Expr, plan: Plan, values: Values, buil
     if rule.other is None:
         return TopJoin(replace_kind(_left_join(select, alias, [same])), node)
     kept = exp.EQ(this=column(alias, "kept"), expression=literal_number(1))
-    return TopJoin(_left_join(select, alias, [same]), gathered(node, kept, rule.other, values))
+    return TopJoin(_left_join(select, alias, [same]), gathered(node, kept, rule.other, values, dialect=plan.dialect))
 
 
 def _ranking(use: DimensionUse, plan: Plan) -> tuple[Plan, DimensionUse]:

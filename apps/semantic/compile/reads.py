@@ -216,7 +216,15 @@ def physical_name(node: exp.Column, dialect: str) -> str:
     """Return a column's name as the database knows it; an unquoted name folds as the dialect folds it."""
     if node.args.get("table") is not None:
         raise UnprovenSqlError("A model expression names a table.")
-    if node.this.args.get("quoted"):
-        return node.name
-    folding = traits_of(dialect).folding
+    return folded_name(node.this, dialect)
+
+
+def folded_name(node: exp.Expr, dialect: str) -> str:
+    """Return what an identifier names; an unquoted one folds as the dialect folds it."""
+    folding = "none" if node.args.get("quoted") else traits_of(dialect).folding
     return node.name.lower() if folding == "lower" else node.name.upper() if folding == "upper" else node.name
+
+
+def sameness(text: str, dialect: str) -> str:
+    """Return a column's name such that names of one column are equal: some databases do not tell letters' cases apart."""
+    return text.lower() if traits_of(dialect).folding == "none" else text

@@ -9,7 +9,7 @@ from apps.semantic.compile.dialects.texts import GUESSING, exact, spelt
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.nodes import all_hold, cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
-from apps.semantic.compile.reads import MASK_PREFIX, Reads
+from apps.semantic.compile.reads import MASK_PREFIX, Reads, sameness
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, View
@@ -27,7 +27,9 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     """
     plan = reads.plan
     view, read = plan.model.views[view_name], reads.tables[view_name]
-    columns: list[exp.Expr] = [column(None, text) for text in read.columns]
+    # Of several spellings of one column the last leaves the table; around it the database takes each for it.
+    leaving = {sameness(text, plan.dialect): text for text in read.columns}
+    columns: list[exp.Expr] = [column(None, text) for text in leaving.values()]
     masks: list[exp.Expr] = [
         exp.Alias(this=masked_value(item, reads), alias=name(MASK_PREFIX + key)) for key, item in read.masks.items()
     ]

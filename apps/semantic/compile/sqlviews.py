@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from apps.semantic.compile.conditions import Conditions
-from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
 from apps.semantic.compile.plan import Plan, PolicyUse
-from apps.semantic.compile.reads import Reads, physical_name
+from apps.semantic.compile.reads import Reads, folded_name, physical_name, sameness
 from apps.semantic.compile.rows import policies_of
 from apps.semantic.compile.sources import NOTHING, physical, policy
 from apps.semantic.compile.values import Values
@@ -32,8 +31,8 @@ def sql_query(plan: Plan, view: View, values: Values) -> exp.Query:
         governed = plan.model.views.get(source.tables.get(table_text(node), ""))
         if governed is None or governed.is_derived:
             raise UnprovenSqlError(f"{view.name} reads a table that no view governs.")
-        alias = node.alias or node.name
-        node.replace(_governed(governed, alias, used, reads))
+        alias = node.args["alias"].this if node.args.get("alias") else node.this
+        node.replace(_governed(governed, folded_name(alias, plan.dialect), used, reads))
     return tree
 
 
@@ -61,18 +60,14 @@ def readable_columns(view: View, plan: Plan) -> Mapping[str, Dimension | None]:
             found[columns[0]] = dimension
         else:
             closed.update(columns)
-    covered = {_sameness(text, plan) for text, mask in found.items() if mask is not None}
-    hidden = {_sameness(text, plan) for text in closed}
+    covered = {sameness(text, plan.dialect) for text, mask in found.items() if mask is not None}
+    hidden = {sameness(text, plan.dialect) for text in closed}
     return {
         text: mask
         for text, mask in found.items()
-        if _sameness(text, plan) not in hidden and (mask is not None or _sameness(text, plan) not in covered)
+        if sameness(text, plan.dialect) not in hidden
+        and (mask is not None or sameness(text, plan.dialect) not in covered)
     }
-
-
-def _sameness(text: str, plan: Plan) -> str:
-    """Return a column's name such that names of one column are equal: some databases do not tell letters' cases apart."""
-    return text.lower() if traits_of(plan.dialect).folding == "none" else text
 
 
 def _named(outputs: list[exp.Expr], uses: tuple[PolicyUse, ...]) -> set[str]:
@@ -83,11 +78,11 @@ def _named(outputs: list[exp.Expr], uses: tuple[PolicyUse, ...]) -> set[str]:
 def _governed(view: View, alias: str, used: set[str], reads: Reads) -> exp.Subquery:
     plan = reads.plan
     outputs: list[exp.Expr] = []
-    spelt = {_sameness(text, plan) for text in used}
+    spelt = {sameness(text, plan.dialect) for text in used}
     for text, mask in readable_columns(view, plan).items():
-        if _sameness(text, plan) not in spelt:
+        if sameness(text, plan.dialect) not in spelt:
             continue
-        spelt.discard(_sameness(text, plan))
+        spelt.discard(sameness(text, plan.dialect))
         outputs.append(
             column(None, text) if mask is None else exp.Alias(this=masked_value(mask, reads), alias=name(text))
         )

@@ -7,6 +7,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
+from apps.semantic.model.open_rollups import check_open_rollups
 from apps.semantic.model.source_checks import check_sources, source_cycles, sql_views
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
@@ -60,6 +61,7 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
     for own in model.topic_models.values():
         yield from _cycles(own, model)
     yield from source_cycles(model)
+    yield from check_open_rollups(model)
 
 
 def _at(source: Source, message: str, *, is_warning: bool = False) -> Problem:
@@ -295,6 +297,7 @@ def _named(tree: exp.Expr) -> set[str]:
 
 def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
     for shared in item.shared_dimensions.values():
+        rests: set[str | None] = set()
         for topic, mapped in shared.mappings.items():
             name, _, frame = mapped.partition("[")
             dimension = model.of_topic(topic).dimension(name)
@@ -302,6 +305,12 @@ def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
                 yield _at(shared.source, f"“{shared.name}” is mapped to “{name}” of “{topic}”, which is no dimension")
             elif frame and frame.removesuffix("]") not in dimension.timeframes:
                 yield _at(shared.source, f"“{name}” has no timeframe “{frame.removesuffix(']')}”")
+            else:
+                rests.add(dimension.top_n.other if dimension.top_n is not None and not frame else None)
+        if len(rests) > 1:
+            labels = ", ".join(f"“{label}”" for label in sorted(label for label in rests if label is not None))
+            text = f"“{shared.name}”: a value called {labels} in one topic would stand for the rest of another;"
+            yield _at(shared.source, f"{text} map dimensions whose dynamic_top_n has the same else in all, or none")
 
 
 def _cycles(model: SemanticModel, below: SemanticModel | None = None) -> list[Problem]:

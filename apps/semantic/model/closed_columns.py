@@ -20,7 +20,7 @@ def warn_of_closed_columns(views: Mapping[str, View], context: Context) -> None:
     ``reads_in_clear: true`` on a field says that it is meant.
     """
     for group in _tables(views):
-        closed = dict(_closed(group, context))
+        closed = {**dict(_held(group, views, context)), **dict(_closed(group, context))}
         for view in group if closed else ():
             for item in view.fields:
                 if _is_closed(item, view, context) or item.reads_in_clear or is_other_name(item):
@@ -45,6 +45,17 @@ def _closed(group: list[View], context: Context) -> Iterator[tuple[str, str]]:
         for item in view.dimensions.values():
             if isinstance(item.sql, exp.Column) and not is_other_name(item) and _has_rule(item, context):
                 yield item.sql.name.lower(), item.id
+
+
+def _held(group: list[View], views: Mapping[str, View], context: Context) -> Iterator[tuple[str, str]]:
+    """Yield (column, id) of the closed fields of a base view that the table holds as a rollup."""
+    for rollup in [view.rollup for view in group if view.rollup is not None]:
+        base = views.get(rollup.base_view)
+        for written, column in rollup.columns if base is not None else ():
+            name = written.partition("[")[0].partition(".")[2]
+            item = base.dimensions.get(name) or base.measures.get(name) if base is not None else None
+            if base is not None and item is not None and _is_closed(item, base, context):
+                yield column.lower(), item.id
 
 
 def _has_rule(item: Dimension | Measure, context: Context) -> bool:

@@ -16,6 +16,9 @@ UNION_PARTS = frozenset(("this", "expression", "distinct", "order", "limit"))
 SIDES = ("", "LEFT", "RIGHT", "FULL")
 CASELESS = frozenset(("duckdb", "spark", "databricks"))
 """dialects in which names of what is read are the same in capital letters"""
+FOLDS_TO_LOWER = frozenset(("postgres", "redshift", "trino"))
+FOLDS_TO_UPPER = frozenset(("snowflake",))
+"""dialects in which a name without quotes is one in small letters, or in capitals"""
 WITHOUT_FULL_JOIN = frozenset(("mysql",))
 KINDS = ("", "INNER", "CROSS", "OUTER")
 Inputs = Mapping[str, frozenset[str]]
@@ -87,7 +90,7 @@ class _Follower:
                 not renamed, f"“{name} (…)” renames columns, so they cannot be followed: name them in a SELECT, with AS"
             )
             _demand(bool(name), "a query in FROM needs a name")
-            self.spellings.add(part.alias_or_name)
+            self.spellings.add(self._spelt(part.args["alias"].this if part.args.get("alias") else part.this))
             _demand(name not in found, f"“{name}” is read twice under one name")
             if isinstance(part, exp.Table):
                 _demand(
@@ -101,6 +104,13 @@ class _Follower:
                 found[name] = frozenset(self.outputs(part.this, scopes))
         return found
 
+    def _spelt(self, name: exp.Expr) -> str:
+        """Return a name of what is read as the database compares it with others."""
+        if name.args.get("quoted"):
+            return name.name
+        is_lower, is_upper = self.dialect in FOLDS_TO_LOWER, self.dialect in FOLDS_TO_UPPER
+        return name.name.lower() if is_lower else name.name.upper() if is_upper else name.name
+
     def _check(self, root: exp.Expr | None, scopes: tuple[Inputs, ...], own: Iterable[str]) -> None:
         """Check all columns of an expression, those of queries within it in their own surroundings."""
         waiting = [root] if root is not None else []
@@ -110,7 +120,9 @@ class _Follower:
                 self.outputs(node, scopes, is_named=False)
             elif isinstance(node, exp.Column):
                 _check_column(node, scopes, own)
-                is_alike = not node.table or self.dialect in CASELESS or node.table in self.spellings
+                is_alike = (
+                    not node.table or self.dialect in CASELESS or self._spelt(node.args["table"]) in self.spellings
+                )
                 _demand(is_alike, f"“{node.table}” is spelt otherwise where it is read; spell both alike")
             else:
                 waiting += [*node.iter_expressions()]

@@ -11,6 +11,7 @@ from sqlglot import exp
 from apps.semantic.model.context import Context
 from apps.semantic.model.former import is_other_name
 from apps.semantic.model.grants import joined_rule
+from apps.semantic.model.held_masks import held_masks, holders
 from apps.semantic.model.types import Dimension, Measure, View
 from apps.semantic.model.yaml_nodes import Node
 
@@ -55,10 +56,22 @@ def follow_masks(views: Mapping[str, View], context: Context, beneath: Collectio
     masked dimension, with all that follows. Where there is none to refer to, that is a fault. ``reads_in_clear: true`` on a
     field is the way to say that it shows the column to those who may not see it, and is warned about. What the views
     ``beneath`` mask, which a topic's own take the place of, is masked still. A masked dimension that refers to others masks
-    the columns that these are made of.
+    the columns that these are made of. What a rollup's table holds of a masked field is a masked column.
     """
+    masks = [mask for view in (*views.values(), *beneath) for mask in _masks_of(view, views)]
+    found = _followed(views, masks, context, beneath)
+    for holder, rollup in holders(views, beneath):
+        held = held_masks(rollup, found, beneath)
+        masks = [_Masked(item, frozenset({(holder, column)}), (holder, column)) for column, item in held]
+        found = _followed(found, masks, context, beneath)
+    return found
+
+
+def _followed(
+    views: Mapping[str, View], masks: list[_Masked], context: Context, beneath: Collection[View]
+) -> dict[str, View]:
     found = dict(views)
-    for table in _tables(views, beneath):
+    for table in _tables(views, beneath, masks):
         for name in table.views:
             found[name] = _with_masks(found[name], table)
         for name in table.views:
@@ -66,9 +79,8 @@ def follow_masks(views: Mapping[str, View], context: Context, beneath: Collectio
     return found
 
 
-def _tables(views: Mapping[str, View], beneath: Collection[View]) -> list[_Table]:
+def _tables(views: Mapping[str, View], beneath: Collection[View], masks: list[_Masked]) -> list[_Table]:
     """Return the tables that hold masked columns; a view without a schema may be over a table of any."""
-    masks = [mask for view in (*views.values(), *beneath) for mask in _masks_of(view, views)]
     by_name: dict[str, list[View]] = {}
     for view in (*views.values(), *beneath) if masks else ():
         key = f" {view.alias_of or view.name}" if view.is_derived else view.table_name.lower()

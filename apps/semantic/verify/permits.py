@@ -126,6 +126,13 @@ class Permit:
             for view, column in columns:
                 if view in labels:
                     labels[view][column] = label
+        # A column is as free as it is by the freest of its spellings.
+        for columns_of_view in labels.values():
+            freest: dict[str, Label] = {}
+            for column, label in columns_of_view.items():
+                same = sameness(column, self.dialect)
+                freest[same] = min(label, freest.get(same, label))
+            columns_of_view.update({column: freest[sameness(column, self.dialect)] for column in columns_of_view})
         self.labels = labels
         self.names = {
             view: frozenset(sameness(column, self.dialect) for column in columns) for view, columns in labels.items()

@@ -9,7 +9,7 @@ from apps.semantic.verify.exactness import SPELT
 from apps.semantic.verify.followed import Follower
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
-from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, in_text_order, sameness
+from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, folded_name, in_text_order, sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
 STAND_IN = "omni stand in"
@@ -27,7 +27,7 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
     masks: dict[int, dict[str, str]] = {}
     for table, subquery in zip(named, governed, strict=True):
-        demand(subquery.alias == (table.alias or table.name), "A table of an SQL view has another name.")
+        demand(subquery.alias == _name_of(table, permit.dialect), "A table of an SQL view has another name.")
         demand(given(table) <= {"this", "db", "catalog", "alias"}, "A table of an SQL view is more than a table.")
         alias = table.args.get("alias")
         demand(alias is None or not alias.args.get("columns"), "A table of an SQL view renames its columns.")
@@ -100,6 +100,12 @@ def _columns(view: View, permit: Permit) -> tuple[set[str], dict[str, list[Dimen
     return {name for name in names if sameness(name, permit.dialect) not in covered}, masked
 
 
+def _name_of(table: exp.Table, dialect: str) -> str:
+    """Return the name by which the model's text reads a table, as the database folds it: around the text it is in quotes."""
+    alias = table.args.get("alias")
+    return folded_name(table.this if alias is None else alias.this, dialect)
+
+
 def _table_text(node: exp.Table) -> str:
     parts = [part for part in (node.args.get("catalog"), node.args.get("db"), node.this) if part is not None]
     return ".".join(part.name if part.args.get("quoted") else part.name.lower() for part in parts)
@@ -126,7 +132,7 @@ def _expected(tree: exp.Expr, permit: Permit) -> tuple[exp.Expr, list[Scalar]]:
     permit.expected.exact(copy)
     for node in [item for item in in_text_order(copy) if isinstance(item, exp.Table | exp.Placeholder)]:
         if isinstance(node, exp.Table):
-            node.replace(_stand_in(node.alias or node.name))
+            node.replace(_stand_in(_name_of(node, permit.dialect)))
         else:
             values += _fill(node, permit)
     return permit.expected.normal(copy.this), values

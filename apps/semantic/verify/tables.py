@@ -61,7 +61,12 @@ class TableProver:
         projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}
         names = {sameness(name, self.permit.dialect) for name in projected}
         demand(len(names) == len(inner.expressions), "A subquery has two columns of one name.")
-        return projected
+        # The database takes each spelling of a column for it.
+        spelt = {name: label for name, label in self.permit.labels[view].items() if name not in projected}
+        plain = {sameness(node.name, self.permit.dialect) for node in inner.expressions if type(node) is exp.Column}
+        return projected | {
+            name: label for name, label in spelt.items() if sameness(name, self.permit.dialect) in plain
+        }
 
     def _label(self, node: exp.Expr, view: str) -> Label:
         if type(node) is exp.Column:

@@ -96,7 +96,12 @@ def _select_parts(select: exp.Select) -> list[object]:
 
 def folded(node: exp.Column, dialect: str) -> str:
     """Return a model column's name as the database reads it."""
-    return node.name if node.this.args.get("quoted") else FOLDED[dialect](node.name)
+    return folded_name(node.this, dialect)
+
+
+def folded_name(node: exp.Expr, dialect: str) -> str:
+    """Return what an identifier of the model names: the database folds one without quotes."""
+    return node.name if node.args.get("quoted") else FOLDED[dialect](node.name)
 
 
 def sameness(name: str, dialect: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from apps.semantic.errors import MalformedQueryError, UnknownDatasetError, UnknownFieldError
-from tests.semantic.features.store import FILES, ask, everything, model
+from tests.semantic.features.store import FILES, ask, everything, model, policy
 
 WANTED = {"orders.wanted": {"is": "open"}}
 
@@ -120,3 +120,24 @@ def test_a_field_that_orders_another_orders_it_for_those_who_may_see_it(store):
     assert order("customers.name", less) == ["Joe", "Kari", "Mia", "Ola"]
     years = [day and day.year for day in order("customers.born[year]", whole)]
     assert years == [1985, 1990, 2001, None]
+
+
+def test_two_spellings_of_one_column_are_one_column(store):
+    more = "  region: {}\n  upper: {sql: 'UPPER(Region)'}\n  again: {sql: REGION}\n"
+    of = model(store.engine.dialect, **{"customers.view": FILES["customers.view"].replace("  region: {}\n", more, 1)})
+    fields = ("customers.region", "customers.upper", "customers.again")
+    for rights in (
+        everything(of, "People"),
+        everything(of, "People", row_policies={"customers": (policy("customers.again", "EU"),)}),
+        everything(of, "People", topic_policies=(policy("customers.again", "EU"),)),
+    ):
+        found = store.ask(ask("People", *fields, filters={"customers.upper": {"is": "EU"}}), rights, of)
+        assert found == [("EU", "EU", "EU")]
+    view = {
+        "v.view": "sql: SELECT c.name AS Name FROM omni_store.customers AS c\ndimensions: {name: {}, up: {sql: 'UPPER(Name)'}}\n",
+        "V.topic": "base_view: v",
+    }
+    named = model(store.engine.dialect, **view)
+    rows = store.ask(ask("V", "v.name", "v.up"), everything(named, "V"), named)
+    assert rows
+    assert all(up == name.upper() for name, up in rows)

@@ -233,3 +233,21 @@ def test_what_was_made_of_moments_is_of_the_zone_in_which_it_was_made(store):
     assert rollup_of(ask("Flat", "flat.since"), of, rights) == "monthly"
     assert rollup_of(ask("Flat", "flat.since", timezone="Europe/Oslo"), of, rights) is None
     assert rollup_of(ask("Flat", "flat.region", timezone="Europe/Oslo"), of, rights) == "monthly"
+
+
+def test_a_rollup_that_is_read_itself_shows_masks_and_still_answers_for_its_base_view(store):
+    flat = FILES["flat.view"].replace("region: {}", "region: {mask_unless_access_grants: [sees_mail]}")
+    of = held(
+        store, 'flat.region, "flat.ordered_at[month]", flat.revenue, flat.count',
+        **{"flat.view": flat, "Held.topic": "base_view: monthly"},
+    )  # fmt: skip
+    assert of.dimension("monthly.region").mask_unless_access_grants is not None
+    clear = everything(of, "Held")
+    masked = replace(clear, masked=frozenset(("monthly.region",)))
+    shown = [
+        {region for (region,) in store.ask(ask("Held", "monthly.region"), rights, of)} for rights in (clear, masked)
+    ]
+    assert "EU" in shown[0]
+    assert shown[1].isdisjoint(shown[0] - {None})
+    rights = replace(everything(of, "Flat"), masked=frozenset(("flat.region",)))
+    assert rollup_of(ask("Flat", "flat.region", "flat.revenue"), of, rights) == "monthly"

@@ -106,3 +106,28 @@ def test_what_is_made_of_a_masked_column_is_told_as_masked(store):
     for masked, expected in ((frozenset(("customers.mail",)), [True, False, True, False]), (frozenset(), [False] * 4)):
         found = store.compiled(question, everything(of, "Big", masked=masked), of)
         assert [column.is_masked for column in found.columns] == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT C.name AS mail FROM omni_store.customers AS C WHERE C.id = 3",
+        'SELECT "C".name AS mail FROM omni_store.customers AS "C" WHERE "C".id = 3',
+        "SELECT customers.name AS mail FROM omni_store.customers WHERE customers.id = 3",
+        "SELECT Q.name AS mail FROM (SELECT C.name AS name, C.id AS id FROM omni_store.customers AS C) AS Q WHERE Q.id = 3",
+        "SELECT C.name AS mail FROM omni_store.orders O JOIN omni_store.customers C ON C.id = O.customer_id WHERE C.id = 3",
+    ],
+)
+def test_names_of_what_is_read_may_have_capitals(store, sql):
+    of = over(store, sql.replace("'", "''"))
+    assert set(store.ask(MAILS, everything(of, "Big"), of)) == {("Joe",)}
+
+
+def test_a_tables_own_name_may_have_capitals(store):
+    if store.engine.dialect == "mysql":
+        pytest.skip("names of tables are told apart by their letters' cases")
+    of = over(store, "SELECT Customers.name AS mail FROM omni_store.Customers WHERE CUSTOMERS.id = 3")
+    assert store.ask(MAILS, everything(of, "Big"), of) == [("Joe",)]
+    hidden = over(store, "SELECT C.email AS mail FROM omni_store.customers AS C")
+    masked = everything(hidden, "Big", masked=frozenset(("customers.mail", "customers.email")))
+    assert {mail for (mail,) in store.ask(MAILS, masked, hidden)}.isdisjoint(MAILS_OF_ALL)

@@ -364,7 +364,7 @@ FROM (
         "CUSTOMER_ID",
         "AMOUNT"
       FROM "omni_store"."orders"
-    ) AS "o"
+    ) AS "O"
     JOIN (
       SELECT
         "ID",
@@ -372,7 +372,7 @@ FROM (
       FROM "omni_store"."customers"
       WHERE
         "REGION" IN (?)
-    ) AS "c"
+    ) AS "C"
       ON c.id = o.customer_id
     WHERE
       o.amount >= 50

@@ -71,3 +71,24 @@ def test_what_there_is_not(old: str, new: str, told: str) -> None:
     with pytest.raises(ModelError) as caught:
         composite(head=HEAD.replace(old, new))
     assert told in [problem.message for problem in caught.value.problems]
+
+
+def test_what_is_shared_is_ranked_alike_or_nowhere() -> None:
+    top = "dynamic_top_n: {{n: 1, by: count, else: {}}}"
+    files = FILES | {
+        "orders.view": FILES["orders.view"].replace(
+            "region: {}", f"region: {{{top.format('the rest')}}}, made: {{timeframes: [month], {top.format('None')}}}"
+        ),
+        "Both.composite_topic": HEAD,
+    }
+
+    def read(tickets: str, head: str = HEAD) -> None:
+        area = FILES["tickets.view"].replace("area: {}", f"area: {{{tickets}}}, at: {{timeframes: [month]}}")
+        read_model(files | {"tickets.view": area, "Both.composite_topic": head}, dialect="duckdb")
+
+    read(top.format("the rest"))
+    read("", HEAD.replace("orders.region", '"orders.made[month]"').replace("tickets.area", '"tickets.at[month]"'))
+    for other in ("", top.format("Other")):
+        with pytest.raises(ModelError, match="“the rest” in one topic would stand for the rest of another") as error:
+            read(other)
+        assert len(error.value.problems) == 1

@@ -84,8 +84,10 @@ def test_an_sql_view_is_followed_in_each_topic_that_has_its_tables_otherwise() -
 @pytest.mark.parametrize(
     ("sql", "dialects", "says"),
     [
-        ("SELECT o.id AS a FROM omni_store.orders AS O", ("postgres", "mysql"), "“o” is spelt otherwise"),
-        ("SELECT ORDERS.ID AS a FROM omni_store.orders", ("postgres", "mysql"), "“ORDERS” is spelt otherwise"),
+        ("SELECT o.id AS a FROM omni_store.orders AS O", ("mysql",), "“o” is spelt otherwise"),
+        ("SELECT ORDERS.ID AS a FROM omni_store.orders", ("mysql",), "“ORDERS” is spelt otherwise"),
+        ('SELECT "O".id AS a FROM omni_store.orders AS O', ("postgres",), "“O” is spelt otherwise"),
+        ('SELECT o.id AS a FROM omni_store.orders AS "O"', ("postgres", "mysql"), "“o” is spelt otherwise"),
         (f"SELECT c.id AS a FROM {CUSTOMERS} FULL JOIN {ORDERS} ON o.id = c.id", ("mysql",), "has no FULL JOIN"),
     ],
 )

@@ -69,3 +69,21 @@ def test_two_columns_have_two_names_though_letters_differ():
     of = replace(of, dialect="postgres")
     found = statement({"dataset": "Sales", "fields": ["items.sku", "items.count"]}, of, rights)
     found.proves(found.changed(('SELECT "sku"', 'SELECT "SKU", "sku"')))
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "mysql", "postgres"])
+def test_another_spelling_is_the_column_only_where_the_database_says_so(dialect):
+    view = FILES["customers.view"].replace("  region: {}\n", "  region: {}\n  other: {sql: '\"Region\"'}\n", 1)
+    if dialect in TICKED:
+        view = view.replace("""'"Region"'""", '"`Region`"')
+    of = model(dialect, **{"customers.view": view})
+    found = statement({"dataset": "People", "fields": ["customers.region"]}, of, everything(of, "People"))
+    other = found.text.replace('"customers"."region" AS', '"customers"."Region" AS')
+    assert other != found.text
+    if dialect == "postgres":
+        found.refuses(other, None)
+    else:
+        found.proves(other)
+    found.refuses(found.text.replace('"customers"."region" AS', '"customers"."REGION" AS'), None)
+    if dialect != "postgres":
+        found.refuses(found.text.replace('(SELECT "region"', '(SELECT "region", "Region"'), TWICE)
