@@ -11,8 +11,9 @@ from sqlglot import exp
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.deciding import deciding_masks, deciding_names
-from apps.semantic.model.types import Dimension, GrantRule, SemanticModel, Source, View
+from apps.semantic.model.deciding import How, deciding_masks, deciding_names
+from apps.semantic.model.kept_apart import is_chosen_by_masks
+from apps.semantic.model.types import Dimension, GrantRule, QuerySource, SemanticModel, Source, View
 
 FILTERS = "filters."
 ATTRIBUTE = "omni_attributes."
@@ -98,13 +99,36 @@ def _chosen_by_question(view: View, model: SemanticModel, everybody: "_Everybody
     if source is None or topic is None:
         return
     own, rules = model.of_topic(topic.name), (view.required_access_grants, topic.required_access_grants)
-    masks = everybody.of(own)
-    for name in deciding_names(view, own):
-        masked = (own.dimension(other) for other in resting((name,), own) & masks.masked)
-        if carries_mask((name,), own, masks) or not all(_is_lifted(item, rules) for item in masked if item is not None):
-            rule = next((item for item in source.filters if item.field.partition("[")[0] == name), None)
-            place = rule.source if rule is not None else source.places.get("limit")
-            yield name, place or view.source
+    lifted = _Lifted(everybody.of(own), rules)
+    for name, how in deciding_names(view, own):
+        if is_chosen_by_masks(name, how, own, lifted):
+            yield name, _place(name, how, source) or view.source
+
+
+def _place(name: str, how: How, source: QuerySource) -> Source | None:
+    """Return where a query view's question says that a field chooses rows."""
+    rules = [item.source for item in source.filters if item.field.partition("[")[0] == name]
+    asked = [source.places.get(written) for written, _ in source.columns if written.partition("[")[0] == name]
+    if rules and how != "grouped":
+        return rules[0]
+    return source.places.get("limit") or next(iter(asked), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lifted:
+    """Masks of a topic for somebody who passes all that a view over it asks for."""
+
+    everybody: "_Everybody"
+    rules: tuple[GrantRule | None, ...]
+
+    @property
+    def masked(self) -> frozenset[str]:
+        dimensions = map(self.everybody.model.dimension, self.everybody.masked)
+        return frozenset(item.id for item in dimensions if item is not None and not _is_lifted(item, self.rules))
+
+    @property
+    def nested(self) -> Mapping[str, "_Everybody"]:
+        return self.everybody.nested
 
 
 def _is_lifted(item: Dimension, rules: Iterable[GrantRule | None]) -> bool:
@@ -117,7 +141,7 @@ class _Everybody:
     """Masks of a model as if every one of them held."""
 
     def __init__(self, model: SemanticModel, known: dict[int, "_Everybody"]) -> None:
-        self._model, self._known = model, known
+        self.model, self._known = model, known
         dimensions = (item for view in model.views.values() for item in view.dimensions.values())
         self.masked = frozenset(item.id for item in dimensions if item.mask_unless_access_grants is not None)
 
@@ -128,7 +152,7 @@ class _Everybody:
 
     @property
     def nested(self) -> Mapping[str, "_Everybody"]:
-        return {name: self.of(self._model.of_topic(name)) for name in self._model.topics}
+        return {name: self.of(self.model.of_topic(name)) for name in self.model.topics}
 
 
 def _rules(model: SemanticModel) -> Iterator[_Rule]:
