@@ -6,6 +6,7 @@ question within it cannot be, so every question that meets it would fail.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from sqlglot import exp
 
@@ -13,11 +14,16 @@ from apps.semantic.errors import Problem
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
 from apps.semantic.model.deciding import How, deciding_masks, deciding_names
 from apps.semantic.model.kept_apart import is_chosen_by_masks
+from apps.semantic.model.source_checks import sql_views
 from apps.semantic.model.types import Dimension, GrantRule, QuerySource, SemanticModel, Source, View
 
 FILTERS = "filters."
 ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, FILTERS)
+AllOf = tuple[tuple[tuple[str, ...], ...], ...]
+"""what a rule asks for, as :class:`GrantRule` says"""
+MAX_GRANTS = 12
+"""in a mask and the rules around it; with more, only what is written alike is told to lift it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:
 
     Ask of a model without faults only.
     """
-    everybody = _Everybody(model, {})
+    everybody, met = _Everybody(model, {}), set[tuple[str, Source]]()
     for part, view in model.seen_views():
         if view.alias_of is not None:
             continue
@@ -82,13 +88,26 @@ def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:
             _chosen_by_text(view, part) if view.sql_source is not None else _chosen_by_question(view, part, everybody)
         )
         for name, place in told:
-            text = f"“{name}” is masked for whoever lacks a grant, and decides here which rows “{view.name}” has: they would get others"
-            yield _at(place, text)
+            met.add((name, place))
+            yield _at(place, _chosen(name, view))
+    for view, own in sql_views(model):
+        for name, place in _chosen_by_text(view, own, model.topics[own.seen_by].required_access_grants):
+            if (name, place) not in met:
+                yield _at(place, f"as the topic “{own.seen_by}” has it: {_chosen(name, view)}")
 
 
-def _chosen_by_text(view: View, model: SemanticModel) -> Iterator[tuple[str, Source]]:
+def _chosen(name: str, view: View) -> str:
+    return (
+        f"“{name}” is masked for whoever lacks a grant, and decides here which rows “{view.name}” has: they would get "
+        "others"
+    )
+
+
+def _chosen_by_text(
+    view: View, model: SemanticModel, of_topic: GrantRule | None = None
+) -> Iterator[tuple[str, Source]]:
     place = view.sql_source.place if view.sql_source is not None else None
-    rules = (view.required_access_grants,)
+    rules = (view.required_access_grants, of_topic)
     for name in sorted({item.id for item in deciding_masks(view, model) if not _is_lifted(item, rules)}):
         yield name, place or view.source
 
@@ -132,9 +151,23 @@ class _Lifted:
 
 
 def _is_lifted(item: Dimension, rules: Iterable[GrantRule | None]) -> bool:
-    """Say whether rules ask for all that lifts a mask."""
-    asked = {element for rule in rules if rule is not None for element in rule.all_of}
-    return item.mask_unless_access_grants is not None and {*item.mask_unless_access_grants.all_of} <= asked
+    """Say whether whoever passes all rules passes the one that lifts a mask, whichever grants there are."""
+    mask = item.mask_unless_access_grants
+    asked = tuple(element for rule in rules if rule is not None for element in rule.all_of)
+    return mask is not None and _implies(asked, mask.all_of)
+
+
+def _implies(asked: AllOf, wanted: AllOf) -> bool:
+    grants = sorted({name for element in (*asked, *wanted) for alternative in element for name in alternative})
+    if len(grants) > MAX_GRANTS:
+        return {*wanted} <= {*asked}
+    chosen = product((False, True), repeat=len(grants))
+    passed = (frozenset(name for name, has in zip(grants, held, strict=True) if has) for held in chosen)
+    return all(_passes(wanted, held) for held in passed if _passes(asked, held))
+
+
+def _passes(rule: AllOf, held: frozenset[str]) -> bool:
+    return all(any(held.issuperset(alternative) for alternative in element) for element in rule)
 
 
 class _Everybody:

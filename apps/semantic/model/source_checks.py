@@ -27,9 +27,10 @@ def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator
 
 
 def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
-    """Yield the SQL views that read what a topic has otherwise, each with the model as that topic sees it."""
-    for own in model.topic_models.values():
-        for view in own.views.values():
+    """Yield the SQL views of topics that read what the topic has otherwise, each with the model as that topic sees it."""
+    for topic, own in model.topic_models.items():
+        found = model.topics.get(topic)
+        for view in (own.views[name] for name in found.views if name in own.views) if found is not None else ():
             is_as_all = model.views.get(view.name) is view
             if is_as_all and any(
                 model.views.get(name) is not own.views[name] for name in own.governed_tables(view.name) if name
