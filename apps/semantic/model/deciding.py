@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from apps.semantic.model.types import Dimension, QuerySource, SemanticModel, SqlSource, View, table_text
+from apps.semantic.model.types import Dimension, FieldFilter, QuerySource, SemanticModel, SqlSource, View, table_text
 
 How = Literal["compared", "grouped", "given"]
 State = Literal["plain", "made", "given"]
@@ -76,11 +76,18 @@ def deciding_names(view: View, own: SemanticModel) -> tuple[tuple[str, How], ...
     topic = own.topics.get(source.topic) if source is not None else None
     if source is None or topic is None:
         return ()
-    names: list[tuple[str, How]] = [(rule.field, "compared") for rule in source.filters]
+    names: list[tuple[str, How]] = [(rule.field, _how(rule)) for rule in source.filters]
     if source.limit is not None:
         names += [(name, "compared") for name in _order(source, own, own.views[topic.base_view])]
     names += [(name, "compared" if "[" in name else "grouped") for name in _grouping(source, own)]
     return tuple(dict.fromkeys((name.partition("[")[0], how) for name, how in names))
+
+
+def _how(rule: FieldFilter) -> How:
+    """Say how a filter chooses: one that asks no more than whether there is a value compares none."""
+    condition = rule.condition
+    is_given = condition.operator in ("is", "not") and condition.values == (None,) and "[" not in rule.field
+    return "given" if is_given and not condition.children else "compared"
 
 
 def _grouping(source: QuerySource, own: SemanticModel) -> Iterator[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.types import QuerySource, SemanticModel, Topic
+from apps.semantic.model.types import FieldFilter, QuerySource, SemanticModel, Topic
 from apps.semantic.scope import AccessScope
-from apps.semantic.verify.grouped import groups_by_masks, is_told_by_key
+from apps.semantic.verify.grouped import MADE, groups_by_masks, is_told_by_key, kinds_of
 
 COMPARED = "A rule of the data set compares masks."
 
@@ -44,10 +44,17 @@ def _cuts_by_masks(source: QuerySource | None, model: SemanticModel, scope: Acce
     if source is None or inner is None:
         return False
     own = model.of_topic(source.topic)
-    names = [item.field for item in source.filters]
+    missing = [item.field for item in source.filters if _asks_for_gaps(item)]
+    names = [item.field for item in source.filters if not _asks_for_gaps(item)]
     names += _ordering(source, own) if source.limit is not None else []
     is_compared = bool(inner.masked & resting(names, own)) or carries_mask(names, own, inner)
-    return is_compared or groups_by_masks(source, own, inner)
+    # But for one kind, a mask is missing where its value is.
+    is_emptied = any(kinds_of(name, own, inner) & {"null", *MADE} for name in missing)
+    return is_compared or is_emptied or groups_by_masks(source, own, inner)
+
+
+def _asks_for_gaps(rule: FieldFilter) -> bool:
+    return rule.condition.operator in ("is", "not") and rule.condition.values == (None,)
 
 
 def _ordering(source: QuerySource, model: SemanticModel) -> list[str]:

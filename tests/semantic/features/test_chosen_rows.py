@@ -137,6 +137,9 @@ OWN = {
     "most": ("most", ", limit: 2"),
     "sorts": ("dept", ", sorts: [{field: customers.region}], limit: 2"),
     "measure": ("most", ", filters: {customers.most: {greater_than: 1}}"),
+    "gaps of nothing": ("count", ", filters: {customers.boss: {is: null}}"),
+    "gaps of letters": ("count", ", filters: {customers.tail: {not: null}}"),
+    "one of two": ("count", ", filters: {customers.mail: {is: [null, x]}}"),
     "ranges": ("dept", ""),
     "gone": ("boss", ""),
     "letters": ("tail", ""),
@@ -201,6 +204,8 @@ def test_what_a_key_has_told_apart_is_not_put_in_order_by_masks(store):
 ALIKE = {
     "hash": ("email", ""),
     "other": ("count", ", filters: {customers.region: {is: EU}}, limit: 1"),
+    "gaps": ("count", ", filters: {customers.mail: {is: null}}"),
+    "no gaps": ("count", ", filters: {customers.mail: {not: null}, customers.dept: {not: null}}"),
     "told by the key": ("id: id, customers.dept", ", sorts: [{field: customers.dept}]"),
 }
 
