@@ -13,6 +13,7 @@ from apps.semantic.compile.names import split_field, unknown_field
 from apps.semantic.compile.plan import Plan
 from apps.semantic.errors import QueryError
 from apps.semantic.model.deciding import deciding_names
+from apps.semantic.model.kept_apart import is_chosen_by_masks
 from apps.semantic.model.types import AccessFilter, Dimension, Measure, SemanticModel, Topic, TopicJoin, table_text
 from apps.semantic.scope import AccessScope
 
@@ -100,11 +101,7 @@ def chooses_rows_by_masks(view: str, model: SemanticModel, scope: AccessScope) -
     if source is None or inner is None or not _masks_any(inner):
         return False
     own = model.of_topic(source.topic)
-    known = facts_of(own)
-    return any(
-        inner.masked & known.closure(known.field(name)) or compares_masks(name, own, inner)
-        for name in deciding_names(found, own)
-    )
+    return any(is_chosen_by_masks(name, how, own, inner) for name, how in deciding_names(found, own))
 
 
 def reads_closed_column(view: str, model: SemanticModel, scope: AccessScope) -> bool:

@@ -1,6 +1,7 @@
 """Checks over the whole model: references, cycles, grants, policies and filters that name what does not exist."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -54,7 +55,8 @@ def check_model(model: SemanticModel) -> Iterator[Problem]:
     for part, view in model.seen_views():
         yield from check_sources(view, part, known[id(part)])
     for view, own in sql_views(model):
-        yield from check_sources(view, own, known[id(own)])
+        for problem in check_sources(view, own, known[id(own)]):
+            yield replace(problem, message=f"as the topic “{own.seen_by}” has it: {problem.message}")
     for composite in model.composites.values():
         yield from _composite(composite, model)
     yield from _cycles(model)

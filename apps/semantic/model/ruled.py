@@ -6,17 +6,24 @@ question within it cannot be, so every question that meets it would fail.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.deciding import deciding_masks, deciding_names
-from apps.semantic.model.types import Dimension, GrantRule, SemanticModel, Source, View
+from apps.semantic.model.deciding import How, deciding_masks, deciding_names
+from apps.semantic.model.kept_apart import is_chosen_by_masks
+from apps.semantic.model.source_checks import sql_views
+from apps.semantic.model.types import Dimension, GrantRule, QuerySource, SemanticModel, Source, View
 
 FILTERS = "filters."
 ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, FILTERS)
+AllOf = tuple[tuple[tuple[str, ...], ...], ...]
+"""what a rule asks for, as :class:`GrantRule` says"""
+MAX_GRANTS = 12
+"""in a mask and the rules around it; with more, only what is written alike is told to lift it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:
 
     Ask of a model without faults only.
     """
-    everybody = _Everybody(model, {})
+    everybody, met = _Everybody(model, {}), set[tuple[str, Source]]()
     for part, view in model.seen_views():
         if view.alias_of is not None:
             continue
@@ -81,13 +88,26 @@ def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:
             _chosen_by_text(view, part) if view.sql_source is not None else _chosen_by_question(view, part, everybody)
         )
         for name, place in told:
-            text = f"“{name}” is masked for whoever lacks a grant, and decides here which rows “{view.name}” has: they would get others"
-            yield _at(place, text)
+            met.add((name, place))
+            yield _at(place, _chosen(name, view))
+    for view, own in sql_views(model):
+        for name, place in _chosen_by_text(view, own, model.topics[own.seen_by].required_access_grants):
+            if (name, place) not in met:
+                yield _at(place, f"as the topic “{own.seen_by}” has it: {_chosen(name, view)}")
 
 
-def _chosen_by_text(view: View, model: SemanticModel) -> Iterator[tuple[str, Source]]:
+def _chosen(name: str, view: View) -> str:
+    return (
+        f"“{name}” is masked for whoever lacks a grant, and decides here which rows “{view.name}” has: they would get "
+        "others"
+    )
+
+
+def _chosen_by_text(
+    view: View, model: SemanticModel, of_topic: GrantRule | None = None
+) -> Iterator[tuple[str, Source]]:
     place = view.sql_source.place if view.sql_source is not None else None
-    rules = (view.required_access_grants,)
+    rules = (view.required_access_grants, of_topic)
     for name in sorted({item.id for item in deciding_masks(view, model) if not _is_lifted(item, rules)}):
         yield name, place or view.source
 
@@ -98,26 +118,63 @@ def _chosen_by_question(view: View, model: SemanticModel, everybody: "_Everybody
     if source is None or topic is None:
         return
     own, rules = model.of_topic(topic.name), (view.required_access_grants, topic.required_access_grants)
-    masks = everybody.of(own)
-    for name in deciding_names(view, own):
-        masked = (own.dimension(other) for other in resting((name,), own) & masks.masked)
-        if carries_mask((name,), own, masks) or not all(_is_lifted(item, rules) for item in masked if item is not None):
-            rule = next((item for item in source.filters if item.field.partition("[")[0] == name), None)
-            place = rule.source if rule is not None else source.places.get("limit")
-            yield name, place or view.source
+    lifted = _Lifted(everybody.of(own), rules)
+    for name, how in deciding_names(view, own):
+        if is_chosen_by_masks(name, how, own, lifted):
+            yield name, _place(name, how, source) or view.source
+
+
+def _place(name: str, how: How, source: QuerySource) -> Source | None:
+    """Return where a query view's question says that a field chooses rows."""
+    rules = [item.source for item in source.filters if item.field.partition("[")[0] == name]
+    asked = [source.places.get(written) for written, _ in source.columns if written.partition("[")[0] == name]
+    if rules and how != "grouped":
+        return rules[0]
+    return source.places.get("limit") or next(iter(asked), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lifted:
+    """Masks of a topic for somebody who passes all that a view over it asks for."""
+
+    everybody: "_Everybody"
+    rules: tuple[GrantRule | None, ...]
+
+    @property
+    def masked(self) -> frozenset[str]:
+        dimensions = map(self.everybody.model.dimension, self.everybody.masked)
+        return frozenset(item.id for item in dimensions if item is not None and not _is_lifted(item, self.rules))
+
+    @property
+    def nested(self) -> Mapping[str, "_Everybody"]:
+        return self.everybody.nested
 
 
 def _is_lifted(item: Dimension, rules: Iterable[GrantRule | None]) -> bool:
-    """Say whether rules ask for all that lifts a mask."""
-    asked = {element for rule in rules if rule is not None for element in rule.all_of}
-    return item.mask_unless_access_grants is not None and {*item.mask_unless_access_grants.all_of} <= asked
+    """Say whether whoever passes all rules passes the one that lifts a mask, whichever grants there are."""
+    mask = item.mask_unless_access_grants
+    asked = tuple(element for rule in rules if rule is not None for element in rule.all_of)
+    return mask is not None and _implies(asked, mask.all_of)
+
+
+def _implies(asked: AllOf, wanted: AllOf) -> bool:
+    grants = sorted({name for element in (*asked, *wanted) for alternative in element for name in alternative})
+    if len(grants) > MAX_GRANTS:
+        return {*wanted} <= {*asked}
+    chosen = product((False, True), repeat=len(grants))
+    passed = (frozenset(name for name, has in zip(grants, held, strict=True) if has) for held in chosen)
+    return all(_passes(wanted, held) for held in passed if _passes(asked, held))
+
+
+def _passes(rule: AllOf, held: frozenset[str]) -> bool:
+    return all(any(held.issuperset(alternative) for alternative in element) for element in rule)
 
 
 class _Everybody:
     """Masks of a model as if every one of them held."""
 
     def __init__(self, model: SemanticModel, known: dict[int, "_Everybody"]) -> None:
-        self._model, self._known = model, known
+        self.model, self._known = model, known
         dimensions = (item for view in model.views.values() for item in view.dimensions.values())
         self.masked = frozenset(item.id for item in dimensions if item.mask_unless_access_grants is not None)
 
@@ -128,7 +185,7 @@ class _Everybody:
 
     @property
     def nested(self) -> Mapping[str, "_Everybody"]:
-        return {name: self.of(self._model.of_topic(name)) for name in self._model.topics}
+        return {name: self.of(self.model.of_topic(name)) for name in self.model.topics}
 
 
 def _rules(model: SemanticModel) -> Iterator[_Rule]:

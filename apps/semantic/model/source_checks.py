@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.deciding import described_columns
 from apps.semantic.model.expressions import ExpressionError
 from apps.semantic.model.followed import followed_outputs
 from apps.semantic.model.held import is_of_same_schema, is_same_rollup, told_apart, why_no_rollup, why_not_held
@@ -26,9 +27,10 @@ def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator
 
 
 def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
-    """Yield the SQL views that read what a topic has otherwise, each with the model as that topic sees it."""
-    for own in model.topic_models.values():
-        for view in own.views.values():
+    """Yield the SQL views of topics that read what the topic has otherwise, each with the model as that topic sees it."""
+    for topic, own in model.topic_models.items():
+        found = model.topics.get(topic)
+        for view in (own.views[name] for name in found.views if name in own.views) if found is not None else ():
             is_as_all = model.views.get(view.name) is view
             if is_as_all and any(
                 model.views.get(name) is not own.views[name] for name in own.governed_tables(view.name) if name
@@ -37,7 +39,7 @@ def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
 
 
 def _sql(view: View, source: SqlSource, model: SemanticModel) -> Iterator[Problem]:
-    columns = {name: frozenset(_columns(model.views[name])) for name in source.tables.values()}
+    columns = {name: described_columns(model.views[name]) for name in source.tables.values()}
     try:
         outputs = followed_outputs(source, columns, dialect=model.dialect)
     except ExpressionError as error:
@@ -48,12 +50,6 @@ def _sql(view: View, source: SqlSource, model: SemanticModel) -> Iterator[Proble
         for name in sorted(names):
             if name.lower() not in outputs:
                 yield _at(item.source, f"“{item.id}” reads “{name}”, which is no column of the view's SQL")
-
-
-def _columns(view: View) -> Iterator[str]:
-    """Yield the columns that SQL views may read of a view, in small letters."""
-    for item in view.dimensions.values():
-        yield from (node.name.lower() for node in item.sql.find_all(exp.Column))
 
 
 def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str]) -> Iterator[Problem]:

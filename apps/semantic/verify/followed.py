@@ -64,7 +64,9 @@ class Follower:
         first = self.outputs(query.this, around, is_shown=is_shown)
         second = self.outputs(query.expression, around, is_shown=False)
         demand(len(first) == len(second), "Parts of an SQL view have not as many columns as one another.")
-        found = [(name, kinds | others) for (name, kinds), (_, others) in zip(first, second, strict=True)]
+        # Where the sides are masked otherwise, what is the same in both is told apart.
+        both = zip(first, second, strict=True)
+        found = [(name, kinds if kinds == others else kinds | others | {MADE}) for (name, kinds), (_, others) in both]
         masks = frozenset[str]().union(*(kinds for _, kinds in found))
         demand(not query.args.get("limit") or not masks, CHOSEN)
         demand(not query.args.get("distinct") or masks <= KEEPS_APART, CHOSEN)
@@ -105,7 +107,7 @@ class Follower:
             elif type(node) is exp.Column:
                 demand(given(node) <= {"this", "table"}, LOST)
                 found |= _kinds_of(node, let, own)
-            elif type(node) is exp.Is and type(node.expression) is exp.Null and type(node.this) is exp.Column:
+            elif type(node) is exp.Is and type(node.expression) is exp.Null and type(node.this.unnest()) is exp.Column:
                 # But for one kind, a mask is missing where its value is.
                 found |= self._kinds(node.this, let, own) & {"null", MADE}
             else:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.types import QuerySource, SemanticModel, Topic
+from apps.semantic.model.types import FieldFilter, QuerySource, SemanticModel, Topic
 from apps.semantic.scope import AccessScope
+from apps.semantic.verify.grouped import MADE, groups_by_masks, is_told_by_key, kinds_of
 
 COMPARED = "A rule of the data set compares masks."
 
@@ -38,14 +39,22 @@ def compared_masks(topic: Topic, model: SemanticModel, scope: AccessScope) -> Co
 
 
 def _cuts_by_masks(source: QuerySource | None, model: SemanticModel, scope: AccessScope) -> bool:
-    """Say whether a query view's own filters, or the columns that tell which rows are within its limit, are masked in it."""
+    """Say whether masks decide which rows a query view has: by its own filters, its limit, or its groups."""
     inner = scope.nested.get(source.topic) if source is not None else None
     if source is None or inner is None:
         return False
     own = model.of_topic(source.topic)
-    names = [item.field for item in source.filters]
+    missing = [item.field for item in source.filters if _asks_for_gaps(item)]
+    names = [item.field for item in source.filters if not _asks_for_gaps(item)]
     names += _ordering(source, own) if source.limit is not None else []
-    return bool(inner.masked & resting(names, own)) or carries_mask(names, own, inner)
+    is_compared = bool(inner.masked & resting(names, own)) or carries_mask(names, own, inner)
+    # But for one kind, a mask is missing where its value is.
+    is_emptied = any(kinds_of(name, own, inner) & {"null", *MADE} for name in missing)
+    return is_compared or is_emptied or groups_by_masks(source, own, inner)
+
+
+def _asks_for_gaps(rule: FieldFilter) -> bool:
+    return rule.condition.operator in ("is", "not") and rule.condition.values == (None,)
 
 
 def _ordering(source: QuerySource, model: SemanticModel) -> list[str]:
@@ -56,7 +65,7 @@ def _ordering(source: QuerySource, model: SemanticModel) -> list[str]:
     plain = [field for field in shown if "[" not in field and field.partition(".")[0] == base.name]
     is_whole = bool(key) and key <= set(shown)
     last = max((shown.index(name) for name in key), default=0) if is_whole else len(shown)
-    after = {name for name in plain if is_whole and shown.index(name) > last}
+    after = {name for name in plain if is_whole and shown.index(name) > last and is_told_by_key(name, shown, model)}
     after -= {name for name in after if not source.sorts and _may_come_first(name, model)}
     # Sorts may name a field, or the column that it is here.
     sorted_by = {name for name, _ in source.sorts} | {name.rpartition(".")[2] for name, _ in source.sorts}

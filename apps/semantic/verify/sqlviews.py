@@ -7,6 +7,7 @@ from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.exactness import SPELT
 from apps.semantic.verify.followed import Follower
+from apps.semantic.verify.grouped import kind_of
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, folded_name, in_text_order, sameness
@@ -76,7 +77,7 @@ def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger
         else:
             demand(type(node) is exp.Alias and node.alias in masked, "Something else than a column leaves a table.")
             prove_mask(node.this, [permit.expected.mask(item) for item in masked[node.alias]], ledger)
-            told = {item.mask.kind for item in masked[node.alias]}
+            told = {kind_of(item, permit.dialect) for item in masked[node.alias]}
             kinds[node.alias.lower()] = told.pop() if len(told) == 1 else "one of several"
     return kinds
 

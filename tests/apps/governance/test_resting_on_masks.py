@@ -234,7 +234,7 @@ SUMS = FILES | {
     "  calculations: {greeting: {sql: \"CONCAT('Dear ', who)\"}}\n"
     "dimensions: {greeting: {}, hello: {sql: 'UPPER(${who})'}}\n"
     "measures: {most: {aggregate_type: max, sql: '${who}'}, total: {aggregate_type: sum, sql: '${n}'}}\n",
-    "again.query.view.yaml": "query: {topic: Sums, fields: {sums.hello: name, sums.state: state}}\n",
+    "again.query.view.yaml": "query: {topic: Sums, fields: {sums.who: name, sums.state: state}}\n",
     "refused.query.view.yaml": "query: {topic: Sales, fields: {orders.last: last, orders.status: state}}\n",
     "Sums.topic.yaml": "base_view: sums\n",
     "Again.topic.yaml": "base_view: again\n",

@@ -147,3 +147,57 @@ def test_a_rule_that_would_compare_masks_is_warned_about(kind, mask):
         assert told(topic=rule.replace("v.mail", "v.region").replace("v.most", "v.most")) == (
             [f"V.topic:2:{column}"] if mask and "most" in rule else []
         )
+
+
+CHOOSING = "sql: SELECT c.id AS id FROM customers AS c WHERE c.%s = 'x'\n%sdimensions: {id: {}}\n"
+OWN_MASK = "base_view: v\n%sviews: {customers: {dimensions: {region: {mask_unless_access_grants: [g]}}}}\n"
+
+
+def test_a_topics_own_mask_by_which_an_sql_view_chooses_rows_is_a_fault_that_names_the_topic():
+    """It was published, and closed the data set to whoever sees the mask."""
+    view = {"v.view": CHOOSING % ("region", "")}
+    why = "“customers.region” is masked for whoever lacks a grant, and decides here which rows “v” has: they would get others"
+    assert problems(**view, **{"V.topic": OWN_MASK % ""}) == [("v.view:1:6", f"as the topic “V” has it: {why}")]
+    assert problems(**view, **{"V.topic": OWN_MASK % "required_access_grants: [g]\n"}) == []
+    lifted = {"v.view": CHOOSING % ("region", "required_access_grants: [g]\n")}
+    assert problems(**lifted, **{"V.topic": OWN_MASK % ""}) == []
+    for other in ({"v.view": CHOOSING % ("id", "")}, {**view, "W.topic": "base_view: v"}):
+        topic = (OWN_MASK % "").replace(
+            "base_view: v", "base_view: customers" if "W.topic" in other else "base_view: v"
+        )
+        assert problems(**other, **{"V.topic": topic}) == []
+
+
+def test_an_sql_view_is_checked_against_the_own_views_of_topics_that_have_it():
+    own = "base_view: %s\nviews: {customers: {dimensions: {region: {sql: UPPER(area)}}}}\n"
+    view = {"v.view": CHOOSING % ("region", ""), "W.topic": "base_view: v"}
+    assert problems(**view, **{"C.topic": own % "customers"}) == []
+    ((place, message),) = problems(**view, **{"V.topic": own % "v"})
+    assert (place, "as the topic “V” has it: “c.region” is no column" in message) == ("v.view:1:6", True)
+
+
+THREE = GRANTS + "".join(f"  {name}: {{user_attribute: {name}, allowed_values: [x]}}\n" for name in "ab")
+MANY = THREE + "".join(f"  h{name}: {{user_attribute: d, allowed_values: [x]}}\n" for name in range(13))
+
+
+@pytest.mark.parametrize(
+    ("mask", "view", "is_lifted"),
+    [
+        ("a", "a", True), ("a", "b", False), ("a|b", "a", True), ("a", "a|b", False), ("a, b", "a&b", True), ("a&b", "a, b", True),
+        ("a&b", "a", False), ("a|b&g", "a|b, a|g", True), ("a|b, a|g", "a|b&g", True), ("(a|b)&g", "a&g", True), ("(a|b)&g", "a|g", False),
+        ("a|b", "g, a|b", True),
+    ],
+)  # fmt: skip
+def test_a_view_lifts_a_mask_where_whoever_passes_its_rule_passes_the_masks(mask, view, is_lifted):
+    masked = f"  mail: {{mask_unless_access_grants: [{mask}]}}\n"
+    chosen = {"v.view": CHOOSING % ("mail", f"required_access_grants: [{view}]\n")}
+    faults = [text for _, text in problems(masked, model=THREE, **chosen) if "decides here" in text]
+    assert faults == [] if is_lifted else len(faults) == 1
+
+
+def test_with_many_grants_only_a_mask_lifted_word_by_word_is_told_to_be():
+    every = "&".join(f"h{name}" for name in range(13))
+    for view, is_lifted in ((every, True), (every.replace("&", ", "), False)):
+        masked = f"  mail: {{mask_unless_access_grants: [{every}]}}\n"
+        chosen = {"v.view": CHOOSING % ("mail", f"required_access_grants: [{view}]\n")}
+        assert any("decides here" in text for _, text in problems(masked, model=MANY, **chosen)) is not is_lifted
