@@ -77,7 +77,9 @@ def test_an_sql_view_is_followed_in_each_topic_that_has_its_tables_otherwise() -
     files = {"view.view": view, "customers.view": customers, "V.topic": "base_view: view"}
     assert model("duckdb", **files).views["view"].sql_source is not None
     own = "base_view: view\nviews: {customers: {dimensions: {spot: {sql: region}}}}\n"
-    with pytest.raises(ModelError, match=r"view\.view:1:6: as the topic “V” has it: “c\.spot” is no column that a view describes"):
+    with pytest.raises(
+        ModelError, match=r"view\.view:1:6: as the topic “V” has it: “c\.spot” is no column that a view describes"
+    ):
         model("duckdb", **files | {"V.topic": own})
 
 
