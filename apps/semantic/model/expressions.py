@@ -11,6 +11,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.tokenizer_core import TokenType
 
+from apps.semantic.model.provable import unproven_part
 from apps.semantic.model.types import INTERVALS, TEMPLATED, TIMEFRAMES, FieldType
 from apps.semantic.verify.allowed import FUNCTIONS
 
@@ -80,6 +81,7 @@ def parse_expression(
         return simple
     tree, names = _read(text, view, dialect, constants)
     _check(tree, may_aggregate=may_aggregate)
+    demand_provable(tree, dialect)
     return ParsedExpression(tree, fields_in(names))
 
 
@@ -95,6 +97,18 @@ def parse_query_text(text: str, *, dialect: str, constants: Constants = NO_CONST
     if fields_in(names):
         raise ExpressionError("an SQL view names tables and columns, not fields of the model")
     return tree
+
+
+def demand_provable(tree: exp.Expr, dialect: str) -> None:
+    """Refuse what would be written for its database in a way that is never proven.
+
+    Raises:
+        ExpressionError: something in it would be.
+    """
+    if part := unproven_part(tree, dialect=dialect):
+        raise ExpressionError(
+            f"this is “{part}” in the SQL of this database, which no question can have; write it in another way"
+        )
 
 
 def fields_in(names: Iterable[str]) -> frozenset[str]:

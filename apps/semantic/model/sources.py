@@ -6,7 +6,7 @@ from apps.semantic.errors import Problem
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import qualified
 from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
-from apps.semantic.model.expressions import ExpressionError, parse_query_text
+from apps.semantic.model.expressions import ExpressionError, demand_provable, parse_query_text
 from apps.semantic.model.parameters import add, check_inside, check_parameters, flag, number, text, texts
 from apps.semantic.model.rules import read_filters
 from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View, table_text
@@ -31,6 +31,7 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
             text(node, "sql", context.problems), dialect=context.dialect, constants=context.constants
         )
         _check_query(tree)
+        demand_provable(tree, context.dialect)
     except ExpressionError as error:
         add(context.problems, place, str(error))
         return None

@@ -3,6 +3,9 @@
 CASE WHEN kept = 1 AND v = 'Other' THEN 'Other (value)'
      WHEN kept = 1 AND SUBSTRING(v, 1, 13) = 'Other (value)' THEN v || ' (value)'
      WHEN kept = 1 THEN v ELSE 'Other' END
+
+What a ranking chooses is not proven: how many values it keeps, by which order, and what it says of those that it keeps. Nor is
+it proven that a dimension is shown at all: a question's rights are, and what stands in its answer, not which question it was.
 """
 
 from sqlglot import exp
