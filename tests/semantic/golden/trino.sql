@@ -256,7 +256,7 @@ FROM (
   UNION ALL
   SELECT
     CAST(DATE_TRUNC('MONTH', (
-      "orders"."ordered_at" + INTERVAL '1' YEAR
+      CAST("orders"."ordered_at" AS TIMESTAMP) + INTERVAL '1' YEAR
     )) AS DATE) AS "d1",
     NULL AS "m1",
     SUM(CAST("orders"."amount" AS INTEGER)) AS "p1",
