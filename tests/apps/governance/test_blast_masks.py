@@ -129,7 +129,9 @@ def test_what_is_foretold_is_what_the_answer_does(published: Dataset, eve: User,
 
 OWN_VIEW = "views: {orders: {dimensions: {email: {mask_unless_access_grants: [finance]}}}}\n"
 DEEPER = FILES | {
-    "sums.query.view.yaml": "query: {topic: Sales, fields: {orders.loud: who, orders.revenue: total}}\n",
+    # With a key beside it, a masked value decides about no group of a query view.
+    "orders.view.yaml": VIEW.replace("dimensions:\n", "dimensions:\n  id: {primary_key: true, hidden: true}\n"),
+    "sums.query.view.yaml": "query: {topic: Sales, fields: {orders.id: id, orders.loud: who, orders.revenue: total}}\n",
     "Sums.topic.yaml": "base_view: sums\n",
     "Own.topic.yaml": "base_view: orders\nfields: [all_views.*, -orders.email]\n" + OWN_VIEW,
     "Both.composite_topic.yaml": "topics: [Sales, Own]\n"
@@ -185,12 +187,12 @@ def test_unmasking_through_a_reference_waits_for_another_administrator(
 
 def test_masks_of_a_topics_own_views_are_told_beneath_its_query_views(sales: Dataset, ann: User, now: datetime) -> None:
     """The topic that is asked sees what lies beneath with its own views: so do questions, and so does this."""
-    people = "schema: main\ntable_name: orders\ndimensions: {email: {}, status: {}}\n"
+    people = "schema: main\ntable_name: orders\ndimensions: {id: {primary_key: true}, email: {}, status: {}}\n"
     own = "base_view: names\nviews: {people: {dimensions: {email: {mask_unless_access_grants: [finance], mask: {keep_last: 4}}}}}\n"
     files = {
         "model.yaml": MODEL["model.yaml"],
         "people.view.yaml": people,
-        "names.query.view.yaml": "query: {topic: People, fields: {people.email: who, people.status: state}}\n",
+        "names.query.view.yaml": "query: {topic: People, fields: {people.id: id, people.email: who, people.status: state}}\n",
         "People.topic.yaml": "base_view: people\n",
         "Names.topic.yaml": own,
     }

@@ -266,9 +266,12 @@ def test_the_command_tells_it_and_gives_json(
         call_command("blast_radius", "acme", "none")
 
 
+KEYED = VIEW.replace("dimensions:\n", "dimensions:\n  id: {primary_key: true, hidden: true}\n")
+"""with a key beside it, a masked value decides about no group of a query view"""
 DERIVED = MODEL | {
+    "orders.view.yaml": KEYED,
     "mails.view.yaml": "sql: SELECT o.email AS mail, o.region AS region FROM main.orders AS o\ndimensions: {mail: {}}\nmeasures: {count: {aggregate_type: count}}\n",
-    "sums.query.view.yaml": "query: {topic: Sales, fields: {orders.email: who, orders.revenue: total}}\nmeasures: {count: {aggregate_type: count}}\n",
+    "sums.query.view.yaml": "query: {topic: Sales, fields: {orders.id: id, orders.email: who, orders.revenue: total}}\nmeasures: {count: {aggregate_type: count}}\n",
     "Mails.topic.yaml": "base_view: mails\n",
     "Sums.topic.yaml": "base_view: sums\n",
     "Both.composite_topic.yaml": "topics: [Sales, Mails]\nshared_dimensions: {mail: {mappings: {Sales: orders.email, Mails: mails.mail}}}\n",
@@ -287,7 +290,7 @@ def test_a_change_beneath_a_derived_view_meets_those_who_ask_it(
     join(ann, group, "EU")
 
     def kinds(old: str, new: str, **more: str) -> set[str]:
-        files = DERIVED | {"orders.view.yaml": VIEW.replace(old, new)} | more
+        files = DERIVED | {"orders.view.yaml": KEYED.replace(old, new)} | more
         assert files != DERIVED
         found = blast_radius(sales.data_model, candidate_of(files, dialect="duckdb"), target="the draft")
         assert {effect.dataset for effect in found.effects} <= {name}

@@ -99,6 +99,10 @@ def test_a_policy_on_a_query_views_column_that_is_masked_within_is_refused(store
     with pytest.raises(QueryError, match="masked for you"):
         store.ask(question, *by_state(store, field, "open", "orders.status"))
     by_customer = "customer_facts.customer_id"
+    if store.engine.dialect == "mysql":  # texts that it takes for one have several hashes
+        with pytest.raises(QueryError, match="chooses its rows by a value that is masked"):
+            store.ask(question, *by_state(store, by_customer, 1, "orders.status"))
+        return
     assert store.ask(question, *by_state(store, by_customer, 1, "orders.status")) == [(100,)]
     with pytest.raises(UnprovenSqlError, match="something else than the model's column"):
         store.ask(question, *by_state(store, "customer_facts.doubled", 300, "orders.status"))
