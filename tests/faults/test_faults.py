@@ -182,7 +182,10 @@ def test_the_command_says_how_far_it_is_and_ctrl_c_cancels_at_the_source(
     file = tmp_path / "question.json"
     file.write_text(json.dumps({"dataset": "Sleep", "fields": ["sleep.count"]}))
     command = [sys.executable, "manage.py", "query", "acme", "ada@acme.example", str(file)]
+    # Whoever runs the tests in the background has Ctrl-C ignored, and so would the command.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     asking = subprocess.Popen(command, cwd=ROOT, env=house.environ, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     until(lambda: is_at_the_source(house), "the source works")
     time.sleep(2.5)
     asking.send_signal(signal.SIGINT)
