@@ -10,7 +10,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.kinds.conditions import TIMES, WORDS, unsuited
 from apps.semantic.model.kinds.inferring import Columns, Kinds, kind_of_node, literal
-from apps.semantic.model.kinds.operators import SEEN, STRICT, certain_kind, misused, untrue
+from apps.semantic.model.kinds.operators import SEEN, STRICT, certain_kind, is_simple, misused, untrue
 from apps.semantic.model.types import (
     Dimension,
     FieldFilter,
@@ -163,6 +163,10 @@ def _filter(rule: FieldFilter, source: Source, kinds: Kinds) -> Iterator[Problem
 def _within(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
     """Yield a problem for each operator or function of an expression that cannot take what it is given."""
     if isinstance(tree, exp.Column | exp.Placeholder) or tree.find(*COMPARED, exp.In, exp.Between, *SEEN) is None:
+        return
+    if is_simple(tree) and all(
+        kinds.of_tree(leaf, view) in ("unknown", "number") for leaf in tree.find_all(exp.Column, exp.Placeholder)
+    ):
         return
     dialect = kinds.model.dialect
     typed = kinds.annotated(tree, view)

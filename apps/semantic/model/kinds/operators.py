@@ -35,6 +35,11 @@ TAKES_TEXT: tuple[FieldType, ...] = ("string",)
 TAKES_NUMBER: tuple[FieldType, ...] = ("number",)
 TAKES_TIME: tuple[FieldType, ...] = ("date", "timestamp")
 CONNECTED = (exp.And, exp.Or)
+SIMPLE = frozenset((
+    exp.Column, exp.Identifier, exp.Placeholder, exp.Literal, exp.Paren, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Nullif,
+    exp.Sum, exp.Count, exp.Avg, exp.Star,
+))  # fmt: skip
+"""what calculates, and takes any number"""
 SEEN = (*ARITHMETIC, *CONNECTED, exp.Not, exp.Case, exp.If, exp.Coalesce, *OF_TEXTS, *OF_NUMBERS, *OF_TIMES)
 
 
@@ -59,6 +64,11 @@ def misused(tree: exp.Expr, dialect: str) -> Iterator[tuple[str, bool]]:
                 yield from _truths([node.this], "WHEN asks", dialect)
         else:
             yield from _argument(node, dialect)
+
+
+def is_simple(tree: exp.Expr) -> bool:
+    """Say whether an expression only calculates, with nothing in it that tells another type than a number's."""
+    return all(type(node) in SIMPLE and not (type(node) is exp.Literal and node.is_string) for node in tree.walk())
 
 
 def untrue(tree: exp.Expr, dialect: str) -> Iterator[tuple[str, bool]]:
