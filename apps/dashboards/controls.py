@@ -17,6 +17,7 @@ SOURCES = ("apps.warehouses", "apps.connections", "psycopg", "duckdb", "sqlalche
 INLINE = re.compile(r"<style|<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
 OUR_TEMPLATES = (
     "base.html",
+    "400.html",
     "403_csrf.html",
     "404.html",
     "500.html",

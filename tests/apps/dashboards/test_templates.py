@@ -35,7 +35,7 @@ def test_a_module_that_reaches_a_source_is_found() -> None:
     assert not reaches_a_source("from apps.queries.services import answer")
 
 
-@pytest.mark.parametrize("name", ["404.html", "403_csrf.html", "500.html"])
+@pytest.mark.parametrize("name", ["400.html", "404.html", "403_csrf.html", "500.html"])
 def test_a_page_for_trouble_needs_no_request_and_no_tenant(name: str) -> None:
     html = render_to_string(name)
     assert "<h1>" in html
