@@ -140,11 +140,11 @@ def _of_topic(topic: Topic, kinds: Kinds) -> Iterator[Problem]:
     for rule in (*topic.always_where_filters, *topic.default_filters, *topic.always_having_filters):
         yield from _filter(rule, topic.source, kinds)
     for tree, source in (*topic.placed_where, *topic.placed_having):
-        yield from _condition(tree, topic.base_view, source, kinds)
+        yield from _within(tree, topic.base_view, source, kinds, is_condition=True)
     for join in topic.joins:
         for joined in (join.relationship.on_sql, join.relationship.where_sql):
             if joined is not None:
-                yield from _condition(joined, join.view, join.relationship.source, kinds)
+                yield from _within(joined, join.view, join.relationship.source, kinds, is_condition=True)
 
 
 def _filter(rule: FieldFilter, source: Source, kinds: Kinds) -> Iterator[Problem]:
@@ -160,24 +160,28 @@ def _filter(rule: FieldFilter, source: Source, kinds: Kinds) -> Iterator[Problem
         yield _at(rule.source or source, message, is_warning=is_doubtful)
 
 
-def _within(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
+def _within(
+    tree: exp.Expression, view: str, source: Source, kinds: Kinds, *, is_condition: bool = False
+) -> Iterator[Problem]:
     """Yield a problem for each operator or function of an expression that cannot take what it is given."""
-    if isinstance(tree, exp.Column | exp.Placeholder) or tree.find(*COMPARED, exp.In, exp.Between, *SEEN) is None:
-        return
-    if is_simple(tree) and all(
-        kinds.of_tree(leaf, view) in ("unknown", "number") for leaf in tree.find_all(exp.Column, exp.Placeholder)
-    ):
+    if not is_condition and _is_silent(tree, view, kinds):
         return
     dialect = kinds.model.dialect
     typed = kinds.annotated(tree, view)
-    for message, is_doubtful in (*_comparisons(typed, dialect), *misused(typed, dialect)):
+    found = [*_comparisons(typed, dialect), *misused(typed, dialect)]
+    if is_condition:
+        found += untrue(typed, dialect)
+    for message, is_doubtful in found:
         yield _at(source, message, is_warning=is_doubtful)
 
 
-def _condition(tree: exp.Expression, view: str, source: Source, kinds: Kinds) -> Iterator[Problem]:
-    yield from _within(tree, view, source, kinds)
-    for message, is_doubtful in untrue(kinds.annotated(tree, view), kinds.model.dialect):
-        yield _at(source, message, is_warning=is_doubtful)
+def _is_silent(tree: exp.Expression, view: str, kinds: Kinds) -> bool:
+    """Say whether nothing in an expression could be told of, before it is looked at closely."""
+    if isinstance(tree, exp.Column | exp.Placeholder) or tree.find(*COMPARED, exp.In, exp.Between, *SEEN) is None:
+        return True
+    return is_simple(tree) and all(
+        kinds.of_tree(leaf, view) in ("unknown", "number") for leaf in tree.find_all(exp.Column, exp.Placeholder)
+    )
 
 
 def _comparisons(typed: exp.Expression, dialect: str) -> Iterator[tuple[str, bool]]:
