@@ -222,6 +222,12 @@ class _Reader:
         if root is not None:
             self._note([self._columns(root, scopes, aliases)], "compared")
 
+    def _over(self, window: exp.Window, scopes: tuple[Inputs, ...]) -> None:
+        """Note by what a window tells rows apart, and in which order it has them."""
+        self._note([self._output(item, scopes) for item in window.args.get("partition_by") or ()], "grouped")
+        others = [window.args.get(key) for key in ("order", "spec")]
+        self._note([self._columns(item, scopes, {}) for item in others if item is not None], "compared")
+
     def _columns(
         self,
         root: exp.Expr,
@@ -239,6 +245,9 @@ class _Reader:
                 found |= self._resolved(node, scopes) | aliases.get(alias, frozenset())
             elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
                 found |= _gaps(self._columns(node.this, scopes, aliases), node.this)
+            elif isinstance(node, exp.Window):
+                self._over(node, scopes)
+                waiting.append(node.this)
             else:
                 waiting += [*node.iter_expressions()]
         return found

@@ -7,11 +7,12 @@ from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import qualified
 from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
 from apps.semantic.model.expressions import ExpressionError, demand_provable, parse_query_text
+from apps.semantic.model.named_queries import without_names
 from apps.semantic.model.parameters import add, check_inside, check_parameters, flag, number, text, texts
 from apps.semantic.model.rules import read_filters
 from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View, table_text
 from apps.semantic.model.yaml_nodes import Node
-from apps.semantic.verify.allowed import FUNCTIONS
+from apps.semantic.verify.allowed import FUNCTIONS, is_of_sql_view
 
 QUERY_NODES = frozenset((
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Union,
@@ -27,9 +28,8 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
     """Return the SELECT of an SQL view; which views govern its tables is settled when all views are known."""
     place = node.map()["sql"]
     try:
-        tree = parse_query_text(
-            text(node, "sql", context.problems), dialect=context.dialect, constants=context.constants
-        )
+        written = text(node, "sql", context.problems)
+        tree = without_names(parse_query_text(written, dialect=context.dialect, constants=context.constants))
         _check_query(tree)
         demand_provable(tree, context.dialect)
     except ExpressionError as error:
@@ -52,7 +52,8 @@ def _check_query(tree: exp.Expr) -> None:
             raise ExpressionError("a function cannot stand in the place of a table")
         if isinstance(node, exp.Anonymous) and node.this == TEMPLATED:
             raise ExpressionError("templated filters stand in dimensions, not in SQL views")
-        allowed = type(node) in QUERY_NODES or type(node) in EXPRESSION_NODES or type(node) in FUNCTIONS
+        kind = type(node)
+        allowed = kind in QUERY_NODES or kind in EXPRESSION_NODES or kind in FUNCTIONS or is_of_sql_view(node)
         if isinstance(node, UNPROVEN) or not (allowed or isinstance(node, exp.Star)):
             name = node.name if isinstance(node, exp.Anonymous) else node.key
             raise ExpressionError(f"“{str(name)[:40]}” is not allowed in an SQL view")

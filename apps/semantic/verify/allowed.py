@@ -36,18 +36,45 @@ FUNCTIONS = frozenset((
     # masks
     exp.Encode, exp.SHA2, exp.SHA2Digest,
 ))  # fmt: skip
+WINDOWED = frozenset((
+    exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Count, exp.Sum, exp.Avg,
+    exp.Min, exp.Max,
+))  # fmt: skip
+"""what may stand before OVER; those that are no aggregates stand nowhere else"""
+WINDOW_PARTS = frozenset(("this", "partition_by", "order", "spec", "over"))
 NAMED_FUNCTIONS = frozenset((
     "CONVERT_TO", "CONVERT_TZ", "DATE_PART", "DAYOFYEAR", "ISODOW", "MAKE_DATE", "PRINTF", "WEEKDAY",
 ))  # fmt: skip
 ALLOWED = NODES | FUNCTIONS
 
 
+def is_row_number(node: exp.Expr) -> bool:
+    """Say whether it is the one window that stands outside SQL views too."""
+    return type(node) is exp.Window and type(node.this) is exp.RowNumber
+
+
+def is_of_sql_view(node: exp.Expr) -> bool:
+    """Say whether it is what an SQL view may hold and few others: EXISTS, a window, its function or its frame."""
+    kind = type(node)
+    if kind is exp.Exists:
+        return True
+    if kind is exp.Window:
+        return type(node.this) in WINDOWED and {key for key, part in node.args.items() if part} <= WINDOW_PARTS
+    is_within = type(node.parent) is exp.Window
+    return is_within and (kind is exp.WindowSpec or (kind in WINDOWED and node.arg_key == "this"))
+
+
+def is_of_sql_view_alone(node: exp.Expr) -> bool:
+    """Say whether it stands in the texts of SQL views and nowhere else."""
+    return type(node) not in ALLOWED and is_of_sql_view(node) and not is_row_number(node)
+
+
 def check_node(node: exp.Expr) -> None:
-    """Raise unless this kind of node may stand in governed SQL."""
+    """Raise unless this kind of node may stand anywhere in governed SQL."""
     kind = type(node)
     if kind in ALLOWED:
         return
-    if kind is exp.Window and type(node.this) is exp.RowNumber:
+    if is_row_number(node):
         return
     if kind is exp.Star and type(node.parent) is exp.Count and not any(node.args.values()):
         return

@@ -1,7 +1,8 @@
 """Proves of an SQL view's text, as it stands in the statement, that each column in it is one that a query beside it lets out.
 
-And that no mask decides which rows there are: they would be others for whoever sees masks. Else it would be another's: a whole row by its table's name, an output of the same SELECT, one that a database has named. The
-text is the model's; that it can be followed is not taken from whoever read the model.
+Else it would be another's: a whole row by its table's name, an output of the same SELECT, one that a database has named.
+And that no mask decides which rows there are, nor which a window takes together: they would be others for whoever sees
+masks. The text is the model's; that it can be followed is not taken from whoever read the model.
 """
 
 from collections.abc import Mapping
@@ -110,9 +111,18 @@ class Follower:
             elif type(node) is exp.Is and type(node.expression) is exp.Null and type(node.this.unnest()) is exp.Column:
                 # But for one kind, a mask is missing where its value is.
                 found |= self._kinds(node.this, let, own) & {"null", MADE}
+            elif type(node) is exp.Window:
+                self._demand_window(node, let)
+                waiting.append(node.this)
             else:
                 waiting += [*node.iter_expressions()]
         return found
+
+    def _demand_window(self, node: exp.Expr, let: tuple[Let, ...]) -> None:
+        keys = [self._made_of(item, let) for item in node.args.get("partition_by") or ()]
+        demand(all(kinds <= KEEPS_APART for kinds in keys), CHOSEN)
+        for part in (node.args.get("order"), node.args.get("spec")):
+            self._demand_clear(part, let, {})
 
     def _demand_clear(self, part: exp.Expr | None, let: tuple[Let, ...], own: Mapping[str, Kinds]) -> None:
         demand(part is None or not self._kinds(part, let, own), CHOSEN)

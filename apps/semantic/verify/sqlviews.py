@@ -4,6 +4,7 @@ from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
+from apps.semantic.verify.allowed import is_of_sql_view_alone
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.exactness import SPELT
 from apps.semantic.verify.followed import Follower
@@ -38,7 +39,9 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     expected, values = _expected(source.tree, permit)
     demand(bare(_with_stand_ins(query)) == expected, "An SQL view is not the model's.")
     ledger.expect(left, values)
-    ledger.proven |= {id(node) for node in in_text_order(query) if type(node) in (exp.Select, exp.Union)}
+    held = [node for node in in_text_order(query) if is_of_sql_view_alone(node)]
+    queries = [node for node in in_text_order(query) if type(node) in (exp.Select, exp.Union)]
+    ledger.proven |= {id(node) for node in (*queries, *held)}
     return [name for name, _ in Follower(masks).outputs(query)]
 
 

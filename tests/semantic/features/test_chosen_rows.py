@@ -40,12 +40,21 @@ CHOSEN_BY_MASKS = {
     "given most": f"SELECT x.e AS id FROM (SELECT MAX(c.email) AS e {FROM}) AS x WHERE NOT x.e IS NULL",
     "given twice": f"SELECT x.id AS id FROM (SELECT c.id AS id, c.manager_id IS NULL AS e {FROM}) AS x WHERE x.e",
     "union of two": f"SELECT c.email AS id {FROM} UNION SELECT x.name FROM omni_store.customers AS x",
+    "exists": f"SELECT c.id AS id {FROM} WHERE EXISTS (SELECT 1 FROM omni_store.customers AS x WHERE x.email > 'k' AND x.id = c.id)",
+    "exists outer": f"SELECT c.id AS id {FROM} WHERE NOT EXISTS (SELECT 1 FROM omni_store.orders AS o WHERE o.id > c.limit_)",
+    "named": f"WITH x AS (SELECT c.id AS id, UPPER(c.email) AS e {FROM}) SELECT x.id AS id FROM x WHERE x.e LIKE 'OLA%'",
+    "window order": f"SELECT x.id AS id FROM (SELECT c.id AS id, ROW_NUMBER() OVER (ORDER BY c.email) AS n {FROM}) AS x WHERE x.n < 3",
+    "window part": f"SELECT c.id AS id, RANK() OVER (PARTITION BY c.limit_ ORDER BY c.id) AS n {FROM}",
+    "window made": f"SELECT c.id AS id, COUNT(*) OVER (PARTITION BY LEFT(c.email, 1)) AS n {FROM}",
+    "window value": f"SELECT x.id AS id FROM (SELECT c.id AS id, LAG(c.email) OVER (ORDER BY c.id) AS e {FROM}) AS x WHERE x.e > 'k'",
+    "window sum": f"WITH x AS (SELECT c.id AS id, SUM(c.limit_) OVER (ORDER BY c.id) AS s {FROM}) SELECT x.id AS id FROM x WHERE x.s > 99",
     "nearest": f"SELECT c.id AS id {FROM} WHERE c.id IN (SELECT customer_id FROM omni_store.orders WHERE email = 'ola@x.no')",
 }
 BY_HASH = {
     "hash": f"SELECT MAX(c.id) AS id, c.email AS e {FROM} GROUP BY c.email",
     "hashes": f"SELECT DISTINCT x.e AS id FROM (SELECT c.email AS e {FROM}) AS x",
     "union": f"SELECT c.email AS id {FROM} UNION SELECT x.email FROM omni_store.customers AS x",
+    "window": f"SELECT x.id AS id FROM (SELECT c.id AS id, ROW_NUMBER() OVER (PARTITION BY c.email ORDER BY c.id) AS n {FROM}) AS x WHERE x.n = 1",
 }
 CHOSEN_ALIKE = {
     "shown": f"SELECT c.id AS id, c.email AS e {FROM} WHERE c.region = 'EU'",
@@ -56,6 +65,8 @@ CHOSEN_ALIKE = {
     "(SELECT customer_id, status AS email FROM omni_store.orders) AS q WHERE email = 'paid')",
     "ordered": f"SELECT c.id AS id, c.limit_ AS d {FROM} ORDER BY c.limit_",
     "aggregated": f"SELECT c.region AS id, MAX(c.limit_) AS d {FROM} GROUP BY c.region",
+    "windows": f"SELECT c.id AS id, LAG(c.email) OVER (PARTITION BY c.region ORDER BY c.id) AS e, MAX(c.limit_) OVER () AS d {FROM}",
+    "exists": f"SELECT c.id AS id, c.email AS e {FROM} WHERE EXISTS (SELECT 1 FROM omni_store.orders AS o WHERE o.customer_id = c.id)",
 }
 MASKED = frozenset(("customers.email", "customers.mail", "customers.dept", "customers.boss"))
 VIEW = "%sdimensions: {id: {}}\nmeasures: {count: {aggregate_type: count}}\n"

@@ -31,6 +31,19 @@ LOST = {
     f"SELECT c.id AS a FROM {CUSTOMERS} JOIN omni_store.orders AS C ON 1 = 1": "“c” is read twice",
     f"SELECT o.id AS a FROM {ORDERS} WHERE o.status IN (SELECT c FROM {CUSTOMERS})": "“c” would be whole rows",
     f"SELECT (SELECT o FROM {CUSTOMERS} LIMIT 1) AS a FROM {ORDERS}": "“o” would be whole rows",
+    f"SELECT o.id AS a FROM {ORDERS} WHERE EXISTS (SELECT 1 FROM {CUSTOMERS} WHERE c IS NULL)": "“c” would be whole rows",
+    f"SELECT COUNT(*) OVER (PARTITION BY c) AS a FROM {CUSTOMERS}": "“c” would be whole rows",
+    f"SELECT c.id AS i, RANK() OVER (ORDER BY i) AS a FROM {CUSTOMERS}": "“i” is no column of what is read here",
+    f"SELECT RANK() OVER w AS a FROM {CUSTOMERS} WINDOW w AS (ORDER BY c.id)": "“window” is not allowed",
+    f"SELECT RANK() AS a FROM {CUSTOMERS}": "“rank” is not allowed",
+    f"WITH x(a) AS (SELECT c.id FROM {CUSTOMERS}) SELECT x.a AS a FROM x": "“x (…)” renames columns",
+    f"WITH x AS (SELECT c.id AS a FROM {CUSTOMERS}) SELECT q.a AS a FROM x AS q(a)": "“q (…)” renames columns",
+    f"WITH RECURSIVE x AS (SELECT c.id AS a FROM {CUSTOMERS} UNION ALL SELECT x.a FROM x) SELECT x.a AS a FROM x": "a query that reads itself",
+    f"WITH x AS (SELECT c.id AS a FROM {CUSTOMERS}), x AS (SELECT o.id AS a FROM {ORDERS}) SELECT x.a AS a FROM x": "“x” is the name of two queries",
+    f"WITH x AS (SELECT c.id AS a FROM {CUSTOMERS} LIMIT 2) SELECT x.a AS a FROM x JOIN x AS y ON x.a = y.a": "“x” has a LIMIT or numbers rows, and is read twice",
+    f"WITH x AS (SELECT ROW_NUMBER() OVER (ORDER BY c.region) AS a FROM {CUSTOMERS}) SELECT x.a AS a FROM x JOIN x AS y ON x.a = y.a": "“x” has a LIMIT or numbers rows, and is read twice",
+    f"WITH x AS (SELECT c.id FROM {CUSTOMERS}) SELECT x.email AS a FROM x": "“x.email” is no column",
+    f"WITH x AS (DELETE FROM {CUSTOMERS}) SELECT c.id AS a FROM {CUSTOMERS}": "“x” is no SELECT",
 }
 FOLLOWED = (
     f"SELECT c.id AS a, UPPER(c.email) AS b FROM {CUSTOMERS}",
@@ -40,7 +53,10 @@ FOLLOWED = (
     f"SELECT (SELECT MAX(o.id) FROM {ORDERS} WHERE o.customer_id = c.id) AS a FROM {CUSTOMERS}",
     f"SELECT x.a AS a FROM (SELECT c.id AS a FROM {CUSTOMERS}) AS x WHERE x.a IN (SELECT o.id FROM {ORDERS} WHERE o.id > x.a)",
     f"SELECT c.region AS a, COUNT(*) AS n FROM {CUSTOMERS} GROUP BY a HAVING n > 1",
+    f"SELECT o.id AS a FROM {ORDERS} WHERE NOT EXISTS (SELECT 1 FROM {CUSTOMERS} WHERE c.id = o.customer_id)",
+    f"SELECT SUM(o.amount) OVER (PARTITION BY o.status ORDER BY o.id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS a FROM {ORDERS}",
 )
+NAMED = f"WITH x AS (SELECT c.id AS a FROM {CUSTOMERS}), y AS (SELECT x.a AS a FROM x) SELECT y.a AS a FROM y"
 
 
 def faults(sql: str, more: str = "a: {}", dialect: str = "duckdb") -> list[str]:
@@ -61,6 +77,17 @@ def test_what_cannot_be_followed_is_a_fault_where_the_text_stands(sql: str) -> N
 @pytest.mark.parametrize("sql", FOLLOWED)
 def test_what_can_be_followed_is_read(sql: str) -> None:
     assert faults(sql) == []
+
+
+def test_queries_that_are_named_are_read_where_their_names_are() -> None:
+    assert faults(NAMED) == faults(NAMED.replace("FROM y", "FROM Y AS y")) == []
+    assert "“Y” is spelt otherwise where it is named" in faults(NAMED.replace("FROM y", 'FROM "Y" AS y'))[0]
+    assert "“nowhere.y”" in faults(NAMED.replace("FROM y", "FROM nowhere.y"))[0]
+    doubled = ", ".join(
+        f"x{n} AS (SELECT a.a AS a FROM x{n - 1} AS a JOIN x{n - 1} AS b ON a.a = b.a)" for n in range(1, 20)
+    )
+    sql = f"WITH x0 AS (SELECT c.id AS a FROM {CUSTOMERS}), {doubled} SELECT x19.a AS a FROM x19"
+    assert "read one another too often" in faults(sql)[0]
 
 
 def test_a_field_reads_a_column_that_the_text_names() -> None:

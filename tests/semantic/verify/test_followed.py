@@ -22,7 +22,7 @@ def verified(sql: str, dialect: str, **view: object) -> None:
     of = model(dialect, **FILES)
     tree = sqlglot.parse_one(sql, read=dialect)
     assert isinstance(tree, exp.Query)
-    source = SqlSource(tree, {text: GOVERNORS[text] for text in map(table_text, tree.find_all(exp.Table))})
+    source = SqlSource(tree, {text: GOVERNORS.get(text, "") for text in map(table_text, tree.find_all(exp.Table))})
     of = replace(of, views={**of.views, "view": replace(of.views["view"], sql_source=source, **view)})
     rights = everything(of, "V")
     compiled = compile_query(parse_query(ask("V", "view.a")), model=of, scope=rights, today=TODAY)
@@ -34,6 +34,9 @@ def verified(sql: str, dialect: str, **view: object) -> None:
     "sql", [sql for sql in LOST if '"' not in sql and "JOIN omni_store.orders AS o ON o.id = c.id)" not in sql]
 )
 def test_a_text_whose_columns_cannot_be_followed_is_not_proven(sql: str, dialect: str) -> None:
+    if "SEMI JOIN" in sql and dialect != "duckdb":
+        verified(sql, dialect)  # it is written as EXISTS there, whose columns can be followed
+        return
     with pytest.raises(UnprovenSqlError):
         verified(sql, dialect)
 
@@ -42,6 +45,12 @@ def test_a_text_whose_columns_cannot_be_followed_is_not_proven(sql: str, dialect
 @pytest.mark.parametrize("sql", FOLLOWED)
 def test_a_text_whose_columns_can_be_followed_is_proven(sql: str, dialect: str) -> None:
     verified(sql, dialect)
+
+
+def test_a_text_that_names_queries_is_not_proven() -> None:
+    """Whoever reads a model puts them where they are read; a query that is named could pass for a table."""
+    with pytest.raises(UnprovenSqlError, match=r"The text holds (With|CTE)"):
+        verified(f"WITH customers AS (SELECT c.id AS id FROM {CUSTOMERS}) SELECT c.id AS a FROM {CUSTOMERS}", "duckdb")
 
 
 def test_a_name_that_is_no_column_of_a_derived_view_does_not_leave_it() -> None:
