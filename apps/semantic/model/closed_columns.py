@@ -23,11 +23,21 @@ def warn_of_closed_columns(views: Mapping[str, View], context: Context) -> None:
         closed = {**dict(_held(group, views, context)), **dict(_closed(group, context))}
         for view in group if closed else ():
             for item in view.fields:
-                if _is_closed(item, view, context) or item.reads_in_clear or is_other_name(item):
+                if is_closed(item, view, context) or item.reads_in_clear or is_other_name(item):
                     continue
                 for column in sorted(_columns(item) & closed.keys()):
                     at = Node({}, item.source.file, item.source.line, item.source.column)
                     context.warn(at, f"“{item.id}” reads a column that {closed[column]} closes, and is open itself")
+
+
+def is_same_table(view: View, other: View) -> bool:
+    """Say whether two views are over one table."""
+    is_table = not (view.is_derived or other.is_derived or view.alias_of or other.alias_of)
+    return is_table and _table(view) == _table(other)
+
+
+def _table(view: View) -> tuple[str, str]:
+    return (view.schema or "").lower(), view.table_name.lower()
 
 
 def _tables(views: Mapping[str, View]) -> list[list[View]]:
@@ -35,7 +45,7 @@ def _tables(views: Mapping[str, View]) -> list[list[View]]:
     found: dict[tuple[str, str], list[View]] = {}
     for view in views.values():
         if not view.is_derived and not view.alias_of:
-            found.setdefault(((view.schema or "").lower(), view.table_name.lower()), []).append(view)
+            found.setdefault(_table(view), []).append(view)
     return list(found.values())
 
 
@@ -54,7 +64,7 @@ def _held(group: list[View], views: Mapping[str, View], context: Context) -> Ite
         for written, column in rollup.columns if base is not None else ():
             name = written.partition("[")[0].partition(".")[2]
             item = base.dimensions.get(name) or base.measures.get(name) if base is not None else None
-            if base is not None and item is not None and _is_closed(item, base, context):
+            if base is not None and item is not None and is_closed(item, base, context):
                 yield column.lower(), item.id
 
 
@@ -64,7 +74,8 @@ def _has_rule(item: Dimension | Measure, context: Context) -> bool:
     return item.required_access_grants is not None or by_label or item.classification == "unclassified"
 
 
-def _is_closed(item: Dimension | Measure, view: View, context: Context) -> bool:
+def is_closed(item: Dimension | Measure, view: View, context: Context) -> bool:
+    """Say whether a field is closed to some: by grants of its own or its view's, by those of its label, or for want of one."""
     return view.required_access_grants is not None or _has_rule(item, context)
 
 

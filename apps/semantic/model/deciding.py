@@ -91,8 +91,12 @@ def _how(rule: FieldFilter) -> How:
 
 
 def _grouping(source: QuerySource, own: SemanticModel) -> Iterator[str]:
-    """Yield the dimensions that tell groups apart: all but what a table's key, asked for beside it, has told already."""
-    asked = [name for name, _ in source.columns if own.dimension(name.partition("[")[0]) is not None]
+    yield from grouping([name for name, _ in source.columns], own)
+
+
+def grouping(names: Iterable[str], own: SemanticModel) -> Iterator[str]:
+    """Yield the dimensions that tell a question's groups apart: all but what a table's key, asked for beside it, has told already."""
+    asked = [name for name in names if own.dimension(name.partition("[")[0]) is not None]
     for name in asked:
         view, _, column = name.partition(".")
         key = {item.id for item in own.views[view].dimensions.values() if item.is_primary_key}

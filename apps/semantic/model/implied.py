@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
 
 from apps.semantic.model.classification import labelled_dimension
+from apps.semantic.model.closed_columns import is_closed, is_same_table
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import qualified, readable
 from apps.semantic.model.parameters import MAX_PROBLEMS
@@ -61,7 +62,7 @@ def with_implied(
         if implied[view_name] > MAX_IMPLIED:
             context.fault(at, f"more than {MAX_IMPLIED} columns of “{view_name}” are named and not described")
             break
-        closing = _closing(field, view) if name in asked else None
+        closing = _closing(field, view, views, context) if name in asked else None
         if closing is not None:
             context.fault(at, f"“{name}” is not described, and “{closing}” over that column is closed: describe both")
             continue
@@ -94,15 +95,19 @@ def _is_mistyped(name: str, described: set[str]) -> bool:
     return bool(pairs) and all(closest(word, [other], cutoff=ALIKE) is not None for word, other in pairs)
 
 
-def _closing(column: str, view: View) -> str | None:
-    """Return a field that is closed, or masked, and made of a column: asked for by its own name, the column would be open."""
-    for item in view.fields:
-        mask = item.mask_unless_access_grants if isinstance(item, Dimension) else None
-        is_made = item.sql is not None and any(
-            node.name.lower() == column.lower() for node in item.sql.find_all(exp.Column)
-        )
-        if is_made and (item.required_access_grants is not None or mask is not None):
-            return item.id
+def _closing(column: str, view: View, views: Mapping[str, View], context: Context) -> str | None:
+    """Return a field that is closed, or masked, and made of a column: asked for by its own name, the column would be open.
+
+    It may be one of another view over the same table.
+    """
+    for other in views.values():
+        for item in other.fields if other is view or is_same_table(other, view) else ():
+            mask = item.mask_unless_access_grants if isinstance(item, Dimension) else None
+            is_made = item.sql is not None and any(
+                node.name.lower() == column.lower() for node in item.sql.find_all(exp.Column)
+            )
+            if is_made and (mask is not None or is_closed(item, other, context)):
+                return item.id
     return None
 
 

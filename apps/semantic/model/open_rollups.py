@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from apps.semantic.errors import Problem
-from apps.semantic.model.types import SemanticModel, View
+from apps.semantic.model.types import Rollup, SemanticModel, View
 
 CLOSES = (
     "“{}” shows what a rollup holds of rows that the policy of “{}” closes ({}:{}): give it access_filters or"
@@ -16,7 +16,7 @@ def check_open_rollups(model: SemanticModel) -> Iterator[Problem]:
     told: set[tuple[str, str]] = set()
     for topic in model.topics.values():
         own = model.of_topic(topic.name)
-        for view in _read(topic.views, own):
+        for view in tables_read(topic.views, own):
             base = _guarded_base(view, own) or _guarded_base(view, model)
             if base is None or view.access_filters or view.required_access_grants is not None:
                 continue
@@ -27,7 +27,7 @@ def check_open_rollups(model: SemanticModel) -> Iterator[Problem]:
                 yield Problem(view.source.file, view.source.line, view.source.column, text)
 
 
-def _read(names: tuple[str, ...], model: SemanticModel) -> Iterator[View]:
+def tables_read(names: tuple[str, ...], model: SemanticModel) -> Iterator[View]:
     """Yield the views by which a topic reads tables; a query view's topic is one of its own."""
     for name in names:
         view = model.views.get(name)
@@ -37,13 +37,16 @@ def _read(names: tuple[str, ...], model: SemanticModel) -> Iterator[View]:
             yield view
 
 
-def _guarded_base(view: View, model: SemanticModel) -> View | None:
-    """Return the base view with a row policy whose rollup a view's table is; one without a schema may be of any."""
+def rollups_over(view: View, model: SemanticModel) -> Iterator[Rollup]:
+    """Yield the rollups that a view's table holds; one without a schema may be of any."""
     for holder in model.views.values():
-        if holder.rollup is None or holder.table_name.lower() != view.table_name.lower():
-            continue
-        schemas = {(item.schema or "").lower() for item in (view, holder)} - {""}
-        base = model.views.get(holder.rollup.base_view)
-        if base is not None and base.access_filters and len(schemas) < 2:
-            return base
-    return None
+        if holder.rollup is not None and holder.table_name.lower() == view.table_name.lower():
+            schemas = {(item.schema or "").lower() for item in (view, holder)} - {""}
+            if len(schemas) < 2:
+                yield holder.rollup
+
+
+def _guarded_base(view: View, model: SemanticModel) -> View | None:
+    """Return the base view with a row policy whose rollup a view's table is."""
+    bases = (model.views.get(rollup.base_view) for rollup in rollups_over(view, model))
+    return next((base for base in bases if base is not None and base.access_filters), None)

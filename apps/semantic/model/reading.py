@@ -27,7 +27,7 @@ from apps.semantic.model.parameters import (
     text,
 )
 from apps.semantic.model.relationships import read_relationships
-from apps.semantic.model.ruled import check_chosen_rows, check_compared_masks, check_provable
+from apps.semantic.model.ruled import check_chosen_rows, check_compared_masks, check_provable, check_rollup_groups
 from apps.semantic.model.rules import read_grants, read_policies, read_rule
 from apps.semantic.model.security import check_security
 from apps.semantic.model.settings import (
@@ -90,6 +90,7 @@ def read_model(
         if all(item.is_warning for item in problems):
             problems += islice(check_compared_masks(model), MAX_PROBLEMS)
             problems += islice(check_chosen_rows(model), MAX_PROBLEMS)
+            problems += islice(check_rollup_groups(model), MAX_PROBLEMS)
     except TooManyProblemsError:
         problems.append(Problem("model", 1, 1, f"there are more than {MAX_PROBLEMS} problems; these are the first"))
         raise ModelError(tuple(sorted({item for item in problems if not item.is_warning}, key=_order))) from None

@@ -12,10 +12,11 @@ from sqlglot import exp
 
 from apps.semantic.errors import Problem
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
-from apps.semantic.model.deciding import How, deciding_masks, deciding_names
-from apps.semantic.model.kept_apart import is_chosen_by_masks
+from apps.semantic.model.deciding import FOLDED, How, deciding_masks, deciding_names, grouping
+from apps.semantic.model.kept_apart import is_chosen_by_masks, masks_in
+from apps.semantic.model.open_rollups import rollups_over, tables_read
 from apps.semantic.model.source_checks import sql_views
-from apps.semantic.model.types import Dimension, GrantRule, QuerySource, SemanticModel, Source, View
+from apps.semantic.model.types import Dimension, GrantRule, QuerySource, Rollup, SemanticModel, Source, View
 
 FILTERS = "filters."
 ATTRIBUTE = "omni_attributes."
@@ -94,6 +95,42 @@ def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:
         for name, place in _chosen_by_text(view, own, model.topics[own.seen_by].required_access_grants):
             if (name, place) not in met:
                 yield _at(place, f"as the topic “{own.seen_by}” has it: {_chosen(name, view)}")
+
+
+def check_rollup_groups(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a fault for each rollup that a topic reads itself and whose groups tell values that somebody sees masked apart.
+
+    Ask of a model without faults only.
+    """
+    everybody, met = _Everybody(model, {}), set[tuple[str, str]]()
+    is_held = any(view.rollup is not None for view in model.views.values())
+    for topic in model.topics.values() if is_held else ():
+        own = model.of_topic(topic.name)
+        for view in tables_read(topic.views, own):
+            rules = (view.required_access_grants, topic.required_access_grants)
+            for rollup in rollups_over(view, own):
+                for name in sorted(_told_apart(rollup, {id(part): part for part in (model, own)}, everybody, rules)):
+                    if (view.name, name) not in met:
+                        met.add((view.name, name))
+                        yield _at(
+                            rollup.places.get(name, view.source),
+                            f"“{name}” is masked for whoever lacks a grant, and “{view.name}” has a row for each of its values: "
+                            "they would see which are the same",
+                        )
+
+
+def _told_apart(
+    rollup: Rollup, models: Mapping[int, SemanticModel], everybody: "_Everybody", rules: tuple[GrantRule | None, ...]
+) -> set[str]:
+    """Return the fields by whose masked values the groups of a rollup are told apart, as they are written."""
+    found = set[str]()
+    for own in models.values():
+        masks = _Lifted(everybody.of(own), rules)
+        for name in grouping([name for name, _ in rollup.columns], own):
+            kinds = masks_in(name.partition("[")[0], own, masks)
+            # A keyed hash tells apart what it stands for wherever it is seen.
+            found |= {name} if kinds and ("[" in name or not kinds <= {"hash", FOLDED}) else set()
+    return found
 
 
 def _chosen(name: str, view: View) -> str:

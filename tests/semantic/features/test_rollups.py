@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from apps.semantic.compile import compile_query
-from apps.semantic.errors import UnknownFieldError, UnprovenSqlError
+from apps.semantic.errors import ModelError, UnknownFieldError, UnprovenSqlError
 from apps.semantic.query.reading import parse_query
 from apps.semantic.verify import verify
 from tests.semantic.features.store import FILES, TODAY, ask, everything, model, policy
@@ -251,3 +251,29 @@ def test_a_rollup_that_is_read_itself_shows_masks_and_still_answers_for_its_base
     assert shown[1].isdisjoint(shown[0] - {None})
     rights = replace(everything(of, "Flat"), masked=frozenset(("flat.region",)))
     assert rollup_of(ask("Flat", "flat.region", "flat.revenue"), of, rights) == "monthly"
+
+
+@pytest.mark.parametrize("mask", ["redact", "'null'", "{keep_last: 1}"])
+@pytest.mark.parametrize(
+    "reads",
+    [
+        {"Held.topic": "base_view: monthly"},
+        {"Held.topic": "base_view: other", "other.view": "table_name: monthly\ndimensions: {revenue: {}}\n"},
+        {
+            "Held.topic": "base_view: text",
+            "text.view": "sql: SELECT m.revenue AS a FROM omni_store.monthly AS m\ndimensions: {a: {}}\n",
+        },
+    ],
+    ids=["itself", "another view", "a text"],
+)
+def test_a_rollup_with_a_row_for_each_masked_value_is_not_read_itself(store, mask, reads):
+    """Its rows say which values are the same, and how many there are; whoever may see them may read it."""
+    flat = FILES["flat.view"].replace("region: {}", f"region: {{mask: {mask}, mask_unless_access_grants: [sees_mail]}}")
+    fields = 'flat.region, "flat.ordered_at[month]", flat.revenue, flat.count'
+    with pytest.raises(
+        ModelError, match=r"“flat\.region” is masked for whoever lacks a grant, and “\w+” has a row for"
+    ):
+        held(store, fields, **{"flat.view": flat} | reads)
+    topic = {"Held.topic": reads["Held.topic"] + "\nrequired_access_grants: [sees_mail]\n"}
+    for files in (reads | topic, {}):
+        assert "Flat" in held(store, fields, **{"flat.view": flat} | files).topics

@@ -54,12 +54,19 @@ def test_what_is_nearly_described_is_a_mistake_and_a_policy_chooses_by_what_is(t
         read(W_topic=f"base_view: orders\n{topic}\n")
 
 
+LABELS = {
+    "model.yaml": SHOP["model.yaml"] + "classification_access: {confidential: {required_access_grants: [mail]}}\n"
+}
+
+
 @pytest.mark.parametrize(
     "closed",
     [
         "  payer: {sql: payer_no, required_access_grants: [mail]}",
         "  payer: {sql: 'UPPER(Payer_No)', required_access_grants: [mail]}",
         "  payer: {sql: payer_no, mask_unless_access_grants: [mail]}",
+        "  payer: {sql: payer_no, classification: confidential}",
+        "  payer: {sql: payer_no, classification: unclassified}",
     ],
 )
 def test_a_query_view_opens_no_column_that_a_field_closes(closed: str) -> None:
@@ -68,9 +75,11 @@ def test_a_query_view_opens_no_column_that_a_field_closes(closed: str) -> None:
         ModelError,
         match=r"facts\.query\.view:4:29: “orders.payer_no” is not described, and “orders.payer” .* is closed",
     ):
-        read_model(SHOP | {"shop/orders.view.yaml": orders, "facts.query.view": FACTS}, dialect="duckdb")
+        read_model(SHOP | LABELS | {"shop/orders.view.yaml": orders, "facts.query.view": FACTS}, dialect="duckdb")
     described = FACTS.replace("orders.payer_no", "orders.payer")
-    assert read_model(SHOP | {"shop/orders.view.yaml": orders, "facts.query.view": described}, dialect="duckdb")
+    assert read_model(
+        SHOP | LABELS | {"shop/orders.view.yaml": orders, "facts.query.view": described}, dialect="duckdb"
+    )
 
 
 def test_a_query_view_chooses_rows_by_described_columns_only() -> None:
