@@ -171,13 +171,17 @@ def order_of(keys: Iterable[tuple[exp.Expr | None, bool]]) -> exp.Order | None:
 def result_column(select: exp.Select, position: int, dialect: str) -> exp.Expr | None:
     """Return what names a result column in ORDER BY: its position, or its name where that must go into an expression.
 
-    A column that is nothing but a bound value is the same in each row, and such a database would take a number in its
-    place for a position: nothing names it.
+    A column that is nothing but a value is the same in each row, and such a database would take a number in its place for
+    a position: nothing names it.
     """
     if traits_of(dialect).orders_nulls:
         return literal_number(position)
     found = select.expressions[position - 1]
-    return None if isinstance(found.unalias().unnest(), exp.Var) else exp.Column(this=name(found.alias))
+    return (
+        None
+        if isinstance(found.unalias().unnest(), exp.Var | exp.Literal | exp.Null | exp.Boolean)
+        else exp.Column(this=name(found.alias))
+    )
 
 
 def _left_join(select: exp.Query, alias: str, same: list[exp.Expr]) -> exp.Join:

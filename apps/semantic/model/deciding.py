@@ -78,7 +78,7 @@ def deciding_names(view: View, own: SemanticModel) -> tuple[tuple[str, How], ...
         return ()
     names: list[tuple[str, How]] = [(rule.field, _how(rule)) for rule in source.filters]
     if source.limit is not None:
-        names += [(name, "compared") for name in _order(source, own, own.views[topic.base_view])]
+        names += [(name, "compared") for name in _order(source, own)]
     names += [(name, "compared" if "[" in name else "grouped") for name in _grouping(source, own)]
     return tuple(dict.fromkeys((name.partition("[")[0], how) for name, how in names))
 
@@ -121,7 +121,7 @@ def _is_of_row(start: str, own: SemanticModel) -> bool:
     return True
 
 
-def _order(source: QuerySource, own: SemanticModel, base: View) -> Iterator[str]:
+def _order(source: QuerySource, own: SemanticModel) -> Iterator[str]:
     """Yield the fields that tell which rows come first: those sorted by, then dimensions until one row is told from all others."""
     aliases = {column: field for field, column in source.columns}
     fields = [field for field, _ in source.columns]
@@ -130,10 +130,11 @@ def _order(source: QuerySource, own: SemanticModel, base: View) -> Iterator[str]
     if not sorts:  # a time then, or the first measure
         times = [name for name in dimensions if "[" in name or _is_time(name, own)]
         sorts = times + [name for name in fields if name not in dimensions][:1]
-    key = {item.id for item in base.dimensions.values() if item.is_primary_key}
     met: set[str] = set()
     for name in (*sorts, *dimensions):
-        is_told = bool(key) and key <= met and name.partition(".")[0] == base.name and name in dimensions
+        view = own.views[name.partition(".")[0]]
+        key = {item.id for item in view.dimensions.values() if item.is_primary_key}
+        is_told = bool(key) and key <= met and name in dimensions
         if not is_told or not _is_of_row(name, own):
             yield name
         met.add(name)

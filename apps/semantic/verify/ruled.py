@@ -58,14 +58,15 @@ def _asks_for_gaps(rule: FieldFilter) -> bool:
 
 
 def _ordering(source: QuerySource, model: SemanticModel) -> list[str]:
-    """Return the fields that may decide which rows are within a limit: all but the base view's own after its key."""
-    base = model.views[model.topics[source.topic].base_view]
-    key = {item.id for item in base.dimensions.values() if item.is_primary_key}
+    """Return the fields that may decide which rows are within a limit: all but those of a view after its key."""
     shown = [field for field, _ in source.columns]
-    plain = [field for field in shown if "[" not in field and field.partition(".")[0] == base.name]
-    is_whole = bool(key) and key <= set(shown)
-    last = max((shown.index(name) for name in key), default=0) if is_whole else len(shown)
-    after = {name for name in plain if is_whole and shown.index(name) > last and is_told_by_key(name, shown, model)}
+    after = set[str]()
+    for view in {name.partition(".")[0] for name in shown}:
+        key = {item.id for item in model.views[view].dimensions.values() if item.is_primary_key}
+        if key and key <= set(shown):
+            last = max(shown.index(name) for name in key)
+            rest = [name for name in shown[last + 1 :] if name.partition(".")[0] == view and "[" not in name]
+            after |= {name for name in rest if is_told_by_key(name, shown, model)}
     after -= {name for name in after if not source.sorts and _may_come_first(name, model)}
     # Sorts may name a field, or the column that it is here.
     sorted_by = {name for name, _ in source.sorts} | {name.rpartition(".")[2] for name, _ in source.sorts}

@@ -212,6 +212,24 @@ def test_what_a_key_has_told_apart_is_not_put_in_order_by_masks(store):
         model(store.engine.dialect, **{"customers.view": CUSTOMERS, "v.query.view": changed, "V.topic": "base_view: v"})
 
 
+def test_what_a_joined_tables_key_has_told_apart_is_not_put_in_order_by_masks(store):
+    """The most valuable customers, with what is masked of them: the limit keeps the same ones for all."""
+    view = "query: {topic: Sales, fields: {customers.id: id, customers.email: x, orders.revenue: r}, sorts: [{field: orders.revenue, desc: true}], limit: 2}\n"
+    of = model(store.engine.dialect, **{"customers.view": CUSTOMERS, "v.query.view": view, "V.topic": "base_view: v"})
+    clear = everything(of, "V")
+    inner = replace(clear.nested["Sales"], masked=MASKED, nested={}, mask_key=clear.mask_key)
+    masked = replace(clear, nested={**clear.nested, "Sales": inner})
+    rows = ask("V", "v.id", "v.r", sorts=[{"field": "v.id"}])
+    assert store.ask(rows, clear, of) == store.ask(rows, masked, of) == [(1, 150), (3, 520)]
+    for changed in (view.replace("customers.id: id, customers.email: x", "customers.email: x, customers.id: id"),
+                    view.replace("customers.id: id", "orders.id: id")):  # fmt: skip
+        with pytest.raises(ModelError, match="decides here which rows"):
+            model(
+                store.engine.dialect,
+                **{"customers.view": CUSTOMERS, "v.query.view": changed, "V.topic": "base_view: v"},
+            )
+
+
 ALIKE = {
     "hash": ("email", ""),
     "other": ("count", ", filters: {customers.region: {is: EU}}, limit: 1"),

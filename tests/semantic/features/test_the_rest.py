@@ -121,3 +121,17 @@ def test_values_that_a_column_tells_apart_stay_apart(store, collation):
     # A label that the column's own letters cannot write, a database refuses to compare with it.
     for label in ("Øvrige", "Прочее") if charset == "utf8mb4" else ("Øvrige",):
         assert len(shown(store, of, ask("Told", "told.name", "told.total", top=top | {"others": label}))) > 2
+
+
+@pytest.mark.parametrize(
+    "constant", ["'web'", "7", "TRUE", "NULL", "CONCAT('a', 'b')", "1 + 1", "CAST('2026-01-01' AS DATE)"]
+)
+def test_a_field_that_is_the_same_in_each_row_stands_beside_others(store, constant):
+    customers = FILES["customers.view"].replace("dimensions:\n", f'dimensions:\n  same: {{sql: "{constant}"}}\n', 1)
+    of = model(store.engine.dialect, **{"customers.view": customers})
+    for fields in (("same", "region"), ("region", "same"), ("same",)):
+        found = store.ask(
+            ask("People", *(f"customers.{name}" for name in fields), "customers.count"), everything(of, "People"), of
+        )
+        assert sum(row[-1] for row in found) == 4
+        assert len(found) == (3 if "region" in fields else 1)
