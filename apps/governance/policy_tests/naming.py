@@ -5,23 +5,34 @@ from dataclasses import dataclass
 
 from apps.governance.blast_radius.candidates import Candidate, attributes_of
 from apps.governance.explain.fields import asked_fields
-from apps.semantic.model.types import CompositeTopic, SemanticModel
+from apps.semantic.model.types import CompositeTopic, Dimension, SemanticModel
 from apps.semantic.query.types import SemanticQuery
 
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """``datasets``: ids of the fields that each offers; ``row_fields``: ids of dimensions that can limit its rows."""
+    """``datasets``: ids of the fields that each offers; ``row_fields``: ids of dimensions that can limit its rows.
+
+    ``frames``: their timeframes or intervals, by id.
+    """
 
     datasets: Mapping[str, frozenset[str]]
     row_fields: Mapping[str, frozenset[str]]
+    frames: Mapping[str, Mapping[str, tuple[str, ...]]]
     attributes: frozenset[str]
 
     def missing_in(self, query: SemanticQuery) -> tuple[str, ...]:
-        """Return the fields of a query that its data set does not have; none where there is no such data set."""
-        known = self.datasets.get(query.dataset)
-        asked = (name.partition("[")[0] for name in asked_fields(query))
-        return () if known is None else tuple(dict.fromkeys(name for name in asked if name not in known))
+        """Return the fields of a query, or their timeframes, that its data set does not have; none where there is no such."""
+        known, frames = self.datasets.get(query.dataset), self.frames.get(query.dataset, {})
+        missing = dict[str, None]()
+        for written in asked_fields(query) if known is not None else ():
+            name, bracket, frame = written.partition("[")
+            plain = name.rpartition("@")[2].partition(".")[2] if name.startswith("@") else name
+            if known is not None and name not in known:
+                missing[name] = None
+            elif bracket and frame[:-1] not in frames.get(plain, ()):
+                missing[written] = None
+        return tuple(missing)
 
 
 def known_names(candidate: Candidate, attributes: Iterable[str]) -> KnownNames:
@@ -29,7 +40,8 @@ def known_names(candidate: Candidate, attributes: Iterable[str]) -> KnownNames:
     model = candidate.model
     return KnownNames(
         {name: dataset.fields for name, dataset in model.datasets.items()},
-        {name: frozenset(_dimensions(model, name)) for name in model.datasets},
+        {name: frozenset(item.id for item in _dimensions(model, name)) for name in model.datasets},
+        {name: {item.id: item.timeframes for item in _dimensions(model, name)} for name in model.datasets},
         attributes_of(candidate) | frozenset(attributes),
     )
 
@@ -40,8 +52,8 @@ def topics_of(model: SemanticModel, dataset: str) -> tuple[str, ...]:
     return found.topics if isinstance(found, CompositeTopic) else (found.name,)
 
 
-def _dimensions(model: SemanticModel, dataset: str) -> Iterable[str]:
+def _dimensions(model: SemanticModel, dataset: str) -> Iterable[Dimension]:
     for topic in topics_of(model, dataset):
         seen = model.of_topic(topic)
         for view in seen.topics[topic].views:
-            yield from (dimension.id for dimension in seen.views[view].dimensions.values())
+            yield from seen.views[view].dimensions.values()

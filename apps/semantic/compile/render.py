@@ -34,8 +34,14 @@ def render(plan: Plan) -> CompiledQuery:
     found = block(plan, values) if compare is None else compared(plan, compare, values)
     tree, keys = found.select, found.sort_keys
     order = [(keys[position - 1] if position <= len(keys) else None, position, desc) for position, desc in plan.order]
+    order = [item for key in order for item in (key, (None, *key[1:]))[: 1 + _has_ties(key, plan)]]
     columns = columns_of(plan) + (earlier_columns(plan, compare) if compare is not None else ())
     return finished(tree, order, columns, plan.row_limit, values, plan.dialect)
+
+
+def _has_ties(key: tuple[exp.Expr | None, int, bool], plan: Plan) -> bool:
+    """Say whether another field may put two values of a column at one place, so that the value itself decides."""
+    return key[0] is not None and plan.dimensions[key[1] - 1].timeframe is None
 
 
 def finished(

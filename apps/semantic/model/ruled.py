@@ -23,6 +23,7 @@ ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, FILTERS)
 AllOf = tuple[tuple[tuple[str, ...], ...], ...]
 """what a rule asks for, as :class:`GrantRule` says"""
+COMPARED = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Like, exp.ILike)
 MAX_GRANTS = 12
 """in a mask and the rules around it; with more, only what is written alike is told to lift it"""
 
@@ -74,6 +75,38 @@ def check_compared_masks(model: SemanticModel) -> Iterator[Problem]:
                     "compare masks, so they get no answer"
                 )
                 yield _at(rule.source, text, is_warning=True)
+    for topic in model.topics.values():
+        own = model.of_topic(topic.name)
+        for item in (join.relationship for join in topic.joins):
+            for masked, shown in _told_by_join((item.on_sql, item.where_sql), own, everybody.of(own)):
+                text = (
+                    f"this join compares “{masked}”, which is masked for whoever lacks a grant, with “{shown}”, which is "
+                    "not: beside each row they see what its value is like; mask that field too, or close its view"
+                )
+                yield _at(item.source, text, is_warning=True)
+
+
+def _told_by_join(
+    trees: Iterable[exp.Expr | None], model: SemanticModel, everybody: "_Everybody"
+) -> Iterator[tuple[str, str]]:
+    """Yield (masked, clear) fields of two tables that a join's condition compares, where the clear one is open to more."""
+    for tree in trees:
+        for node in tree.find_all(*COMPARED) if tree is not None else ():
+            names = [name for name in _named((node,)) if model.dimension(name.partition("[")[0]) is not None]
+            masks = {name: everybody.masked & resting((name,), model) for name in names}
+            for masked, shown in product(names, names):
+                is_told = (
+                    bool(masks[masked]) and not masks[shown] and masked.partition(".")[0] != shown.partition(".")[0]
+                )
+                rules = _rules_of(model, shown.partition("[")[0])
+                dimensions = map(model.dimension, masks[masked])
+                if is_told and not all(item is None or _is_lifted(item, rules) for item in dimensions):
+                    yield masked, shown
+
+
+def _rules_of(model: SemanticModel, name: str) -> tuple[GrantRule | None, ...]:
+    found = model.dimension(name)
+    return (found.required_access_grants, model.views[found.view].required_access_grants) if found is not None else ()
 
 
 def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:

@@ -133,6 +133,7 @@ ONE = "dataset: Sales, expect: denied}"
         (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{denied: true, masked: []}}}}\n", "8:52", "gets nothing else"),
         (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{unfiltered: true, rows_only_where: {{orders.region: [EU]}}}}}}\n", "8:56", "unfiltered or only some"),
         (f"{PEOPLE}  - {{people: eve, query: {{fields: [orders.cuont]}}, {ONE}\n", "8:19", "Did you mean “orders.count”?"),
+        (f"{PEOPLE}  - {{people: eve, query: {{fields: ['orders.placed[year]']}}, {ONE}\n", "8:19", "no field “orders.placed[year]”"),
         (f"{PEOPLE}  - {{people: eve, query: {{fields: [orders.count], limt: 3}}, {ONE}\n", "8:19", "the query is malformed"),
         (f"{PEOPLE}  - {{people: eve, run: true, {ONE}\n", "8:5", "“run” reads rows"),
         ("people:\n  eve: {attributes: {regoin: EU}}\ntests:\n", "2:30", "Did you mean “region”?"),

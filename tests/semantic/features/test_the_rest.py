@@ -135,3 +135,10 @@ def test_a_field_that_is_the_same_in_each_row_stands_beside_others(store, consta
         )
         assert sum(row[-1] for row in found) == 4
         assert len(found) == (3 if "region" in fields else 1)
+
+
+def test_values_that_another_field_puts_at_one_place_come_in_their_own_order(store):
+    customers = FILES["customers.view"].replace("  name: {}", "  name: {order_by_field: area}", 1)
+    of = model(store.engine.dialect, **{"customers.view": customers})
+    names = ask("People", "customers.name", sorts=[{"field": "customers.name"}])
+    assert [name for (name,) in store.ask(names, everything(of, "People"), of)] == ["Joe", "Mia", "Kari", "Ola"]

@@ -23,7 +23,7 @@ REFUSED = (
     "CASE WHEN ${b} THEN ${b} ELSE ${n} END", "COALESCE(${n}, 'a')", "COALESCE(${n}, ${t})", "COALESCE(${d}, ${n})", "${d} > 5",
     "${d} = ${n}", "${m} > 5", "${d} IN (1)", "${d} BETWEEN 1 AND 2", "${t} IN (1)", "EXTRACT(YEAR FROM ${t})", "EXTRACT(YEAR FROM ${n})",
     "DATE_TRUNC('month', ${t})", "DATE_TRUNC('month', ${n})", "LOWER(${n})", "UPPER(${b})", "TRIM(${n})", "LENGTH(${n})", "SUBSTRING(${n}, 1, 2)",
-    "ABS(${t})", "ROUND(${t}, 1)", "ROUND(${d})", "${n} LIKE 'a%'", "${d} LIKE 'a%'", "(${d} - ${d}) = 'x'",
+    "ABS(${t})", "ROUND(${t}, 1)", "ROUND(${d})", "${n} LIKE 'a%'", "${d} LIKE 'a%'", "(${d} - ${d}) = 'x'", "${b} = 1", "${n} = TRUE", "${b} IN (0, 1)", "(${n} > 3) <> 0",
 )  # fmt: skip
 TAKEN = (
     "${n} + 1", "${d} + 1", "${d} - ${d}", "(${d} - ${d}) * 24", "${m} - ${d}", "${d} - INTERVAL '1' DAY", "${m} + INTERVAL '1' DAY",

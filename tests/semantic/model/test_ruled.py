@@ -201,3 +201,32 @@ def test_with_many_grants_only_a_mask_lifted_word_by_word_is_told_to_be():
         masked = f"  mail: {{mask_unless_access_grants: [{every}]}}\n"
         chosen = {"v.view": CHOOSING % ("mail", f"required_access_grants: [{view}]\n")}
         assert any("decides here" in text for _, text in problems(masked, model=MANY, **chosen)) is not is_lifted
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [
+        ("${customers.mail} = ${list.mail}", "list.mail"),
+        ("${customers.mail} BETWEEN ${list.id} AND 'z'", "list.id"),
+        ("${customers.id} = ${list.id}", ""),
+        ("${customers.id} = ${list.id} AND ${customers.mail} > 'a'", ""),
+    ],
+)
+def test_a_join_that_tells_what_is_masked_by_what_is_not_is_warned_about(condition, shown):
+    join = f'- {{join_from_view: customers, join_to_view: list, relationship_type: many_to_one, on_sql: "{condition}"}}'
+    topic = "base_view: customers\njoins: {list: {}}\n"
+
+    def told(mask, other="", rule=""):
+        view = f"{rule}dimensions: {{id: {{primary_key: true}}, mail: {{sql: mail{other}}}}}\n"
+        files = {"relationships": join, "list.view": view, "T.topic": topic}
+        found = problems(f"  mail: {{sql: mail{mask}}}\n", **files)
+        return [(place, message) for place, message in found if "this join compares" in message]
+
+    masked = ", mask_unless_access_grants: [g]"
+    ((place, message),) = told(masked) if shown else [("relationships:1:3", f"“customers.mail”{shown}")]
+    assert place == "relationships:1:3"
+    assert "“customers.mail”" in message
+    assert shown in message
+    assert told("") == told(masked, rule="required_access_grants: [g]\n") == []
+    if shown != "list.id":
+        assert told(masked, other=masked) == told(masked, other=", required_access_grants: [g]") == []

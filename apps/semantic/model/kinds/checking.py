@@ -10,7 +10,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.kinds.conditions import TIMES, WORDS, unsuited
 from apps.semantic.model.kinds.inferring import Columns, Kinds, kind_of_node, literal
-from apps.semantic.model.kinds.operators import SEEN, STRICT, certain_kind, is_simple, misused, untrue
+from apps.semantic.model.kinds.operators import SEEN, STRICT, TRUE_NUMBERS, certain_kind, is_simple, misused, untrue
 from apps.semantic.model.types import (
     Dimension,
     FieldFilter,
@@ -195,9 +195,16 @@ def _comparisons(typed: exp.Expression, dialect: str) -> Iterator[tuple[str, boo
                     "a text is compared with a number here; cast one of them, or write numbers without quotes",
                     is_doubtful,
                 )
-            elif (sure := {certain_kind(node.this), certain_kind(other)}) in UNLIKE and dialect not in LENIENT:
+            elif (sure := {certain_kind(node.this), certain_kind(other)}) in _unlike(dialect):
                 first, second = sorted(WORDS[kind] for kind in sure)
                 yield f"a {first} is compared with a {second} here; cast one of them", dialect not in STRICT
+
+
+def _unlike(dialect: str) -> tuple[set[FieldType], ...]:
+    """Return the pairs of types that a dialect does not compare."""
+    if dialect in LENIENT:
+        return ()
+    return UNLIKE if dialect in TRUE_NUMBERS else (*UNLIKE, {"boolean", "number"})
 
 
 def _others(node: exp.Expr) -> list[exp.Expr]:
