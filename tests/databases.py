@@ -70,6 +70,7 @@ def use_copy(worker: str) -> None:
     _drop(name)
     bootstrap.create_database(ADMIN_URL, name, template=template)
     bootstrap.grant_runtime(admin_url(name))
+    _execute("ALTER DATABASE {} SET synchronous_commit = off", name)  # it does not outlive the tests
     _point_at(name)
 
 

@@ -72,7 +72,7 @@ def test_no_field_of_a_query_view_is_open_when_one_that_it_asks_for_is_closed() 
     assert open_fields(of, "Outer", frozenset(("fin",))) == {"qv.a", "qv.n", "qv.s", "qv.b", "qv.c"}
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 4))
 def test_the_order_in_which_fields_are_looked_at_decides_nothing(seed: int) -> None:
     text = (
         "from apps.governance.fields import open_fields\n"
