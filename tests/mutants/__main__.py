@@ -22,7 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
+from tests.mutants.reached import Reached
 from tests.mutants.runner import TestRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +56,8 @@ class Mutant:
     what: str
     source: str
     tests: tuple[str, ...]
+    lines: range
+    """of the statement in which it is"""
 
     @property
     def is_pure(self) -> bool:
@@ -68,13 +73,26 @@ class Spoiler(ast.NodeTransformer):
         self.seen = -1
         self.what = ""
         self.line = 0
+        self.lines = range(0)
+        self._statement: ast.stmt | None = None
 
     def _is_wanted(self, node: ast.AST, what: str) -> bool:
         self.seen += 1
         if self.seen != self.wanted:
             return False
         self.what, self.line = what, getattr(node, "lineno", 0)
+        whole = self._statement or node
+        self.lines = range(getattr(whole, "lineno", 0), (getattr(whole, "end_lineno", 0) or 0) + 1)
         return True
+
+    def visit(self, node: ast.AST) -> Any:
+        """Know the statement that is looked at: an expression of several lines is executed when any of them is."""
+        before = self._statement
+        if isinstance(node, ast.stmt):
+            self._statement = node
+        found = super().visit(node)
+        self._statement = before
+        return found
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         """Leave types alone."""
@@ -162,7 +180,7 @@ def mutants_of(path: Path, tests: tuple[str, ...]) -> Iterator[Mutant]:
         if not spoiler.what:
             return
         name = path.relative_to(ROOT).as_posix()
-        yield Mutant(name, spoiler.line, spoiler.what, ast.unparse(tree), tests)
+        yield Mutant(name, spoiler.line, spoiler.what, ast.unparse(tree), tests, spoiler.lines)
         number += 1
 
 
@@ -229,18 +247,21 @@ def _key(mutant: Mutant) -> str:
     return hashlib.sha256(f"{mutant.path}\n{mutant.source}".encode()).hexdigest()
 
 
-def survives(mutant: Mutant, copy: Path, runner: TestRunner) -> bool:
-    """Say whether all tests pass with the mutant in a copy of the code."""
+def survives(mutant: Mutant, copy: Path, runner: TestRunner, reached: Reached) -> bool:
+    """Say whether all tests pass with the mutant in a copy of the code: those that execute it, as no other could notice."""
+    tests = reached.tests_of(mutant.path, mutant.lines, mutant.tests)
+    if not tests:
+        return True
     place = copy / mutant.path
     good = place.read_text("utf-8")
     place.write_text(mutant.source, "utf-8")
     try:
-        return runner.passes((*OPTIONS, *ON_ONE_DATABASE, *mutant.tests)) and runner.passes((*OPTIONS, *mutant.tests))
+        return runner.passes((*OPTIONS, *ON_ONE_DATABASE, *tests)) and runner.passes((*OPTIONS, *tests))
     finally:
         place.write_text(good, "utf-8")
 
 
-def started(copy: Path, mutant: Mutant) -> TestRunner:
+def started(copy: Path, mutant: Mutant, *, is_tried: bool = True) -> TestRunner:
     """Return a runner of tests in a copy of the code, after all tests have passed there unspoiled.
 
     Raises:
@@ -251,13 +272,32 @@ def started(copy: Path, mutant: Mutant) -> TestRunner:
         "OMNI_FUZZ_CASES": "100", "OMNI_FUZZ_SHRINK": "0",
     }  # fmt: skip
     runner = TestRunner(copy, environment, is_pure=mutant.is_pure)
-    if not runner.passes_unspoiled((*OPTIONS, *mutant.tests)):
+    if is_tried and not runner.passes_unspoiled((*OPTIONS, *mutant.tests)):
         runner.stop()
         raise AssertionError(f"{' '.join(mutant.tests)} fails before anything is spoiled")
     return runner
 
 
-def run(wanted: list[Mutant], journal: Journal, copies: list[Path]) -> None:
+def measure(wanted: list[Mutant], reached: Reached, copies: list[Path]) -> None:
+    """Find out which lines the files of tests execute that have changed since, or the code."""
+    by_name = {name: mutant for mutant in wanted for name in reached.unknown(mutant.tests)}
+    lock = Lock()
+
+    def work(number: int) -> None:
+        for _, group in groupby(list(by_name.items())[number :: len(copies)], key=lambda item: item[1].is_pure):
+            own = list(group)
+            runner = started(copies[number], own[0][1], is_tried=False)
+            for name, _ in own:
+                found = runner.measured(name)
+                with lock:
+                    reached.note(name, *found)
+            runner.stop()
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        list(pool.map(work, range(len(copies))))
+
+
+def run(wanted: list[Mutant], journal: Journal, copies: list[Path], reached: Reached) -> None:
     """Try mutants side by side, each worker in its own copy, and tell survivors as they are found."""
 
     def work(number: int) -> None:
@@ -265,7 +305,7 @@ def run(wanted: list[Mutant], journal: Journal, copies: list[Path]) -> None:
             own = list(group)
             runner = started(copies[number], own[0])
             for mutant in own:
-                is_alive = survives(mutant, copies[number], runner)
+                is_alive = survives(mutant, copies[number], runner, reached)
                 journal.note(mutant, is_alive=is_alive)
                 if is_alive:
                     tell(mutant)
@@ -295,7 +335,9 @@ def main() -> int:
             ignored = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache")
             shutil.copytree(ROOT, copy, ignore=ignored)
         if open_:
-            run(open_, journal, copies)
+            reached = Reached(journal.path.with_name("reached.json"), ROOT, TARGETS)
+            measure(open_, reached, copies)
+            run(open_, journal, copies, reached)
     survived = sum(journal.is_alive(mutant) for mutant in wanted)
     counts = {"mutants": len(wanted), "killed": len(wanted) - survived, "survived": survived}
     sys.stdout.write(json.dumps(counts) + "\n")
