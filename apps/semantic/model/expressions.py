@@ -42,6 +42,8 @@ ESCAPING = frozenset(("spark", "databricks"))
 """dialects that have more escapes in texts than the parser knows"""
 ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 ESCAPED = frozenset("'\"\\nrt%_")
+MISSING: Mapping[str, tuple[type[exp.Expr], ...]] = {"postgres": (exp.DateDiff,)}
+"""what a dialect's parser reads and its database does not have"""
 MAX_TEXT = 20_000
 MAX_SECTIONS = 50
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike,
@@ -105,6 +107,9 @@ def demand_provable(tree: exp.Expr, dialect: str) -> None:
     Raises:
         ExpressionError: something in it would be.
     """
+    missing = tree.find(*MISSING[dialect]) if dialect in MISSING else None
+    if missing is not None:
+        raise ExpressionError(f"this database has no {missing.key.upper()}; subtract one from the other")
     if part := unproven_part(tree, dialect=dialect):
         raise ExpressionError(
             f"this is “{part}” in the SQL of this database, which no question can have; write it in another way"

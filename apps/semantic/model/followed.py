@@ -20,6 +20,11 @@ FOLDS_TO_LOWER = frozenset(("postgres", "redshift", "trino"))
 FOLDS_TO_UPPER = frozenset(("snowflake",))
 """dialects in which a name without quotes is one in small letters, or in capitals"""
 WITHOUT_FULL_JOIN = frozenset(("mysql",))
+WITHOUT_LATERAL = frozenset(("mysql",))
+"""dialects of which some servers do not let a query in FROM name what is read around it"""
+NO_ALIAS_IN_HAVING = frozenset(("postgres",))
+ALIAS_ALONE = {"group": frozenset(("postgres", "duckdb")), "order": frozenset(("postgres",))}
+"""dialects in which the name of an output stands by itself or not at all, by clause"""
 KINDS = ("", "INNER", "CROSS", "OUTER")
 Inputs = Mapping[str, frozenset[str]]
 """what a SELECT reads, by the name that it has there: the names of its columns; all in small letters"""
@@ -55,7 +60,12 @@ class _Follower:
             found = self.outputs(query.this, scopes, is_named=is_named)
             others = self.outputs(query.expression, scopes, is_named=False)
             _demand(len(found) == len(others), "the parts of a UNION have as many columns as one another")
-            self._check(query.args.get("order"), ({"": frozenset(found)},), found)
+            order = query.args.get("order")
+            self._check(order, ({"": frozenset(found)},), found)
+            for item in order.expressions if order is not None and self.dialect in ALIAS_ALONE["order"] else ():
+                _demand(
+                    isinstance(item.this.unnest(), exp.Column | exp.Literal), "a UNION is sorted by its columns alone"
+                )
             return found
         _demand(
             isinstance(query, exp.Select) and _parts(query) <= SELECT_PARTS, "a part of this SELECT cannot be followed"
@@ -76,8 +86,13 @@ class _Follower:
             _demand(is_there, "this database has no FULL JOIN")
             self._check(join.args.get("on"), own, ())
         self._check(select.args.get("where"), own, ())
-        for key in ("group", "having", "order"):
-            self._check(select.args.get(key), own, found)
+        self._check(select.args.get("having"), own, found if self.dialect not in NO_ALIAS_IN_HAVING else ())
+        for key in ("group", "order"):
+            part = select.args.get(key)
+            for item in part.expressions if part is not None else ():
+                is_alone = isinstance((item.this if isinstance(item, exp.Ordered) else item).unnest(), exp.Column)
+                is_seen = is_alone or self.dialect not in ALIAS_ALONE[key]
+                self._check(item, own, found if is_seen else ())
         return found
 
     def _inputs(self, select: exp.Expr, scopes: tuple[Inputs, ...]) -> Inputs:
@@ -101,7 +116,8 @@ class _Follower:
             else:
                 is_query = isinstance(part, exp.Subquery) and isinstance(part.this, exp.Query)
                 _demand(is_query and _parts(part) <= {"this", "alias"}, "FROM reads what cannot be followed")
-                found[name] = frozenset(self.outputs(part.this, scopes))
+                around = scopes if self.dialect not in WITHOUT_LATERAL else ()
+                found[name] = frozenset(self.outputs(part.this, around))
         return found
 
     def _spelt(self, name: exp.Expr) -> str:

@@ -9,6 +9,7 @@ from apps.semantic.model.expressions import NODES as EXPRESSION_NODES
 from apps.semantic.model.expressions import ExpressionError, demand_provable, parse_query_text
 from apps.semantic.model.named_queries import without_names
 from apps.semantic.model.parameters import add, check_inside, check_parameters, flag, number, text, texts
+from apps.semantic.model.query_shapes import misshapen
 from apps.semantic.model.rules import read_filters
 from apps.semantic.model.types import TEMPLATED, QuerySource, Rollup, Source, SqlSource, View, table_text
 from apps.semantic.model.yaml_nodes import Node
@@ -32,6 +33,8 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
         tree = without_names(parse_query_text(written, dialect=context.dialect, constants=context.constants))
         _check_query(tree)
         demand_provable(tree, context.dialect)
+        if wrong := next(misshapen(tree, context.dialect), ""):
+            raise ExpressionError(wrong)
     except ExpressionError as error:
         add(context.problems, place, str(error))
         return None

@@ -1,0 +1,150 @@
+"""What a database refuses in the SELECT of an SQL view, whatever its tables hold: told before publishing, not with each question.
+
+Only what was tried is told (PostgreSQL 15, DuckDB, MariaDB), and only where it is certain from the text alone.
+"""
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+WITHOUT_GROUP_ALL = frozenset(("postgres", "mysql"))
+GROUPS_STRICTLY = frozenset(("postgres", "duckdb"))
+"""dialects in which each column stands in a group's key or in an aggregate"""
+SORTS_WHAT_IS_DISTINCT = frozenset(("postgres",))
+WITHOUT_LIMIT_IN_IN = WITHOUT_DEFAULT = frozenset(("mysql",))
+CLAUSES = {"where": "WHERE", "group": "GROUP BY", "having": "HAVING"}
+
+
+def misshapen(tree: exp.Expr, dialect: str) -> Iterator[str]:
+    """Yield why the database would refuse this text.
+
+    Args:
+        tree: the SELECT of an SQL view, its named queries put where they are read.
+        dialect: of the connection.
+    """
+    for select in tree.find_all(exp.Select):
+        yield from _clauses(select)
+        yield from _places(select)
+        yield from _groups(select, dialect)
+        for join in select.args.get("joins") or ():
+            if join.side and join.args.get("on") is None:
+                yield f"a {join.side} JOIN needs a condition: write ON"
+        if dialect in SORTS_WHAT_IS_DISTINCT and select.args.get("distinct") is not None:
+            yield from _sorted_away(select)
+    for node in tree.find_all(exp.Subquery, exp.In, exp.Lag, exp.Lead):
+        yield from _within(node, dialect)
+
+
+def _clauses(select: exp.Select) -> Iterator[str]:
+    """Yield aggregates and windows where rows are not chosen, or groups not made, yet."""
+    parts = [(name, select.args.get(key)) for key, name in CLAUSES.items()]
+    parts += [("ON", join.args.get("on")) for join in select.args.get("joins") or ()]
+    for name, part in parts:
+        for node in _own(part):
+            if isinstance(node, exp.Window):
+                yield f"a window cannot stand in {name}: name it in a query beneath"
+            elif isinstance(node, exp.AggFunc) and name != "HAVING" and not isinstance(node.parent, exp.Window):
+                yield f"an aggregate cannot stand in {name}; conditions on groups stand in HAVING"
+    for item in select.expressions:
+        for node in _own(item):
+            if isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window):
+                for inner in node.iter_expressions():
+                    if any(isinstance(found, exp.AggFunc) for found in _own(inner)):
+                        yield "an aggregate cannot stand in another one: name it in a query beneath"
+
+
+def _places(select: exp.Select) -> Iterator[str]:
+    """Yield numbers of columns that there are not."""
+    count = len(select.expressions)
+    for item in (*_keys(select, "group"), *_keys(select, "order")):
+        if isinstance(item, exp.Literal) and item.is_int and not 1 <= int(item.name) <= count:
+            yield f"there is no column {item.name} here"
+
+
+def _groups(select: exp.Select, dialect: str) -> Iterator[str]:
+    group, keys = select.args.get("group"), _keys(select, "group")
+    is_all = group is not None and not keys
+    if is_all and dialect in WITHOUT_GROUP_ALL:
+        yield "this database has no GROUP BY ALL"
+    aggregates = [node for item in select.expressions for node in _own(item) if _is_aggregate(node)]
+    is_grouped = bool(keys) or bool(aggregates) or select.args.get("having") is not None
+    if dialect not in GROUPS_STRICTLY or is_all or not is_grouped:
+        return
+    told = {_plain(key) for key in keys}
+    for place, item in enumerate(select.expressions, start=1):
+        is_key = any(isinstance(key, exp.Literal) and key.name == str(place) for key in keys)
+        if not is_key and item.alias_or_name.lower() not in told:
+            for column in _loose(item.unalias(), told):
+                yield f"“{column}” stands neither in GROUP BY nor in an aggregate"
+
+
+def _loose(root: exp.Expr, told: set[str]) -> Iterator[str]:
+    """Yield the columns of an expression that are part of no key and of no aggregate."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if _plain(node) in told or _is_aggregate(node) or isinstance(node, exp.Query):
+            continue
+        if isinstance(node, exp.Column):
+            yield node.sql()
+        elif isinstance(node, exp.Window):
+            waiting += [
+                item for item in (node.this, *node.args.get("partition_by", ()), node.args.get("order")) if item
+            ]
+        else:
+            waiting += node.iter_expressions()
+
+
+def _sorted_away(select: exp.Select) -> Iterator[str]:
+    shown = {_plain(item.unalias()) for item in select.expressions} | {
+        item.alias_or_name.lower() for item in select.expressions
+    }
+    for key in _keys(select, "order"):
+        if not isinstance(key, exp.Literal) and _plain(key) not in shown:
+            yield "what SELECT DISTINCT is sorted by stands among its columns"
+
+
+def _within(node: exp.Expr, dialect: str) -> Iterator[str]:
+    """Yield what is wrong with a query within an expression, or with a function."""
+    if isinstance(node, exp.Lag | exp.Lead):
+        if node.args.get("default") is not None and dialect in WITHOUT_DEFAULT:
+            yield f"{node.key.upper()} takes no third value on every server: write COALESCE(…)"
+        return
+    query = node.args.get("query") if isinstance(node, exp.In) else node
+    query = query.this if isinstance(query, exp.Subquery) else query
+    is_value = isinstance(node, exp.In) or not isinstance(
+        node.parent, exp.From | exp.Join | exp.In | exp.Exists | exp.SetOperation
+    )
+    if isinstance(query, exp.Select) and is_value and node.parent is not None:
+        if len(query.expressions) != 1:
+            yield "a query within an expression has one column"
+        if isinstance(node, exp.In) and query.args.get("limit") is not None and dialect in WITHOUT_LIMIT_IN_IN:
+            yield "this database takes no LIMIT within IN: join a query that has it"
+
+
+def _keys(select: exp.Select, part: str) -> list[exp.Expr]:
+    found = select.args.get(part)
+    items = found.expressions if found is not None else []
+    return [item.this if isinstance(item, exp.Ordered) else item for item in items]
+
+
+def _is_aggregate(node: exp.Expr) -> bool:
+    return isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window)
+
+
+def _plain(node: exp.Expr) -> str:
+    """Return an expression as text by which it is compared: of whose tables its columns are is left out."""
+    copy = node.copy()
+    for column in list(copy.find_all(exp.Column)):
+        column.set("table", None)
+    return copy.sql(normalize_functions="lower").lower().replace('"', "")
+
+
+def _own(root: exp.Expr | None) -> Iterator[exp.Expr]:
+    """Yield the nodes of an expression but for those of queries within it."""
+    waiting: list[exp.Expr] = [root] if root is not None else []
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, exp.Query):
+            yield node
+            waiting += node.iter_expressions()
