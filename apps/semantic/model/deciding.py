@@ -132,8 +132,8 @@ def _order(source: QuerySource, own: SemanticModel) -> Iterator[str]:
         sorts = times + [name for name in fields if name not in dimensions][:1]
     met: set[str] = set()
     for name in (*sorts, *dimensions):
-        view = own.views[name.partition(".")[0]]
-        key = {item.id for item in view.dimensions.values() if item.is_primary_key}
+        view = own.views.get(name.partition(".")[0])
+        key = {item.id for item in view.dimensions.values() if item.is_primary_key} if view is not None else set()
         is_told = bool(key) and key <= met and name in dimensions
         if not is_told or not _is_of_row(name, own):
             yield name
@@ -197,7 +197,7 @@ class _Reader:
         self, select: exp.Expr, scopes: tuple[Inputs, ...], outputs: list[tuple[str, frozenset[Column]]]
     ) -> None:
         group = select.args.get("group")
-        for item in group.expressions if group is not None else ():
+        for item in (key.unnest() for key in group.expressions) if group is not None else ():
             place = int(item.name) - 1 if isinstance(item, exp.Literal) and item.is_int else None
             if place is None and isinstance(item, exp.Column) and not item.table:
                 names = [name for name, _ in outputs]
@@ -222,7 +222,7 @@ class _Reader:
         places: list[tuple[str, frozenset[Column]]] | None = None,
     ) -> None:
         for node in root.find_all(exp.Literal) if root is not None and places else ():
-            if node.is_int and isinstance(node.parent, exp.Ordered) and places and int(node.name) <= len(places):
+            if node.is_int and isinstance(_around(node), exp.Ordered) and places and int(node.name) <= len(places):
                 self._note([places[int(node.name) - 1][1]], "compared")
         if root is not None:
             self._note([self._columns(root, scopes, aliases)], "compared")
@@ -270,6 +270,13 @@ class _Reader:
     def _note(self, columns: Iterable[frozenset[Column]], how: How) -> None:
         for view, column, state in (item for some in columns for item in some):
             self.found.add((view, column, "given" if state == "given" else "compared" if state == "made" else how))
+
+
+def _around(node: exp.Expr) -> exp.Expr | None:
+    """Return what a node stands in, but for brackets."""
+    while isinstance(node.parent, exp.Paren):
+        node = node.parent
+    return node.parent
 
 
 def _made(columns: Iterable[Column]) -> frozenset[Column]:

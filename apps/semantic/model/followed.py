@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from sqlglot import exp
 
 from apps.semantic.model.expressions import ExpressionError
+from apps.semantic.model.named_queries import NAMED
 from apps.semantic.model.types import SqlSource, table_text
 
 SELECT_PARTS = frozenset(("expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit"))
@@ -116,7 +117,8 @@ class _Follower:
             else:
                 is_query = isinstance(part, exp.Subquery) and isinstance(part.this, exp.Query)
                 _demand(is_query and _parts(part) <= {"this", "alias"}, "FROM reads what cannot be followed")
-                around = scopes if self.dialect not in WITHOUT_LATERAL else ()
+                is_alone = part.meta.get(NAMED) or self.dialect in WITHOUT_LATERAL
+                around = () if is_alone else scopes
                 found[name] = frozenset(self.outputs(part.this, around))
         return found
 
@@ -129,11 +131,16 @@ class _Follower:
 
     def _check(self, root: exp.Expr | None, scopes: tuple[Inputs, ...], own: Iterable[str]) -> None:
         """Check all columns of an expression, those of queries within it in their own surroundings."""
+        select = root.find_ancestor(exp.Select) if root is not None else None
+        shown = {_name(item): item.unalias() for item in select.expressions} if select is not None else {}
         waiting = [root] if root is not None else []
         while waiting:
             node = waiting.pop()
             if isinstance(node, exp.Query):
                 self.outputs(node, scopes, is_named=False)
+            elif isinstance(node, exp.Window):
+                _check_window(node, shown)
+                waiting += [*node.iter_expressions()]
             elif isinstance(node, exp.Column):
                 _check_column(node, scopes, own)
                 is_alike = (
@@ -155,6 +162,23 @@ def _read(select: exp.Expr) -> Iterator[exp.Expr]:
             "write joins with ON: in others, as USING and NATURAL, a column is of two tables and cannot be followed",
         )
         yield join.this
+
+
+def _check_window(window: exp.Window, shown: Mapping[str, exp.Expr]) -> None:
+    """Demand that what puts rows together or in order means the same to every database.
+
+    Args:
+        shown: the outputs of its SELECT by their names, which some databases read before columns.
+    """
+    order = window.args.get("order")
+    keys = [*window.args.get("partition_by", ()), *(item.this for item in (order.expressions if order else ()))]
+    for key in (item.unnest() for item in keys):
+        _demand(not isinstance(key, exp.Literal), "a window has its rows in order by columns, not by numbers")
+    for node in (node for key in keys for node in key.find_all(exp.Column)):
+        name = node.name.lower() if not node.table else ""
+        other = shown.get(name)
+        is_itself = other is None or (isinstance(other, exp.Column) and other.name.lower() == name)
+        _demand(is_itself, f"“{name}” may be a column or the output of that name: write its table before it")
 
 
 def _check_column(node: exp.Column, scopes: tuple[Inputs, ...], own: Iterable[str]) -> None:

@@ -14,6 +14,8 @@ MAX_NODES = 20_000
 QUERIES = (exp.Select, exp.Union, exp.Subquery)
 CHANCE = (exp.Limit, exp.RowNumber, exp.Ntile, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.WindowSpec)
 """what may come out otherwise when it is worked out again, where an order does not tell all rows apart"""
+NAMED = "named"
+"""marks a query that was put where its name is read: what is read around that place is none of its business"""
 Named = Mapping[str, exp.Expr]
 """queries by their names in small letters"""
 
@@ -39,6 +41,7 @@ class _Expander:
 
     def expand(self, root: exp.Expr, named: Named) -> None:
         """Put queries in the places of their names, within a tree that stands where these names mean them."""
+        self.nodes = 0
         waiting = [(root, named)]
         while waiting:
             node, known = waiting.pop()
@@ -62,14 +65,20 @@ class _Expander:
                 raise ExpressionError(
                     f"“{name} (…)” renames columns, so they cannot be followed: name them in its SELECT, with AS"
                 )
-            if not isinstance(item.this, QUERIES):
-                raise ExpressionError(f"“{name}” is no SELECT")
+            inner = item.this
+            while isinstance(inner, exp.Subquery) and {key for key, part in inner.args.items() if part} == {"this"}:
+                inner = inner.this
+            if not isinstance(inner, exp.Select | exp.Union):
+                what = "has more around its brackets" if isinstance(inner, exp.Subquery) else "is no SELECT"
+                raise ExpressionError(f"“{name}” {what}: write one SELECT")
             if name in own:
                 raise ExpressionError(f"“{name}” is the name of two queries")
             own.add(name)
-            self.expand(item.this, found)
-            self.spellings[id(item.this)] = item.args["alias"].this
-            found[name] = item.this
+            counted = self.nodes
+            self.expand(inner, found)
+            self.nodes = counted
+            self.spellings[id(inner)] = item.args["alias"].this
+            found[name] = inner
         return found
 
     def _put(self, table: exp.Table, named: Named) -> None:
@@ -92,5 +101,6 @@ class _Expander:
         if others:
             raise ExpressionError(f"“{name.name}” is read in a way that cannot be followed")
         alias = table.args.get("alias") or exp.TableAlias(this=name.copy())
-        inner = query.this if isinstance(query, exp.Subquery) else query
-        table.replace(exp.Subquery(this=inner.copy(), alias=alias.copy()))
+        put = exp.Subquery(this=query.copy(), alias=alias.copy())
+        put.meta[NAMED] = True
+        table.replace(put)

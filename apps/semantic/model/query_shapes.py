@@ -11,6 +11,7 @@ WITHOUT_GROUP_ALL = frozenset(("postgres", "mysql"))
 GROUPS_STRICTLY = frozenset(("postgres", "duckdb"))
 """dialects in which each column stands in a group's key or in an aggregate"""
 SORTS_WHAT_IS_DISTINCT = frozenset(("postgres",))
+WITHOUT_DISTINCT_OVER = frozenset(("postgres", "mysql"))
 WITHOUT_LIMIT_IN_IN = WITHOUT_DEFAULT = frozenset(("mysql",))
 CLAUSES = {"where": "WHERE", "group": "GROUP BY", "having": "HAVING"}
 
@@ -23,6 +24,11 @@ def misshapen(tree: exp.Expr, dialect: str) -> Iterator[str]:
         dialect: of the connection.
     """
     for select in tree.find_all(exp.Select):
+        limit = select.args.get("limit")
+        if limit is not None and not (isinstance(limit.expression, exp.Literal) and limit.expression.is_int):
+            yield "a LIMIT is a number"
+        if any(isinstance(key, exp.Var) for key in _keys(select, "order")):
+            yield "name the columns that it is sorted by"
         yield from _clauses(select)
         yield from _places(select)
         yield from _groups(select, dialect)
@@ -31,7 +37,7 @@ def misshapen(tree: exp.Expr, dialect: str) -> Iterator[str]:
                 yield f"a {join.side} JOIN needs a condition: write ON"
         if dialect in SORTS_WHAT_IS_DISTINCT and select.args.get("distinct") is not None:
             yield from _sorted_away(select)
-    for node in tree.find_all(exp.Subquery, exp.In, exp.Lag, exp.Lead):
+    for node in tree.find_all(exp.Subquery, exp.In, exp.Lag, exp.Lead, exp.Distinct):
         yield from _within(node, dialect)
 
 
@@ -106,6 +112,11 @@ def _sorted_away(select: exp.Select) -> Iterator[str]:
 
 def _within(node: exp.Expr, dialect: str) -> Iterator[str]:
     """Yield what is wrong with a query within an expression, or with a function."""
+    if isinstance(node, exp.Distinct):
+        window = node.find_ancestor(exp.Window, exp.Select)
+        if isinstance(window, exp.Window) and dialect in WITHOUT_DISTINCT_OVER:
+            yield "no window counts different values here: count them in a query beneath"
+        return
     if isinstance(node, exp.Lag | exp.Lead):
         if node.args.get("default") is not None and dialect in WITHOUT_DEFAULT:
             yield f"{node.key.upper()} takes no third value on every server: write COALESCE(…)"
@@ -125,7 +136,7 @@ def _within(node: exp.Expr, dialect: str) -> Iterator[str]:
 def _keys(select: exp.Select, part: str) -> list[exp.Expr]:
     found = select.args.get(part)
     items = found.expressions if found is not None else []
-    return [item.this if isinstance(item, exp.Ordered) else item for item in items]
+    return [(item.this if isinstance(item, exp.Ordered) else item).unnest() for item in items]
 
 
 def _is_aggregate(node: exp.Expr) -> bool:

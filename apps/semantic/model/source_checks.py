@@ -71,11 +71,16 @@ def _query(source: QuerySource, at: Source, model: SemanticModel, known: set[str
     for name in (name for pair in source.binds.items() for name in pair if model.measure(name) is not None):
         text = f"a query takes over conditions on dimensions; “{name}” is a measure"
         yield _at(places.get("bind", places.get("filters", at)), text)
-    named = {column for _, column in source.columns} | {column for column, _ in source.calculations}
+    calculated = {column for column, _ in source.calculations}
     asked = {name for name, _ in source.columns}
     for name, _ in source.sorts:
-        if name not in asked and name.rpartition(".")[2] not in named:
-            text = f"the query is sorted by “{name}”, which it does not ask for.{did_you_mean(name, asked)}"
+        if name not in asked:
+            short = name.rpartition(".")[2]
+            text = (
+                f"“{short}” is calculated when the rows are chosen already: sort by a field that the query asks for"
+                if short in calculated
+                else f"the query is sorted by “{name}”, which it does not ask for.{did_you_mean(name, asked)}"
+            )
             yield _at(places.get(f"sorts.{name}", at), text)
     for rule in source.filters:
         if rule.field.partition("[")[0] not in known:

@@ -1,5 +1,7 @@
 """What stands in for a view's table: an SQL text, a query of the model; or what its table holds of another view."""
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
@@ -31,6 +33,7 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
     try:
         written = text(node, "sql", context.problems)
         tree = without_names(parse_query_text(written, dialect=context.dialect, constants=context.constants))
+        _shorten(tree)
         _check_query(tree)
         demand_provable(tree, context.dialect)
         if wrong := next(misshapen(tree, context.dialect), ""):
@@ -41,6 +44,17 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
     if not isinstance(tree, exp.Query):
         return None
     return SqlSource(tree, {table_text(item): "" for item in tree.find_all(exp.Table)}, place.source)
+
+
+def _shorten(tree: exp.Expr) -> None:
+    """Leave out what EXISTS does not look at: the columns of its rows."""
+    for node in tree.find_all(exp.Exists):
+        select = node.this
+        is_plain = isinstance(select, exp.Select) and not any(select.args.get(key) for key in ("group", "having"))
+        if is_plain and all(
+            isinstance(item.unalias(), exp.Column | exp.Star | exp.Literal) for item in select.expressions
+        ):
+            select.set("expressions", [exp.Literal.number(1)])
 
 
 def _check_query(tree: exp.Expr) -> None:
@@ -101,7 +115,7 @@ def read_query_source(node: Node, view: str, context: Context) -> QuerySource | 
         topic=topic or IMPLICIT + base,
         columns=columns,
         filters=read_filters(_plain_filters(query), "filters", context.problems, view=base),
-        sorts=_sorts(query, base, context),
+        sorts=_sorts(query, base, dict(columns), context),
         limit=number(query, "limit", context.problems),
         calculations=_calculations(calculations, context) if calculations is not None else (),
         binds=_binds(query, base, context),
@@ -152,8 +166,12 @@ def _plain_filters(query: Node) -> Node:
     return Node({"filters": Node(kept, node.file, node.line, node.column)}, query.file, query.line, query.column)
 
 
-def _sorts(query: Node, base: str, context: Context) -> tuple[tuple[str, bool], ...]:
-    """Return (field, is descending) in order; with a limit they decide which rows there are, so none is left out."""
+def _sorts(query: Node, base: str, columns: Mapping[str, str], context: Context) -> tuple[tuple[str, bool], ...]:
+    """Return (field, is descending) in order; with a limit they decide which rows there are, so none is left out.
+
+    A sort may name a field, or the column that it is here.
+    """
+    fields = {column: field for field, column in columns.items()}
     node = query.map().get("sorts")
     if node is None or node.value is None:
         return ()
@@ -169,7 +187,8 @@ def _sorts(query: Node, base: str, context: Context) -> tuple[tuple[str, bool], 
         if not field and not unknown:
             context.fault(item, f"a sort is written as {SORT}")
         elif field:
-            found.append((qualified(field, base), flag(item, "desc", context.problems)))
+            named = fields.get(field.rpartition(".")[2]) if qualified(field, base) not in columns else None
+            found.append((named or qualified(field, base), flag(item, "desc", context.problems)))
     return tuple(found)
 
 

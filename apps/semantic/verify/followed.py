@@ -42,6 +42,9 @@ class Follower:
             UnprovenSqlError: a column in it is not one of a query in FROM here, or around it; what is shown has no name of
                 its own; or a mask decides about rows.
         """
+        limit = query.args.get("limit")
+        is_number = limit is None or (type(limit.expression) is exp.Literal and limit.expression.is_int)
+        demand(is_number, "An SQL view is cut off after what is no number.")
         if type(query) is exp.Union:
             return self._union(query, around, is_shown=is_shown)
         if type(query) is exp.Subquery:
@@ -119,6 +122,17 @@ class Follower:
         return found
 
     def _demand_window(self, node: exp.Expr, let: tuple[Let, ...]) -> None:
+        order = node.args.get("order")
+        told = [*(node.args.get("partition_by") or ()), *(item.this for item in (order.expressions if order else ()))]
+        select = node.find_ancestor(exp.Select)
+        outputs = (
+            {item.alias.lower(): item.this for item in select.expressions if type(item) is exp.Alias} if select else {}
+        )
+        for key in told:
+            demand(type(key.unnest()) is not exp.Literal, LOST)
+            for name in (item.name.lower() for item in key.find_all(exp.Column) if not item.table):
+                output = outputs.get(name)
+                demand(output is None or (type(output) is exp.Column and output.name.lower() == name), LOST)
         keys = [self._made_of(item, let) for item in node.args.get("partition_by") or ()]
         demand(all(kinds <= KEEPS_APART for kinds in keys), CHOSEN)
         for part in (node.args.get("order"), node.args.get("spec")):
@@ -132,7 +146,7 @@ class Follower:
         keys: list[Kinds] = []
         if select.args.get("distinct") or (group is not None and not group.expressions):
             keys += own.values()
-        for node in group.expressions if group is not None else ():
+        for node in (key.unnest() for key in group.expressions) if group is not None else ():
             place = int(node.name) if type(node) is exp.Literal and node.is_int else 0
             keys.append(found[place - 1][1] if 0 < place <= len(found) else self._made_of(node, let, own))
             if type(node) is exp.Column and not node.table:
@@ -143,7 +157,8 @@ class Follower:
         order, own = select.args.get("order"), dict(found)
         keys: list[Kinds] = []
         for node in order.expressions if order is not None else ():
-            key = node.this if type(node) is exp.Ordered else node
+            key = (node.this if type(node) is exp.Ordered else node).unnest()
+            demand(type(key) is not exp.Var, LOST)
             place = int(key.name) if type(key) is exp.Literal and key.is_int else 0
             keys.append(found[place - 1][1] if 0 < place <= len(found) else self._kinds(key, let, own))
             if type(key) is exp.Column and not key.table:

@@ -58,19 +58,18 @@ def _asks_for_gaps(rule: FieldFilter) -> bool:
 
 
 def _ordering(source: QuerySource, model: SemanticModel) -> list[str]:
-    """Return the fields that may decide which rows are within a limit: all but those of a view after its key."""
-    shown = [field for field, _ in source.columns]
-    after = set[str]()
-    for view in {name.partition(".")[0] for name in shown}:
-        key = {item.id for item in model.views[view].dimensions.values() if item.is_primary_key}
-        if key and key <= set(shown):
-            last = max(shown.index(name) for name in key)
-            rest = [name for name in shown[last + 1 :] if name.partition(".")[0] == view and "[" not in name]
-            after |= {name for name in rest if is_told_by_key(name, shown, model)}
-    after -= {name for name in after if not source.sorts and _may_come_first(name, model)}
-    # Sorts may name a field, or the column that it is here.
-    sorted_by = {name for name, _ in source.sorts} | {name.rpartition(".")[2] for name, _ in source.sorts}
-    return [field for field, column in source.columns if field not in after or {field, column} & sorted_by]
+    """Return the fields that may decide which rows are within a limit: those sorted by, and dimensions but after their key."""
+    fields, aliases = [field for field, _ in source.columns], {column: field for field, column in source.columns}
+    named = [name if name in fields else aliases.get(name.rpartition(".")[2], name) for name, _ in source.sorts]
+    first = named or [name for name in fields if _may_come_first(name, model)]
+    found, met = [*first], set(named)
+    for name in (name for name in fields if model.dimension(name.partition("[")[0]) is not None):
+        view = model.views[name.partition(".")[0]]
+        key = {item.id for item in view.dimensions.values() if item.is_primary_key}
+        is_told = bool(key) and key <= met and "[" not in name and is_told_by_key(name, fields, model)
+        found += [] if is_told else [name]
+        met.add(name)
+    return found
 
 
 def _may_come_first(name: str, model: SemanticModel) -> bool:

@@ -48,6 +48,9 @@ CHOSEN_BY_MASKS = {
     "window made": f"SELECT c.id AS id, COUNT(*) OVER (PARTITION BY LEFT(c.email, 1)) AS n {FROM}",
     "window value": f"SELECT x.id AS id FROM (SELECT c.id AS id, LAG(c.email) OVER (ORDER BY c.id) AS e {FROM}) AS x WHERE x.e > 'k'",
     "window sum": f"WITH x AS (SELECT c.id AS id, SUM(c.limit_) OVER (ORDER BY c.id) AS s {FROM}) SELECT x.id AS id FROM x WHERE x.s > 99",
+    "place in brackets": f"SELECT MAX(c.id) AS id, c.limit_ AS d {FROM} GROUP BY (2)",
+    "alias in brackets": f"SELECT MAX(c.id) AS id, UPPER(c.email) AS d {FROM} GROUP BY (d)",
+    "number in brackets": f"SELECT c.id AS id, c.limit_ AS d {FROM} ORDER BY (2) LIMIT 1",
     "nearest": f"SELECT c.id AS id {FROM} WHERE c.id IN (SELECT customer_id FROM omni_store.orders WHERE email = 'ola@x.no')",
 }
 BY_HASH = {
@@ -284,3 +287,29 @@ def test_groups_by_what_another_derived_view_has_masked_are_followed_down_to_its
     assert store.ask(question, seen(MASKED), of) == store.ask(question, seen(frozenset()), of) == [(4,)]
     with pytest.raises(ModelError, match=r"“v\.end” is masked for whoever lacks a grant, and decides"):
         grouped_by("end")
+
+
+SORTED = "query: {topic: Sales, fields: {customers.email: x, customers.id: id, orders.revenue: r, customers.most: m}, calculations: {c: {sql: r * 2}}, sorts: [{field: %s}], limit: 2}\ndimensions: {id: {}, r: {}}\nmeasures: {count: {aggregate_type: count}}\n"
+
+
+@pytest.mark.parametrize("by", ["customers.id", "id", "v.id"])
+def test_a_query_view_is_sorted_by_a_field_or_by_the_column_that_it_is_here(store, by):
+    """What stands before the key among its columns decides nothing either, nor does a measure that nothing is sorted by."""
+    customers = CUSTOMERS.replace(
+        "measures:\n", 'measures:\n  most: {aggregate_type: count_distinct, sql: "${mail}"}\n', 1
+    )
+    files = {"customers.view": customers, "V.topic": "base_view: v"}
+    of = model(store.engine.dialect, **files, **{"v.query.view": SORTED % by})
+    clear = everything(of, "V")
+    inner = replace(clear.nested["Sales"], masked=MASKED, nested={}, mask_key=clear.mask_key)
+    masked = replace(clear, nested={**clear.nested, "Sales": inner})
+    rows = ask("V", "v.id", "v.r", sorts=[{"field": "v.id"}])
+    assert store.ask(rows, clear, of) == store.ask(rows, masked, of) == [(1, 150), (2, 30)]
+
+
+def test_a_query_view_is_not_sorted_by_what_is_calculated_of_its_rows():
+    with pytest.raises(ModelError, match="“c” is calculated when the rows are chosen already"):
+        customers = CUSTOMERS.replace(
+            "measures:\n", 'measures:\n  most: {aggregate_type: count_distinct, sql: "${mail}"}\n', 1
+        )
+        model(**{"customers.view": customers, "v.query.view": SORTED % "c"})

@@ -33,7 +33,7 @@ LOST = {
     f"SELECT (SELECT o FROM {CUSTOMERS} LIMIT 1) AS a FROM {ORDERS}": "“o” would be whole rows",
     f"SELECT o.id AS a FROM {ORDERS} WHERE EXISTS (SELECT 1 FROM {CUSTOMERS} WHERE c IS NULL)": "“c” would be whole rows",
     f"SELECT COUNT(*) OVER (PARTITION BY c) AS a FROM {CUSTOMERS}": "“c” would be whole rows",
-    f"SELECT c.id AS i, RANK() OVER (ORDER BY i) AS a FROM {CUSTOMERS}": "“i” is no column of what is read here",
+    f"SELECT c.id AS i, RANK() OVER (ORDER BY i) AS a FROM {CUSTOMERS}": "“i” may be a column or the output of that name",
     f"SELECT RANK() OVER w AS a FROM {CUSTOMERS} WINDOW w AS (ORDER BY c.id)": "“window” is not allowed",
     f"SELECT RANK() AS a FROM {CUSTOMERS}": "“rank” is not allowed",
     f"WITH x(a) AS (SELECT c.id FROM {CUSTOMERS}) SELECT x.a AS a FROM x": "“x (…)” renames columns",
@@ -43,6 +43,13 @@ LOST = {
     f"WITH x AS (SELECT c.id AS a FROM {CUSTOMERS} LIMIT 2) SELECT x.a AS a FROM x JOIN x AS y ON x.a = y.a": "“x” has a LIMIT or numbers rows, and is read twice",
     f"WITH x AS (SELECT ROW_NUMBER() OVER (ORDER BY c.region) AS a FROM {CUSTOMERS}) SELECT x.a AS a FROM x JOIN x AS y ON x.a = y.a": "“x” has a LIMIT or numbers rows, and is read twice",
     f"WITH x AS (SELECT c.id FROM {CUSTOMERS}) SELECT x.email AS a FROM x": "“x.email” is no column",
+    f"WITH x AS ((SELECT c.id AS a FROM {CUSTOMERS}) ORDER BY a LIMIT 1) SELECT x.a AS a FROM x": "“x” has more around its brackets",
+    f"SELECT o.id AS a FROM {ORDERS} WHERE EXISTS (WITH z AS (SELECT c.id AS i FROM {CUSTOMERS} WHERE c.id = o.id) SELECT 1 FROM {ORDERS} WHERE o.id IN (SELECT z.i FROM z))": "“o.id” names no table that is read here",
+    f"WITH z AS (SELECT o.id AS i FROM {ORDERS} WHERE region = 'EU') SELECT c.id AS a FROM {CUSTOMERS} WHERE c.id IN (SELECT z.i FROM z)": "“region” is no column of what is read here",
+    f"SELECT c.email AS name, ROW_NUMBER() OVER (ORDER BY name) AS a FROM {CUSTOMERS}": "“name” may be a column or the output of that name",
+    f"SELECT c.email AS name, COUNT(*) OVER (PARTITION BY UPPER(name)) AS a FROM {CUSTOMERS}": "“name” may be a column or the output of that name",
+    f"SELECT c.email AS e, ROW_NUMBER() OVER (ORDER BY 1) AS a FROM {CUSTOMERS}": "a window has its rows in order by columns",
+    f"SELECT c.id AS a FROM {CUSTOMERS} ORDER BY c.id LIMIT (SELECT COUNT(*) FROM {ORDERS})": "a LIMIT is a number",
     f"WITH x AS (DELETE FROM {CUSTOMERS}) SELECT c.id AS a FROM {CUSTOMERS}": "“x” is no SELECT",
 }
 FOLLOWED = (
@@ -53,6 +60,7 @@ FOLLOWED = (
     f"SELECT (SELECT MAX(o.id) FROM {ORDERS} WHERE o.customer_id = c.id) AS a FROM {CUSTOMERS}",
     f"SELECT x.a AS a FROM (SELECT c.id AS a FROM {CUSTOMERS}) AS x WHERE x.a IN (SELECT o.id FROM {ORDERS} WHERE o.id > x.a)",
     f"SELECT c.region AS a, COUNT(*) AS n FROM {CUSTOMERS} GROUP BY a HAVING n > 1",
+    f"SELECT name AS name, ROW_NUMBER() OVER (ORDER BY name) AS a FROM {CUSTOMERS}",
     f"SELECT o.id AS a FROM {ORDERS} WHERE NOT EXISTS (SELECT 1 FROM {CUSTOMERS} WHERE c.id = o.customer_id)",
     f"SELECT SUM(o.amount) OVER (PARTITION BY o.status ORDER BY o.id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS a FROM {ORDERS}",
 )
@@ -83,6 +91,13 @@ def test_queries_that_are_named_are_read_where_their_names_are() -> None:
     assert faults(NAMED) == faults(NAMED.replace("FROM y", "FROM Y AS y")) == []
     assert "“Y” is spelt otherwise where it is named" in faults(NAMED.replace("FROM y", 'FROM "Y" AS y'))[0]
     assert "“nowhere.y”" in faults(NAMED.replace("FROM y", "FROM nowhere.y"))[0]
+    wide = ", ".join(f"c.id + {n} AS a{n}" for n in range(40))
+    row = ", ".join(f"x.a{n} AS a{n}" for n in range(40))
+    chain = "".join(f", x{k} AS (SELECT {row.replace('x.', f'x{k - 1}.')} FROM x{k - 1})" for k in range(1, 12))
+    assert faults(f"WITH x0 AS (SELECT {wide} FROM {CUSTOMERS}){chain} SELECT x11.a0 AS a FROM x11") == []
+    assert faults(f"SELECT c.id AS a FROM {CUSTOMERS} ORDER BY ALL LIMIT 1")[0].endswith(
+        "name the columns that it is sorted by"
+    )
     doubled = ", ".join(
         f"x{n} AS (SELECT a.a AS a FROM x{n - 1} AS a JOIN x{n - 1} AS b ON a.a = b.a)" for n in range(1, 20)
     )

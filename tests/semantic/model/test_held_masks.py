@@ -21,11 +21,13 @@ measures:
   of_ada: {aggregate_type: count, filters: {email: {is: ada@x.no}}}
 """
 HOLDER = "schema: shop\nmaterialized_query: {base_view: customers, fields: [%s]}\ndimensions: {a: {}, b: {}}\n"
+HELD = "base_view: held\nrequired_access_grants: [mail]\n"
+"""a table with a row for each masked value is read by those alone who see the values"""
 POLICY = CUSTOMERS + "access_filters: [{field: region, user_attribute: region}]\n"
 
 
 def shop(holder: str, customers: str = CUSTOMERS, **rest: str) -> SemanticModel:
-    files = {"shop/customers.view": customers, "held.view": holder, "Held.topic": "base_view: held\n"} | rest
+    files = {"shop/customers.view": customers, "held.view": holder, "Held.topic": HELD} | rest
     return read_model({name: text for name, text in (SHOP | files).items() if text}, dialect="duckdb")
 
 
@@ -45,8 +47,8 @@ def shop(holder: str, customers: str = CUSTOMERS, **rest: str) -> SemanticModel:
 def test_a_column_that_holds_what_is_masked_is_masked(field: str, mask: Mask | None) -> None:
     named = field if "[" in field else f"customers.{field}"
     for topic in (
-        "base_view: held\n",
-        "base_view: held\nviews: {customers: {dimensions: {email: {sql: id}}, label: C}}\n",
+        HELD,
+        HELD + "views: {customers: {dimensions: {email: {sql: id}}, label: C}}\n",
     ):
         of = shop(HOLDER % f"customers.id, {named}", **{"Held.topic": topic}).of_topic("Held")
         found = of.views["held"].dimensions["b"]
