@@ -35,7 +35,7 @@ def render(plan: Plan) -> CompiledQuery:
     tree, keys = found.select, found.sort_keys
     order = [(keys[position - 1] if position <= len(keys) else None, position, desc) for position, desc in plan.order]
     columns = columns_of(plan) + (earlier_columns(plan, compare) if compare is not None else ())
-    return finished(tree, order, columns, plan.row_limit, values, plan.dialect)
+    return replace(finished(tree, order, columns, plan.row_limit, values, plan.dialect), top=plan.query.top)
 
 
 def finished(

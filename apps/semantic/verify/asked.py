@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from apps.semantic.model.former import ALIAS, is_other_name
 from apps.semantic.model.types import FieldFilter, Measure, QuerySource, SemanticModel, Topic
+from apps.semantic.query.types import Top
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.conditions import Columns, HoleRule, filter_rule, group_rule, type_of
 from apps.semantic.verify.groups import group_filter
@@ -34,7 +35,7 @@ class Asked:
     """The demands of one query view.
 
     Attributes:
-        keys: what its answer is grouped by, by column.
+        keys: what its answer is grouped by, by column; tops: the rankings that the model gives of them.
         measures: what it shows of each group, by column.
         filters: those that its rows are chosen by; held: those that its measures heed each by itself, by column.
         groups: conditions on its groups, the topic's own among them.
@@ -44,6 +45,7 @@ class Asked:
     """
 
     keys: Mapping[str, Place]
+    tops: Mapping[str, Top]
     measures: Mapping[str, MeasurePlace]
     filters: tuple[OwnFilter, ...]
     held: Mapping[str, tuple[OwnFilter, ...]]
@@ -87,6 +89,7 @@ class Asker:
         split = len(self.topic.always_having_filters)
         return Asked(
             keys={column: self.places.of(name) for column, name in dimensions.items()},
+            tops={column: top for column, name in dimensions.items() if (top := self.places.top(name)) is not None},
             measures={column: self.places.measure(measure) for column, measure in measures.items()},
             filters=tuple(self._filter(rule) for rule in of_rows if self._own_id(rule.field) not in unheeded),
             held={

@@ -24,6 +24,7 @@ from apps.semantic.verify.asked import Asked, Asker
 from apps.semantic.verify.conditions import HoleRule, filter_rule
 from apps.semantic.verify.groups import group_rules
 from apps.semantic.verify.labels import Label
+from apps.semantic.verify.places import Places
 from apps.semantic.verify.ruled import compared_masks
 from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, sameness, schema_of
@@ -56,6 +57,7 @@ class Permit:
         groups: conditions of the topic on the groups of an answer.
         masks: by view, the trees of its masked dimensions.
         on: by joined view, its join condition; where_sql: what holds once it is joined.
+        places: what stands for its fields; tops: the rankings that the model gives them.
         compared: the rules that would compare masks.
     """
 
@@ -68,6 +70,9 @@ class Permit:
         self._nested: dict[str, Permit] = {}
         self._asked: dict[str, Asked] = {}
         self.compared = compared_masks(topic, model, scope)
+        self.places = Places(model, scope.masked, self.expected)
+        named = [item.id for view in topic.views for item in model.views[view].dimensions.values()]
+        self.tops = [top for name in named if (top := self.places.top(name)) is not None]
         self._permit_rules(topic)
         self._label(topic)
 

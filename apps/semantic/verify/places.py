@@ -9,6 +9,7 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.carried_masks import resting
 from apps.semantic.model.types import TEMPLATED, Dimension, Measure, SemanticModel
+from apps.semantic.query.types import Top
 from apps.semantic.verify.conditions import Columns
 from apps.semantic.verify.grouped import named
 from apps.semantic.verify.groups import is_over, measure_columns
@@ -93,6 +94,13 @@ class Places:
         if found is None:
             raise UnprovenSqlError("A rule is on what is no dimension.")
         return found
+
+    def top(self, name: str) -> Top | None:
+        """Return the ranking that the model gives a field as it is named."""
+        found = self.model.dimension(name)
+        if found is None or found.top_n is None or self.masked & reached((name,), self.model):
+            return None
+        return Top(name, found.top_n.n, found.top_n.by, found.top_n.is_descending, found.top_n.other)
 
     def measure(self, measure: Measure) -> MeasurePlace:
         """Return what stands for a measure."""

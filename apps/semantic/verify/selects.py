@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
+from apps.semantic.query.types import Top
 from apps.semantic.verify.answers import prove_filters
 from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.conditions import HoleRule
@@ -14,9 +15,9 @@ from apps.semantic.verify.groups import chooses_groups, take_filter
 from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.rankings import is_ranking, prove_kept, prove_ranking, prove_shown
 from apps.semantic.verify.ruled import COMPARED
 from apps.semantic.verify.tables import TableProver
-from apps.semantic.verify.tops import is_ranking, prove_rest
 from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
 OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
@@ -44,9 +45,11 @@ class Prover(Protocol):
 class TopicProver:
     """Proves queries over one topic."""
 
-    def __init__(self, permit: Permit, ledger: Ledger) -> None:
+    def __init__(self, permit: Permit, ledger: Ledger, top: Top | None = None) -> None:
+        """``top`` is the ranking that the question asks for."""
         self.permit = permit
         self.ledger = ledger
+        self.top = top
 
     def may_answer(self, name: str) -> bool:
         return name.partition("[")[0] in self.permit.offered
@@ -65,6 +68,16 @@ class TopicProver:
     def other(self, permit: Permit) -> "TopicProver":
         """Return a prover for the topic of a query view."""
         return TopicProver(permit, self.ledger)
+
+    def prove_tops(self, query: exp.Select) -> None:
+        """Prove that a whole answer is of the top values that the question and the model ask for."""
+        names = [node.alias_or_name for node in query.expressions]
+        for place, name in enumerate(names):
+            top = self.top if self.top is not None and name == self.top.field else self.permit.places.top(name)
+            if top is not None:
+                prove_shown(query, place, top, self.ledger)
+        if self.top is not None and self.top.field not in names:
+            prove_kept(query, self.top, self.ledger)
 
     def _union(self, query: exp.Union, *, chooses_groups: bool) -> Columns:
         demand(given(query) <= {"this", "expression"}, "Answers are put together in another way.")
@@ -185,7 +198,9 @@ class _SelectProver:
         self.sources[alias] = self._derived(join.this, chooses_groups=False)
         self._check(join.args.get("on"), Label.OPEN)
         if is_ranking(join):
-            prove_rest(self.select, alias, self.ledger)
+            top = self.prover.top
+            tops = [*self.permit.tops, *([top] if top is not None else [])]
+            prove_ranking(join, self.select, tops, self.permit, self.ledger)
 
     def _prove_where(self) -> None:
         permit = self.permit

@@ -12,6 +12,7 @@ from apps.semantic.verify.labels import Columns, Label
 from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.rankings import prove_shown
 from apps.semantic.verify.sqlviews import prove_sql_view
 from apps.semantic.verify.trees import bare, sameness
 
@@ -59,6 +60,10 @@ class TableProver:
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
             prove_origins(source.this, view, self.permit, rests_on)
             prove_answer(source.this, asked, self.ledger)
+            for place, node in enumerate(source.this.expressions):
+                top = asked.tops.get(node.alias_or_name)
+                if top is not None:
+                    prove_shown(source.this, place, top, self.ledger)
             _demand_let(inner, [name.lower() for name in outputs])
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
