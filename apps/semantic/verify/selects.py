@@ -71,6 +71,8 @@ class TopicProver:
 
     def prove_tops(self, query: exp.Select) -> None:
         """Prove that a whole answer is of the top values that the question and the model ask for."""
+        if self.top is None and not self.permit.tops:
+            return
         names = [node.alias_or_name for node in query.expressions]
         for place, name in enumerate(names):
             top = self.top if self.top is not None and name == self.top.field else self.permit.places.top(name)
