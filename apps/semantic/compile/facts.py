@@ -12,6 +12,7 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.comparing import Comparing
 from apps.semantic.model.deciding import deciding_masks
 from apps.semantic.model.former import ALIAS, is_other_name
+from apps.semantic.model.mistaken_texts import mistaken_masks
 from apps.semantic.model.rollups import rolled_up, rollups_of
 from apps.semantic.model.types import Dimension, Measure, SemanticModel, TopicJoin
 
@@ -36,6 +37,7 @@ class Facts:
         self._hangs_on: dict[int, frozenset[str]] = {}
         self._rollups: dict[str, tuple[tuple[str, SemanticModel], ...]] = {}
         self._row_rules: frozenset[tuple[str, tuple[str, ...]]] | None = None
+        self._mistaken: dict[str, frozenset[str]] = {}
         self._deciding: dict[str, frozenset[str]] = {}
         self._outputs: dict[tuple[str, bool], Outputs] = {}
 
@@ -70,6 +72,14 @@ class Facts:
         if found is None:
             found = frozenset(item.id for item in deciding_masks(self.model.views[view], self.model))
             self._deciding[view] = found
+        return found
+
+    def mistaken(self, view: str) -> frozenset[str]:
+        """Return the ids of masked dimensions whose columns an SQL view takes for another type than a text."""
+        found = self._mistaken.get(view)
+        if found is None:
+            found = frozenset(item.id for item in mistaken_masks(self.model.views[view], self.model))
+            self._mistaken[view] = found
         return found
 
     def named(self, field: Dimension | Measure) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def render(plan: Plan) -> CompiledQuery:
     order = [(keys[position - 1] if position <= len(keys) else None, position, desc) for position, desc in plan.order]
     order = [item for key in order for item in (key, (None, *key[1:]))[: 1 + _has_ties(key, plan)]]
     columns = columns_of(plan) + (earlier_columns(plan, compare) if compare is not None else ())
-    return finished(tree, order, columns, plan.row_limit, values, plan.dialect)
+    return replace(finished(tree, order, columns, plan.row_limit, values, plan.dialect), top=plan.query.top)
 
 
 def _has_ties(key: tuple[exp.Expr | None, int, bool], plan: Plan) -> bool:

@@ -105,10 +105,15 @@ def chooses_rows_by_masks(view: str, model: SemanticModel, scope: AccessScope) -
 
 
 def reads_closed_column(view: str, model: SemanticModel, scope: AccessScope) -> bool:
-    """Say whether an SQL view's text reads a column that is masked within an expression, so that it cannot have it."""
+    """Say whether an SQL view's text cannot have a column that it reads.
+
+    One that is masked within an expression, or one whose mask is a text and that it takes for another type.
+    """
     source = model.views[view].sql_source
     if source is None or not scope.masked:
         return False
+    if not facts_of(model).mistaken(view).isdisjoint(scope.masked):
+        return True
     read = {(node.table.lower(), node.name.lower()) for node in source.tree.find_all(exp.Column)}
     for table in source.tree.find_all(exp.Table):
         closed = _inside_expressions(source.tables.get(table_text(table), ""), model, scope)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from apps.semantic.model.types import FieldType, Scalar
+from apps.semantic.query.types import Top
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class CompiledQuery:
         dialect: sqlglot's name of the dialect.
         row_limit: rows that may be returned.
         shape: hex SHA-256 of ``sql``; together with the parameters the governed query.
+        top: the ranking that the question asks for, if any.
         rollup: the view whose table answers in the base view's stead, if any.
     """
 
@@ -40,3 +42,4 @@ class CompiledQuery:
     row_limit: int
     shape: str
     rollup: str | None = None
+    top: Top | None = None

@@ -14,6 +14,7 @@ from apps.semantic.errors import Problem
 from apps.semantic.model.carried_masks import carries_mask, named_in, resting
 from apps.semantic.model.deciding import FOLDED, How, deciding_masks, deciding_names, grouping
 from apps.semantic.model.kept_apart import is_chosen_by_masks, masks_in
+from apps.semantic.model.mistaken_texts import mistaken_masks
 from apps.semantic.model.open_rollups import rollups_over, tables_read
 from apps.semantic.model.source_checks import sql_views
 from apps.semantic.model.types import Dimension, GrantRule, QuerySource, Rollup, SemanticModel, Source, View
@@ -59,6 +60,7 @@ def check_provable(model: SemanticModel, told: Iterable[Problem] = ()) -> Iterat
 
 def check_compared_masks(model: SemanticModel) -> Iterator[Problem]:
     """Yield a warning for each rule on what a derived view may have masked; ask of a model without faults only."""
+    yield from _mistaken_texts(model)
     everybody = _Everybody(model, {})
     for rule in _rules(model):
         masks = everybody.of(rule.model)
@@ -107,6 +109,20 @@ def _told_by_join(
 def _rules_of(model: SemanticModel, name: str) -> tuple[GrantRule | None, ...]:
     found = model.dimension(name)
     return (found.required_access_grants, model.views[found.view].required_access_grants) if found is not None else ()
+
+
+def _mistaken_texts(model: SemanticModel) -> Iterator[Problem]:
+    """Yield a warning for each SQL view that takes a column for another type than that of its mask."""
+    for part, view in model.seen_views():
+        if view.alias_of is not None or view.sql_source is None:
+            continue
+        for item in mistaken_masks(view, part):
+            if not _is_lifted(item, (view.required_access_grants, None)):
+                text = (
+                    f"“{item.id}” is a text for whoever lacks a grant, by its mask; “{view.name}” takes it for another type, so "
+                    "they get no answer"
+                )
+                yield _at(view.sql_source.place or view.source, text, is_warning=True)
 
 
 def check_chosen_rows(model: SemanticModel) -> Iterator[Problem]:

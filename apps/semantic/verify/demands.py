@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar, SemanticModel
+from apps.semantic.query.types import Top
 from apps.semantic.scope import AccessScope
 
 
@@ -43,6 +44,8 @@ class Ledger:
         self.proven: set[int] = set()
         self.masked_texts: set[tuple[str, str]] = set()
         """view and name of each column that is a text in the place of a value"""
+        self.rankings: dict[tuple[int, Top], set[str]] = {}
+        """by identity of a SELECT and what is asked for, the names of the rankings there"""
 
     def expect(self, nodes: Iterable[exp.Expr], values: Iterable[Scalar]) -> None:
         """Note that placeholders must be bound to values."""

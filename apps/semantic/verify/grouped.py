@@ -52,13 +52,13 @@ def kinds_of(name: str, model: SemanticModel, scope: AccessScope) -> Kinds:
     found = model.dimension(name)
     if found is None or found.top_n or found.level_of_detail or found.duration:
         field = found or model.dimension(name.partition("[")[0]) or model.measure(name)
-        parts = (kinds_of(inner, model, scope) for inner in _named(field)) if field is not None else ()
+        parts = (kinds_of(inner, model, scope) for inner in named(field)) if field is not None else ()
         is_masked = field is not None and (field.id in scope.masked or carries_mask((field.id,), model, scope))
         return MADE if is_masked or any(parts) else NONE
     own = frozenset((kind_of(found, model.dialect),)) if found.id in scope.masked else NONE
     if isinstance(found.sql, exp.Placeholder):
         return own | (kinds_of(found.sql.name, model, scope) if _is_field(found.sql) else NONE)
-    if any(kinds_of(inner, model, scope) for inner in _named(found)):
+    if any(kinds_of(inner, model, scope) for inner in named(found)):
         return own | MADE
     if not carries_mask((found.id,), model, scope):
         return own
@@ -114,11 +114,12 @@ def _outputs(query: exp.Expr) -> list[str]:
 def _is_within(start: Dimension, view: str, model: SemanticModel) -> bool:
     if start.view != view or start.top_n or start.level_of_detail:
         return False
-    inner = [model.dimension(name.partition("[")[0]) for name in _named(start)]
+    inner = [model.dimension(name.partition("[")[0]) for name in named(start)]
     return all(item is not None and _is_within(item, view, model) for item in inner)
 
 
-def _named(field: Dimension | Measure) -> Iterator[str]:
+def named(field: Dimension | Measure) -> Iterator[str]:
+    """Yield all that a field of the model names: what its ranking and its grain name as well."""
     trees = [field.sql]
     if isinstance(field, Measure):
         trees += field.distinct_on

@@ -4,7 +4,7 @@ What a measure adds up is not written out again. Its place in the condition is a
 the measure's columns must fit; what is around the hole, and every value, must be the model's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlglot import exp
@@ -24,13 +24,14 @@ def group_rules(topic: Topic, model: SemanticModel, expected: Expected) -> list[
     Raises:
         UnprovenSqlError: one of them cannot be written out.
     """
-    found = [_of_filter(item, model, expected) for item in topic.always_having_filters]
+    found = [group_filter(item, model, expected) for item in topic.always_having_filters]
     return found + [_of_tree(sql, model, expected) for sql in topic.always_having]
 
 
-def _of_filter(item: FieldFilter, model: SemanticModel, expected: Expected) -> HoleRule:
+def group_filter(item: FieldFilter, model: SemanticModel, expected: Expected) -> HoleRule:
+    """Return a filter on a measure as it must stand."""
     measure = _measure(item.field, model)
-    return group_rule(item.condition, measure.type, _columns(measure, model, expected.dialect), expected)
+    return group_rule(item.condition, measure.type, measure_columns(measure, model, expected.dialect), expected)
 
 
 def _of_tree(sql: exp.Expression, model: SemanticModel, expected: Expected) -> HoleRule:
@@ -42,7 +43,7 @@ def _of_tree(sql: exp.Expression, model: SemanticModel, expected: Expected) -> H
             continue
         measure = _measure(node.name, model)
         node.replace(exp.column(exp.to_identifier(f"{HOLE}{len(columns)}", quoted=True)))
-        columns.append(_columns(measure, model, expected.dialect))
+        columns.append(measure_columns(measure, model, expected.dialect))
     return rule_of(expected.rule_in(holder.this), tuple(columns))
 
 
@@ -53,7 +54,7 @@ def _measure(name: str, model: SemanticModel) -> Measure:
     return found
 
 
-def _columns(measure: Measure, model: SemanticModel, dialect: str) -> Columns:
+def measure_columns(measure: Measure, model: SemanticModel, dialect: str) -> Columns:
     """Return the columns that a measure is sure to read: not those of its filters, which a question may cancel."""
     found: set[tuple[str, str]] = set()
     waiting, seen = [measure.id], set[str]()
@@ -95,7 +96,7 @@ def _match(node: exp.Expr, part: exp.Expr, rule: HoleRule, select: exp.Select) -
     marks: list[tuple[exp.Expr, Scalar]] = []
     if not _is_like(node, part, rule, holes, marks):
         return None
-    return (node, marks) if all(_is_over(filled, rule.columns[at], select) for at, filled in holes) else None
+    return (node, marks) if all(is_over(filled, rule.columns[at], select) for at, filled in holes) else None
 
 
 def _is_like(
@@ -126,8 +127,16 @@ def _is_like(
     )
 
 
-def take_filter(found: list[exp.Expr], rule: HoleRule) -> tuple[list[exp.Expr], Marks] | None:
-    """Return the conjuncts of a WHERE that are a filter, and the values to demand; None where it is not there."""
+def take_filter(
+    found: Iterable[exp.Expr], rule: HoleRule, fits: Callable[[exp.Expr], bool] | None = None
+) -> tuple[list[exp.Expr], Marks] | None:
+    """Return the conjuncts of a WHERE that are a filter, and the values to demand; None where it is not there.
+
+    Args:
+        fits: says whether an expression may stand at a hole; unless given, one over exactly the rule's columns may.
+    """
+    fits = fits or (lambda node: _names(node) == rule.columns[0])
+    found = [*found]
     taken: list[exp.Expr] = []
     noted: Marks = []
     for part in rule.parts:
@@ -135,11 +144,7 @@ def take_filter(found: list[exp.Expr], rule: HoleRule) -> tuple[list[exp.Expr], 
             holes: list[tuple[int, exp.Expr]] = []
             marks: Marks = []
             is_new = not any(node is other for other in taken)
-            if (
-                is_new
-                and _is_like(node, part, rule, holes, marks)
-                and all(_names(item) == rule.columns[0] for _, item in holes)
-            ):
+            if is_new and _is_like(node, part, rule, holes, marks) and all(fits(item) for _, item in holes):
                 taken.append(node)
                 noted += marks
                 break
@@ -152,9 +157,9 @@ def _names(node: exp.Expr) -> Columns:
     return frozenset((item.table, item.name) for item in node.find_all(exp.Column))
 
 
-def _is_over(node: exp.Expr, columns: Columns, select: exp.Select) -> bool:
+def is_over(node: exp.Expr, columns: Columns, select: exp.Select) -> bool:
     """Say whether an expression aggregates, and reads at least these columns, through any number of SELECTs."""
-    return node.find(exp.AggFunc) is not None and columns <= set(_traced(node, select))
+    return node.find(exp.AggFunc) is not None and columns <= set(traced(node, select))
 
 
 def _sources(select: exp.Select) -> dict[str, exp.Expr]:
@@ -163,17 +168,36 @@ def _sources(select: exp.Select) -> dict[str, exp.Expr]:
     return {item.alias: item.this for item in given if isinstance(item, exp.Subquery)}
 
 
-def _traced(node: exp.Expr, select: exp.Select) -> Iterator[tuple[str, str]]:
-    """Yield (view, column) for each column of a table that an expression comes from; a view's name has no space."""
+def traced(node: exp.Expr, select: exp.Select) -> Iterator[tuple[str, str]]:
+    """Yield (view, column) for each column of a table that an expression comes from; a view's name has no space.
+
+    Nor has a column's: what leaves a table under a name that has one is a mask, of the columns within it.
+    """
     sources = _sources(select)
     for column in node.find_all(exp.Column):
-        if " " not in column.table:
+        if " " not in column.table and " " not in column.name:
             yield column.table, column.name
             continue
         for inner in _selects(sources.get(column.table)):
             for item in inner.expressions:
-                if item.alias_or_name == column.name:
-                    yield from _traced(item, inner)
+                if item.alias_or_name != column.name:
+                    continue
+                if " " in column.table:
+                    yield from traced(item, inner)
+                else:
+                    yield from ((column.table, within.name) for within in item.find_all(exp.Column))
+
+
+def written(node: exp.Expr, select: exp.Select) -> Iterator[exp.Expr]:
+    """Yield every node of an expression, and of what it comes from through any number of SELECTs."""
+    sources = _sources(select)
+    for part in node.walk():
+        yield part
+        if isinstance(part, exp.Column) and " " in part.table:
+            for inner in _selects(sources.get(part.table)):
+                for item in inner.expressions:
+                    if item.alias_or_name == part.name:
+                        yield from written(item, inner)
 
 
 def _selects(query: exp.Expr | None) -> Iterator[exp.Select]:

@@ -9,11 +9,22 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from apps.semantic.errors import UnprovenSqlError
-from apps.semantic.model.types import Dimension, FieldFilter, Measure, Scalar, SemanticModel, Topic, TopicJoin
+from apps.semantic.model.types import (
+    Dimension,
+    FieldFilter,
+    Measure,
+    QuerySource,
+    Scalar,
+    SemanticModel,
+    Topic,
+    TopicJoin,
+)
 from apps.semantic.scope import AccessScope, RowPolicy, rights_key
+from apps.semantic.verify.asked import Asked, Asker
 from apps.semantic.verify.conditions import HoleRule, filter_rule
 from apps.semantic.verify.groups import group_rules
 from apps.semantic.verify.labels import Label
+from apps.semantic.verify.places import Places
 from apps.semantic.verify.ruled import compared_masks
 from apps.semantic.verify.telling import telling_of
 from apps.semantic.verify.trees import Expected, Rule, columns_of, folded, sameness, schema_of
@@ -46,6 +57,7 @@ class Permit:
         groups: conditions of the topic on the groups of an answer.
         masks: by view, the trees of its masked dimensions.
         on: by joined view, its join condition; where_sql: what holds once it is joined.
+        places: what stands for its fields; tops: the rankings that the model gives them.
         compared: the rules that would compare masks.
     """
 
@@ -56,7 +68,11 @@ class Permit:
         self.joins: dict[str, TopicJoin] = {join.view: join for join in topic.joins}
         self.expected = Expected(model, dialect, self._parse, scope)
         self._nested: dict[str, Permit] = {}
+        self._asked: dict[str, Asked] = {}
         self.compared = compared_masks(topic, model, scope)
+        self.places = Places(model, scope.masked, self.expected)
+        named = [item.id for view in topic.views for item in model.views[view].dimensions.values()]
+        self.tops = [top for name in named if (top := self.places.top(name)) is not None]
         self._permit_rules(topic)
         self._label(topic)
 
@@ -70,6 +86,16 @@ class Permit:
             if scope is None or topic is None or scope.topic != topic_name:
                 raise UnprovenSqlError("A query view rests on a topic that the scope does not open.")
             found = self._nested[topic_name] = Permit(model, scope, self.dialect, topic)
+        return found
+
+    def asked(self, view: str, source: QuerySource) -> Asked:
+        """Return what the question of a query view demands of its SELECT."""
+        found = self._asked.get(view)
+        if found is None:
+            inner = self.nested(source.topic)
+            asker = Asker(source, inner.model, inner.scope, inner.expected, inner.groups)
+            keys = inner.keys(inner.topic)
+            found = self._asked[view] = asker.asked(self.model, self.scope.masked, keys)
         return found
 
     def table(self, view: str) -> tuple[str, str, str]:
@@ -120,7 +146,7 @@ class Permit:
         labels: dict[str, dict[str, Label]] = {view: {} for view in topic.views}
         counted, opened = self._field_columns(topic)
         graded = (
-            (rule_columns, Label.RULE), (self._keys(topic), Label.KEY), (counted, Label.COUNTED), (opened, Label.OPEN),
+            (rule_columns, Label.RULE), (self.keys(topic), Label.KEY), (counted, Label.COUNTED), (opened, Label.OPEN),
         )  # fmt: skip
         for columns, label in graded:
             for view, column in columns:
@@ -164,7 +190,7 @@ class Permit:
         written = [node.name for sql in topic.always_having for node in sql.find_all(exp.Placeholder)]
         return [item.field for item in topic.always_having_filters] + written
 
-    def _keys(self, topic: Topic) -> Columns:
+    def keys(self, topic: Topic) -> Columns:
         """Return the primary keys of the topic's views: rows are told apart by them."""
         found: set[tuple[str, str]] = set()
         for name in topic.views:

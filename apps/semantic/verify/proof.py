@@ -104,7 +104,7 @@ def _stand(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope) ->
 
 
 def _proof_of(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, stand: Stand | None) -> Proof:
-    key = compiled.sql, compiled.shape, scope_key(model, scope, compiled.dialect)
+    key = compiled.sql, compiled.shape, compiled.top, scope_key(model, scope, compiled.dialect)
     proof = _kept.get(key)
     if proof is not None and proof.model is model:
         return proof
@@ -130,7 +130,7 @@ def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, st
     demand(len(ledger.placeholders) == count, "The driver would count the placeholders differently.")
     composite = model.composites.get(scope.topic)
     prover: Prover = (
-        TopicProver(permit_of(model, scope, dialect), ledger)
+        TopicProver(permit_of(model, scope, dialect), ledger, compiled.top)
         if composite is None
         else CompositeProver(composite, model, scope, dialect, ledger)
     )
@@ -138,6 +138,8 @@ def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, st
     for name, label in outputs.items():
         demand(prover.may_answer(name), "A result column is not a permitted field.")
         demand(label is Label.OPEN, "A column is used in a way that no permitted field uses it.")
+    if isinstance(prover, TopicProver):
+        prover.prove_tops(select)
     demand_texts(select, ledger.masked_texts)
     for node in odd:
         if id(node) not in ledger.proven:

@@ -6,15 +6,18 @@ from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar
+from apps.semantic.query.types import Top
+from apps.semantic.verify.answers import prove_filters
+from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.conditions import HoleRule
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.groups import chooses_groups, take_filter
 from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
 from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.rankings import is_ranking, prove_kept, prove_ranking, prove_shown
 from apps.semantic.verify.ruled import COMPARED
 from apps.semantic.verify.tables import TableProver
-from apps.semantic.verify.tops import is_ranking, prove_rest
 from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
 OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
@@ -42,23 +45,41 @@ class Prover(Protocol):
 class TopicProver:
     """Proves queries over one topic."""
 
-    def __init__(self, permit: Permit, ledger: Ledger) -> None:
+    def __init__(self, permit: Permit, ledger: Ledger, top: Top | None = None) -> None:
+        """``top`` is the ranking that the question asks for."""
         self.permit = permit
         self.ledger = ledger
+        self.top = top
 
     def may_answer(self, name: str) -> bool:
         return name.partition("[")[0] in self.permit.offered
 
-    def outputs(self, query: exp.Expr, *, chooses_groups: bool = True) -> Columns:
-        """Prove a query; unless it only helps another one, it holds the topic's conditions on groups."""
+    def outputs(self, query: exp.Expr, *, chooses_groups: bool = True, asked: Asked | None = None) -> Columns:
+        """Prove a query; unless it only helps another one, it holds the topic's conditions on groups.
+
+        Args:
+            asked: the demands of the query view in whose table's place the query stands: no answers under one another do.
+        """
         if type(query) is exp.Union:
             return self._union(query, chooses_groups=chooses_groups)
         demand(type(query) is exp.Select, "A query is no SELECT.")
-        return _SelectProver(self, query, chooses_groups=chooses_groups).outputs()  # type: ignore[arg-type]  # demanded above
+        return _SelectProver(self, query, chooses_groups=chooses_groups, asked=asked).outputs()  # type: ignore[arg-type]  # demanded above
 
     def other(self, permit: Permit) -> "TopicProver":
         """Return a prover for the topic of a query view."""
         return TopicProver(permit, self.ledger)
+
+    def prove_tops(self, query: exp.Select) -> None:
+        """Prove that a whole answer is of the top values that the question and the model ask for."""
+        if self.top is None and not self.permit.tops:
+            return
+        names = [node.alias_or_name for node in query.expressions]
+        for place, name in enumerate(names):
+            top = self.top if self.top is not None and name == self.top.field else self.permit.places.top(name)
+            if top is not None:
+                prove_shown(query, place, top, self.ledger)
+        if self.top is not None and self.top.field not in names:
+            prove_kept(query, self.top, self.ledger)
 
     def _union(self, query: exp.Union, *, chooses_groups: bool) -> Columns:
         demand(given(query) <= {"this", "expression"}, "Answers are put together in another way.")
@@ -77,15 +98,17 @@ def stacked(first: Columns, second: Columns) -> Columns:
 class _SelectProver:
     """Walks one SELECT."""
 
-    def __init__(self, prover: TopicProver, select: exp.Select, *, chooses_groups: bool) -> None:
+    def __init__(self, prover: TopicProver, select: exp.Select, *, chooses_groups: bool, asked: Asked | None) -> None:
         self.prover = prover
         self.permit = prover.permit
         self.ledger = prover.ledger
         self.select = select
-        self.chooses_groups = chooses_groups and bool(self.permit.groups)
+        self.asked = asked
+        self.groups = self.permit.groups if asked is None else asked.groups
+        self.chooses_groups = chooses_groups and bool(self.groups)
         self.sources: dict[str, Columns] = {}
         self.views: set[str] = set()
-        self.tables = TableProver(self.permit, self.ledger, lambda query, permit: prover.other(permit).outputs(query))
+        self.tables = TableProver(self.permit, self.ledger, self._query_view)
 
     def outputs(self) -> Columns:
         select = self.select
@@ -97,7 +120,7 @@ class _SelectProver:
             self._prove_groups(source)
         if self._is_derived(source):
             demand(not select.args.get("joins"), "An answer is joined with something.")
-            self.sources[source.alias] = self._derived(source, chooses_groups=self.chooses_groups)
+            self.sources[source.alias] = self._derived(source, chooses_groups=self.chooses_groups, asked=self.asked)
             where = select.args.get("where")
             self._check(where, Label.OPEN)
         else:
@@ -110,23 +133,26 @@ class _SelectProver:
         self._check_order(found)
         return found
 
+    def _query_view(self, query: exp.Expr, permit: Permit, asked: Asked) -> Columns:
+        return self.prover.other(permit).outputs(query, asked=asked)
+
     def _is_derived(self, source: exp.Expr) -> bool:
         # The name of a view has no space in it.
         return type(source) is exp.Subquery and " " in source.alias
 
     def _prove_groups(self, source: exp.Expr) -> None:
         """Prove the topic's conditions on groups here; where they are not, the answer that this one is made of has them."""
-        noted = chooses_groups(self.select, self.permit.groups)
+        noted = chooses_groups(self.select, self.groups)
         if noted is None:
             demand(self._is_derived(source), "A condition of the data set on groups is missing.")
             return
         self.ledger.expect([node for node, _ in noted], [value for _, value in noted])
         self.chooses_groups = False
 
-    def _derived(self, source: exp.Expr, *, chooses_groups: bool) -> Columns:
+    def _derived(self, source: exp.Expr, *, chooses_groups: bool, asked: Asked | None = None) -> Columns:
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
-        return self.prover.outputs(source.this, chooses_groups=chooses_groups)
+        return self.prover.outputs(source.this, chooses_groups=chooses_groups, asked=asked)
 
     def _prove_tables(self, base: exp.Expr) -> None:
         topic = self.permit.topic
@@ -174,7 +200,9 @@ class _SelectProver:
         self.sources[alias] = self._derived(join.this, chooses_groups=False)
         self._check(join.args.get("on"), Label.OPEN)
         if is_ranking(join):
-            prove_rest(self.select, alias, self.ledger)
+            top = self.prover.top
+            tops = [*self.permit.tops, *([top] if top is not None else [])]
+            prove_ranking(join, self.select, tops, self.permit, self.ledger)
 
     def _prove_where(self) -> None:
         permit = self.permit
@@ -189,6 +217,8 @@ class _SelectProver:
             self._take_rule(found, rule)
         for _, condition in permit.filters:
             self._take_filter(found, condition)
+        if self.asked is not None:
+            prove_filters(found, self.select, self.asked, self.ledger)
         for node in found:
             self._check(node, Label.OPEN)
 

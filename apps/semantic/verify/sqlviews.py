@@ -10,8 +10,9 @@ from apps.semantic.verify.exactness import SPELT
 from apps.semantic.verify.followed import Follower
 from apps.semantic.verify.grouped import kind_of
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
-from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.permits import OF_OTHER_TYPES, Permit
 from apps.semantic.verify.trees import ATTRIBUTE, bare, folded, folded_name, in_text_order, sameness
+from apps.semantic.verify.viewtexts import prove_texts
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
 STAND_IN = "omni stand in"
@@ -28,12 +29,14 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     governed = [node for node in in_text_order(query) if isinstance(node, exp.Subquery) and _reads_table(node)]
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
     masks: dict[int, dict[str, str]] = {}
+    texts: dict[int, set[str]] = {}
     for table, subquery in zip(named, governed, strict=True):
         demand(subquery.alias == _name_of(table, permit.dialect), "A table of an SQL view has another name.")
         demand(given(table) <= {"this", "db", "catalog", "alias"}, "A table of an SQL view is more than a table.")
         alias = table.args.get("alias")
         demand(alias is None or not alias.args.get("columns"), "A table of an SQL view renames its columns.")
         masks[id(subquery)] = _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
+        texts[id(subquery)] = {name for name, kind in masks[id(subquery)].items() if kind not in OF_OTHER_TYPES}
     inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
     left = [node for node in placeholders(query) if id(node) not in inside]
     expected, values = _expected(source.tree, permit)
@@ -42,7 +45,9 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     held = [node for node in in_text_order(query) if is_of_sql_view_alone(node)]
     queries = [node for node in in_text_order(query) if type(node) in (exp.Select, exp.Union)]
     ledger.proven |= {id(node) for node in (*queries, *held)}
-    return [name for name, _ in Follower(masks).outputs(query)]
+    outputs = Follower(masks).outputs(query)
+    prove_texts(query, texts)
+    return [name for name, _ in outputs]
 
 
 def _reads_table(node: exp.Subquery) -> bool:

@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterable
 from sqlglot import exp
 
 from apps.semantic.model.types import View
+from apps.semantic.verify.answers import prove_answer
+from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.labels import Columns, Label
 from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
 from apps.semantic.verify.permits import Permit
+from apps.semantic.verify.rankings import prove_shown
 from apps.semantic.verify.sqlviews import prove_sql_view
 from apps.semantic.verify.trees import bare, sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
-ProveQuery = Callable[[exp.Expr, Permit], Columns]
+ProveQuery = Callable[[exp.Expr, Permit, Asked], Columns]
 
 
 class TableProver:
@@ -52,9 +55,15 @@ class TableProver:
             _demand_let(inner, let)
         elif view.query_source is not None:
             rests_on = self.permit.nested(view.query_source.topic)
-            outputs = self.prove_query(source.this, rests_on)
+            asked = self.permit.asked(view.name, view.query_source)
+            outputs = self.prove_query(source.this, rests_on, asked)
             demand(all(label is Label.OPEN for label in outputs.values()), "A query view lets out what it may not.")
             prove_origins(source.this, view, self.permit, rests_on)
+            prove_answer(source.this, asked, self.ledger)
+            for place, node in enumerate(source.this.expressions):
+                top = asked.tops.get(node.alias_or_name)
+                if top is not None:
+                    prove_shown(source.this, place, top, self.ledger)
             _demand_let(inner, [name.lower() for name in outputs])
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:

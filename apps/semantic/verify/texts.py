@@ -23,6 +23,10 @@ TAKEN = (
     exp.Alias, exp.Select, exp.Group, exp.Ordered, exp.Window, exp.Count, exp.Distinct, exp.Min, exp.Max, exp.Is, exp.GroupConcat,
 )  # fmt: skip
 """takes values of every type"""
+THROUGH = (exp.Alias, exp.Min, exp.Max, exp.GroupConcat, exp.Distinct, exp.Filter)
+"""of these, gives one of them out again"""
+PICKING = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue)
+"""gives out the value of another row"""
 
 
 def demand_texts(select: exp.Expr, masks: Set[tuple[str, str]]) -> None:
@@ -32,20 +36,57 @@ def demand_texts(select: exp.Expr, masks: Set[tuple[str, str]]) -> None:
             _demand_text(node)
 
 
-def _demand_text(node: exp.Expr) -> None:
-    while (parent := node.parent) is not None and not isinstance(parent, TAKEN):
-        if isinstance(parent, COMPARED):
-            others = [item for item in parent.iter_expressions() if item is not node]
-            demand(not any(map(_is_number, others)), "A masked text is compared with a number.")
-            return
-        if isinstance(parent, exp.Cast):
-            demand(parent.to.this in TEXT_TYPES, "A masked text is taken for another type.")
+def comes_out(node: exp.Expr) -> bool:
+    """Say whether a masked text in a SELECT leaves it as a text.
+
+    Raises:
+        UnprovenSqlError: it is put into a place for another type.
+    """
+    while (parent := node.parent) is not None and not isinstance(parent, exp.Query):
+        is_picked = isinstance(parent, (*PICKING, exp.Window)) and node.arg_key == "this"
+        if is_picked or isinstance(parent, THROUGH):
+            other = parent.args.get("default") if isinstance(parent, PICKING) else None
+            demand(other is None or not _is_number(other), "A masked text stands beside a number.")
+            node = parent
+        elif isinstance(parent, (*TAKEN, exp.Exists)) or not _passes(node, parent):
+            return False
         else:
-            demand(isinstance(parent, MADE), "A masked text stands where only another type can.")
-            if isinstance(parent, exp.If | exp.Case) and node.arg_key == "this":
-                _demand_choice(parent)
-                return
+            node = parent
+    return node.arg_key == "expressions"
+
+
+def _demand_text(node: exp.Expr) -> None:
+    while (parent := node.parent) is not None and not isinstance(parent, TAKEN) and _passes(node, parent):
         node = parent
+
+
+def _passes(node: exp.Expr, parent: exp.Expr) -> bool:
+    """Say whether what is made of a text is a text again, and demand that it may be made of one."""
+    if isinstance(parent, COMPARED):
+        others = [item for item in parent.iter_expressions() if item is not node]
+        demand(not any(map(_is_number, others)), "A masked text is compared with a number.")
+        return False
+    if isinstance(parent, exp.Cast):
+        demand(parent.to.this in TEXT_TYPES, "A masked text is taken for another type.")
+        return True
+    demand(isinstance(parent, MADE), "A masked text stands where only another type can.")
+    if isinstance(parent, exp.If | exp.Case) and node.arg_key == "this":
+        _demand_choice(parent)
+        return False
+    demand(not any(map(_is_number, _beside(node, parent))), "A masked text stands beside a number.")
+    return True
+
+
+def _beside(node: exp.Expr, parent: exp.Expr) -> list[exp.Expr]:
+    """Return the other values of what gives one of several."""
+    if isinstance(parent, exp.Coalesce | exp.Nullif):
+        return [item for item in parent.iter_expressions() if item is not node]
+    whole = parent.parent if isinstance(parent, exp.If) and isinstance(parent.parent, exp.Case) else parent
+    if not isinstance(whole, exp.Case | exp.If):
+        return []
+    cases = whole.args["ifs"] if isinstance(whole, exp.Case) else [whole]
+    values = [item.args.get(key) for item in (*cases, whole) for key in ("true", "false", "default")]
+    return [item for item in values if item is not None and item is not node]
 
 
 def _demand_choice(parent: exp.Expr) -> None:

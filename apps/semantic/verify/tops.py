@@ -4,8 +4,8 @@ CASE WHEN kept = 1 AND v = 'Other' THEN 'Other (value)'
      WHEN kept = 1 AND SUBSTRING(v, 1, 13) = 'Other (value)' THEN v || ' (value)'
      WHEN kept = 1 THEN v ELSE 'Other' END
 
-What a ranking chooses is not proven: how many values it keeps, by which order, and what it says of those that it keeps. Nor is
-it proven that a dimension is shown at all: a question's rights are, and what stands in its answer, not which question it was.
+How many values a ranking keeps, and in which order, is proven in ``verify/rankings.py``. That a dimension is shown at all is
+not: a question's rights are proven, and what stands in its answer, not which question it was.
 """
 
 from sqlglot import exp
@@ -17,20 +17,12 @@ MARK = " (value)"
 MERGED = "The rest beyond a ranking could be taken for a value."
 
 
-def is_ranking(join: exp.Join) -> bool:
-    """Say whether an answer that is joined was cut off, at any depth: a level of detail never is."""
-    select = join.this.this if isinstance(join.this, exp.Subquery) else None
-    while isinstance(select, exp.Select):
-        if select.args.get("limit"):
-            return True
-        # A view's name has no space in it, that of an answer has.
-        source = select.args["from_"].this if select.args.get("from_") else None
-        select = source.this if isinstance(source, exp.Subquery) and " " in source.alias else None
-    return False
+def prove_rest(select: exp.Select, alias: str, kept: str, ledger: Ledger) -> None:
+    """Prove that outside of its join's condition nothing reads a ranking but the form above; note its labels.
 
-
-def prove_rest(select: exp.Select, alias: str, ledger: Ledger) -> None:
-    """Prove that outside of its join's condition nothing reads a ranking but the form above; note its labels."""
+    Args:
+        kept: the ranking's column that is 1 for a value at the top.
+    """
     parts = [*select.expressions, *(select.args.get(key) for key in ("where", "group", "having", "order"))]
     seen: set[int] = set()
     for node in [found for part in parts if part is not None for found in part.find_all(exp.Column)]:
@@ -40,17 +32,17 @@ def prove_rest(select: exp.Select, alias: str, ledger: Ledger) -> None:
         demand(isinstance(case, exp.Case), MERGED)
         if case is not None and id(case) not in seen:
             seen.add(id(case))
-            _prove_form(case, alias, ledger)
+            _prove_form(case, (alias, kept), ledger)
 
 
-def _prove_form(case: exp.Expr, alias: str, ledger: Ledger) -> None:
+def _prove_form(case: exp.Expr, at: tuple[str, str], ledger: Ledger) -> None:
     ifs = case.args.get("ifs") or []
     demand(given(case) == {"ifs", "default"} and len(ifs) == 3, MERGED)
     (first, marked), (second, again), (third, value) = ((item.this, item.args["true"]) for item in ifs)
-    _demand_kept(third, alias)
+    _demand_kept(third, at)
     shown = bare(value)
-    demand(not any(node.table == alias for node in value.find_all(exp.Column)), MERGED)
-    is_label, begins = _beside_kept(first, alias), _beside_kept(second, alias)
+    demand(not any(node.table == at[0] for node in value.find_all(exp.Column)), MERGED)
+    is_label, begins = _beside_kept(first, at), _beside_kept(second, at)
     demand(bare(is_label.this) == shown, MERGED)
     start = begins.this.unnest()
     demand(type(start) is exp.Substring and bare(start.this) == shown, MERGED)
@@ -64,17 +56,18 @@ def _prove_form(case: exp.Expr, alias: str, ledger: Ledger) -> None:
     ledger.proof.rests.append((tuple(labels), tuple(marks), int(start.args["length"].name)))
 
 
-def _beside_kept(node: exp.Expr, alias: str) -> exp.Expr:
+def _beside_kept(node: exp.Expr, at: tuple[str, str]) -> exp.Expr:
     demand(type(node) is exp.And, MERGED)
-    _demand_kept(node.this, alias)
+    _demand_kept(node.this, at)
     found: exp.Expr = node.expression.unnest()
     demand(type(found) is exp.EQ, MERGED)
     return found
 
 
-def _demand_kept(node: exp.Expr, alias: str) -> None:
+def _demand_kept(node: exp.Expr, at: tuple[str, str]) -> None:
     equal = node.unnest()
-    demand(type(equal) is exp.EQ and type(equal.this) is exp.Column and equal.this.table == alias, MERGED)
+    demand(type(equal) is exp.EQ and type(equal.this) is exp.Column, MERGED)
+    demand((equal.this.table, equal.this.name) == at, MERGED)
     demand(type(equal.expression) is exp.Literal and equal.expression.name == "1", MERGED)
 
 

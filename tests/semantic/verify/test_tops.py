@@ -6,6 +6,7 @@ import pytest
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.verify import verify
+from apps.semantic.verify.rankings import MISSING, OTHER
 from apps.semantic.verify.tops import MERGED
 from tests.semantic.features.store import ask, everything, model
 from tests.semantic.verify.hand import statement
@@ -58,14 +59,121 @@ def test_a_ranking_without_a_rest_is_read_by_its_join_only():
     )
 
 
-def test_a_ranking_within_another_answer_is_one_too():
+def test_a_ranking_within_another_answer_is_no_ranking_that_was_asked_for():
     found = asked(others=None)
     start = found.text.index("JOIN (SELECT") + len("JOIN (")
     end = found.text.index(') AS "top customers.name"')
-    wrapped = f'SELECT "a b"."value" AS "value", "a b"."kept" AS "kept" FROM ({found.text[start:end]}) AS "a b"'
-    inner = found.text[:start] + wrapped + found.text[end:]
-    found.proves(inner)
-    found.refuses(
-        inner.replace('"customers"."name" AS "customers.name"', '"top customers.name"."value" AS "customers.name"', 1),
-        MERGED,
+    wrapped = (
+        f'SELECT "a b"."value" AS "value", "a b"."by" AS "by", 1 AS "kept" FROM ({found.text[start:end]}) AS "a b"'
     )
+    found.refuses(found.text[:start] + wrapped + found.text[end:], OTHER)
+
+
+BEST = {"dataset": "Sales", "fields": ["orders.best_customers", "orders.revenue"]}
+
+
+def ranked(dialect, question=BEST, **files):
+    of = model(dialect, **files)
+    return statement(question, of, everything(of, question["dataset"]))
+
+
+@pytest.mark.parametrize("of_model", [True, False])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
+def test_a_ranking_keeps_as_many_values_as_asked_for_and_in_that_order(dialect, of_model):
+    top = {"field": "customers.name", "n": 1, "by": "orders.revenue", "others": "Other"}
+    question = BEST if of_model else ask("Sales", "customers.name", "orders.revenue", top=top)
+    found = ranked(dialect, question)
+    end = found.text.index(" LIMIT 1)")
+    order = found.text[found.text.rindex(" ORDER BY", 0, end) : end]
+    for limit in (" LIMIT 2)", " LIMIT 1000)", " LIMIT 0)"):
+        found.refuses(found.changed((" LIMIT 1)", limit)), OTHER)
+    found.refuses(found.changed((f"{order} LIMIT 1)", f"{order})")), MISSING)
+    for other in (
+        "",
+        order.replace(" DESC", " ASC", 1),
+        order.partition(",")[0],
+        " ORDER BY 2 DESC, 1 DESC",
+        " ORDER BY 1",
+    ):
+        assert other != order
+        found.refuses(found.changed((f"{order} LIMIT 1)", f"{other} LIMIT 1)")), OTHER)
+
+
+def test_a_ranking_is_by_the_measure_asked_for_and_of_the_dimension():
+    for question in (
+        BEST,
+        ask(
+            "Sales", "customers.name", "orders.revenue", top={"field": "customers.name", "n": 1, "by": "orders.revenue"}
+        ),
+    ):
+        found = ranked("duckdb", question)
+        start = found.text.index('JOIN (SELECT "customers"."name" AS')
+        head, ranking = found.text[:start], found.text[start:]
+        for old, new in (
+            ('SUM(CAST("orders"."amount" AS INT)) AS "by"', 'COUNT("orders"."customer_id") AS "by"'),
+            ('SUM(CAST("orders"."amount" AS INT)) AS "by"', 'AVG(CAST("orders"."amount" AS INT)) AS "by"'), ('1 AS "kept"', '2 AS "kept"'),
+            ('"customers"."name" AS "value"', '"customers"."id" AS "value"'), ('1 AS "kept"', '1 AS "kept", 1 AS "more"'),
+            (" GROUP BY 1 ORDER", " ORDER"), (" ON \"customers\".\"name\" IS NOT DISTINCT FROM", ' ON "customers"."id" IS NOT DISTINCT FROM'),
+            ('"customers"."name" IS NOT DISTINCT FROM', "'Ola' IS NOT DISTINCT FROM"), (".\"value\" GROUP", '."by" GROUP'),
+        ):  # fmt: skip
+            assert old in ranking
+            found.refuses(head + ranking.replace(old, new, 1), OTHER)
+
+
+def test_the_values_at_the_top_are_those_that_the_ranking_says():
+    found = ranked("duckdb")
+    kept = '"top orders.best_customers"."kept" = 1'
+    found.refuses(found.changed((kept, '"top orders.best_customers"."by" = 1')), MERGED)
+    start, end = found.text.index("CASE WHEN"), found.text.index(' AS "orders.best_customers"')
+    for shown in ('"customers"."name"', f"COALESCE({found.text[start:end]}, '')"):
+        found.refuses(found.text[:start] + shown + found.text[end:], MISSING)
+
+
+def test_a_ranking_without_its_rest_leaves_the_others_out():
+    top = {"field": "customers.name", "n": 1, "by": "orders.revenue", "others": None}
+    for fields in (("customers.name", "orders.revenue"), ("orders.revenue",)):
+        found = ranked("duckdb", ask("Sales", *fields, top=top))
+        join = found.text.index(" INNER JOIN (SELECT")
+        end = found.text.index('."value"', join) + len('."value"')
+        found.refuses(found.text[:join] + found.text[end:], MISSING)
+        found.refuses(found.text[:join] + found.text[join:].replace(" INNER JOIN", " LEFT JOIN", 1), MISSING)
+        assert verify(found.compiled, model=found.model, scope=found.rights) is None
+        for other in (None, replace(found.compiled.top, n=2), replace(found.compiled.top, is_descending=False)):
+            with pytest.raises(UnprovenSqlError, match=OTHER):
+                verify(replace(found.compiled, top=other), model=found.model, scope=found.rights)
+
+
+def test_the_question_ranks_in_the_place_of_the_model():
+    top = {"field": "orders.best_customers", "n": 2, "by": "orders.average", "others": "Other"}
+    found = ranked("duckdb", ask("Sales", "orders.best_customers", "orders.revenue", top=top))
+    found.refuses(found.changed((" LIMIT 2)", " LIMIT 1)")), OTHER)
+    both = ranked(
+        "duckdb",
+        ask(
+            "Sales", "orders.best_customers", "customers.name", "orders.revenue", top=top | {"field": "customers.name"}
+        ),
+    )
+    both.refuses(both.changed((" LIMIT 1)", " LIMIT 2)")), OTHER)
+    both.refuses(both.changed((" LIMIT 2)", " LIMIT 1)")), OTHER)
+
+
+def test_both_parts_of_a_comparison_are_of_the_same_top_values():
+    compared = ask(
+        "Sales", "orders.best_customers", "orders.revenue", compare={"field": "orders.ordered_at", "offset": "1 year"}
+    )
+    found = ranked("duckdb", compared)
+    assert found.text.count(" LIMIT 1)") == 2
+    first = found.text.index(" LIMIT 1)") + 1
+    found.refuses(found.text[:first] + found.text[first:].replace("LIMIT 1)", "LIMIT 2)", 1), OTHER)
+    found.refuses(found.text.replace(" LIMIT 1)", " LIMIT 2)", 1), OTHER)
+
+
+def test_a_query_view_shows_the_top_values_that_the_model_says():
+    view = (
+        "query: {topic: Sales, fields: {orders.best_customers: who, orders.revenue: r}}\ndimensions: {who: {}, r: {}}\n"
+    )
+    files = {"w.query.view": view, "W.topic": "base_view: w"}
+    found = ranked("duckdb", {"dataset": "W", "fields": ["w.who"]}, **files)
+    found.refuses(found.changed((" LIMIT 1)", " LIMIT 2)")), OTHER)
+    start, end = found.text.index("CASE WHEN"), found.text.index(' AS "who"')
+    found.refuses(found.text[:start] + '"customers"."name"' + found.text[end:], MISSING)
