@@ -9,6 +9,7 @@ from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.derived import detail_joins, source_query, top_join
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.fanout import measures_of, needs_rows_apart
+from apps.semantic.compile.fences import secure
 from apps.semantic.compile.leaves import ROWS, DistinctRows, JoinedRows, Leaves
 from apps.semantic.compile.measures import Measures, held_filters, subject_of
 from apps.semantic.compile.moments import Calendar
@@ -133,29 +134,33 @@ class _Writer:
         return self.reads.governed(other)
 
     def _from(self, select: exp.Select) -> exp.Select:
-        where = all_hold(self._where())
+        rules, others = self._rules(), self._others()
         on = [self.reads.on(join.relationship.on_sql) for join in self.plan.joins]
         details = detail_joins(self.reads, self.values, block)
         # The tables come last: only now is it known which of their columns are read.
         joins = [self._join(join, condition) for join, condition in zip(self.plan.joins, on, strict=True)]
         select.set("from_", exp.From(this=table(self.plan.topic.base_view, self.reads, self._source)))
         select.set("joins", [*joins, *details, *self.extra_joins])
+        where = all_hold([*rules, *secure(select, rules, others, self.values, self.plan.dialect)])
         select.set("where", exp.Where(this=where) if where is not None else None)
         return select
 
     def _source(self, plan: Plan, view: object, values: Values) -> exp.Query:
         return source_query(plan, view, values, block)  # type: ignore[arg-type]  # a View, by the caller
 
-    def _where(self) -> list[exp.Expr]:
+    def _rules(self) -> list[exp.Expr]:
+        """Return the conditions of the topic, which hold whoever asks."""
         plan, reads = self.plan, self.reads
         found = [policy(use, reads.raw(use.dimension.id), reads) for use in plan.topic_policies]
         found += [reads.on(sql) for sql in plan.always_sql]
-        found += [
+        return found + [
             self.conditions.translate(item.condition, subject_of(item.use, reads, item.path, is_raw=True))
             for item in plan.always
         ]
-        held = held_filters(plan)
-        return found + [self._row_condition(item) for item in plan.where if item not in held]
+
+    def _others(self) -> list[exp.Expr]:
+        held = held_filters(self.plan)
+        return [self._row_condition(item) for item in self.plan.where if item not in held]
 
     def _row_condition(self, item: DimensionFilter | Combined | MeasureFilter) -> exp.Expr:
         if isinstance(item, Combined):

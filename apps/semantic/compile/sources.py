@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.attributes import schema_of
 from apps.semantic.compile.dialects.texts import GUESSING, exact, spelt
+from apps.semantic.compile.fences import secure_policies
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.nodes import all_hold, cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
@@ -41,6 +42,8 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
         from_=exp.From(this=_from(view, reads, build_query, _named(read.columns, read.masks.values(), uses))),
         where=exp.Where(this=policies) if policies is not None else None,
     )
+    if view.is_derived:
+        secure_policies(select, reads.values, plan.dialect)
     return exp.Subquery(this=select, alias=exp.TableAlias(this=name(view_name)))
 
 

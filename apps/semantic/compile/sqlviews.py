@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from apps.semantic.compile.conditions import Conditions
+from apps.semantic.compile.fences import secure_text
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.moments import Calendar
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
@@ -27,12 +28,15 @@ def sql_query(plan: Plan, view: View, values: Values) -> exp.Query:
     if not isinstance(tree, exp.Query):
         raise UnprovenSqlError(f"{view.name} is no SELECT.")
     used = {physical_name(node, plan.dialect) for node in _bare_columns(source.tree)}
+    tables: list[exp.Subquery] = []
     for node in list(tree.find_all(exp.Table)):
         governed = plan.model.views.get(source.tables.get(table_text(node), ""))
         if governed is None or governed.is_derived:
             raise UnprovenSqlError(f"{view.name} reads a table that no view governs.")
         alias = node.args["alias"].this if node.args.get("alias") else node.this
-        node.replace(_governed(governed, folded_name(alias, plan.dialect), used, reads))
+        tables.append(_governed(governed, folded_name(alias, plan.dialect), used, reads))
+        node.replace(tables[-1])
+    secure_text(tree, tables, plan.dialect)
     return tree
 
 

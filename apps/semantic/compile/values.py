@@ -21,6 +21,11 @@ class Values:
         self._items.append(value)
         return exp.Var(this=f"{MARK}{len(self._items) - 1}{MARK}")
 
+    def value_of(self, node: exp.Expr) -> Scalar:
+        """Return the value that a node stands for; None where it stands for none."""
+        text = node.name if isinstance(node, exp.Var) else ""
+        return self._items[int(text.strip(MARK))] if text.startswith(MARK) else None
+
     def place(self, text: str, dialect: str) -> tuple[str, tuple[Scalar, ...]]:
         """Return the text with the driver's placeholders, and the values in the order in which they stand in it."""
         # Such drivers read percent signs everywhere, also in quoted names and literals.

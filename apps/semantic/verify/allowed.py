@@ -3,6 +3,7 @@
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.verify.fences import is_no_cut
 
 NODES = frozenset((
     # the frame of a query
@@ -77,6 +78,8 @@ def check_node(node: exp.Expr) -> None:
     if is_row_number(node):
         return
     if kind is exp.Star and type(node.parent) is exp.Count and not any(node.args.values()):
+        return
+    if kind is exp.Offset and is_no_cut(node):
         return
     if kind is exp.Anonymous and node.name.upper() in NAMED_FUNCTIONS:
         return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp
 
@@ -9,6 +10,8 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import Scalar, SemanticModel
 from apps.semantic.query.types import Top
 from apps.semantic.scope import AccessScope
+
+Mark = tuple[tuple[int, ...], set[int]]
 
 
 def demand(holds: bool, message: str) -> None:
@@ -29,6 +32,10 @@ class Proof:
     mask_keys: list[int] = field(default_factory=list)
     rests: list[tuple[tuple[int, ...], tuple[int, ...], int]] = field(default_factory=list)
     """of each label for the rest beyond a ranking: where it is bound, where it is with its mark, and how long that is"""
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+    """places at which the same value must be bound"""
+    patterns: list[tuple[int, str]] = field(default_factory=list)
+    """where a pattern is bound that must not end in a lone escape"""
 
 
 class Ledger:
@@ -56,23 +63,26 @@ class Ledger:
         """Note that a placeholder must be bound to the key of masks."""
         self.proof.mask_keys.append(self.placeholders[id(node)])
 
-    def mark(self) -> tuple[int, int, set[int], int]:
+    def mark(self) -> Mark:
         """Return a point to go back to."""
-        return len(self.proof.values), len(self.proof.mask_keys), set(self.proven), len(self.proof.rests)
+        proof = self.proof
+        noted = (len(proof.values), len(proof.mask_keys), len(proof.rests), len(proof.pairs), len(proof.patterns))
+        return noted, set(self.proven)
 
-    def is_met(self, mark: tuple[int, int, set[int], int]) -> bool:
+    def is_met(self, mark: Mark) -> bool:
         """Say whether the parameters are the values noted after a point."""
         given_ = self.parameters
         return all(
-            place < len(given_) and is_same(given_[place], value) for place, value in self.proof.values[mark[0] :]
+            place < len(given_) and is_same(given_[place], value) for place, value in self.proof.values[mark[0][0] :]
         )
 
-    def back_to(self, mark: tuple[int, int, set[int], int]) -> None:
+    def back_to(self, mark: Mark) -> None:
         """Forget what was noted after a point."""
-        del self.proof.values[mark[0] :]
-        del self.proof.mask_keys[mark[1] :]
-        self.proven = mark[2]
-        del self.proof.rests[mark[3] :]
+        proof = self.proof
+        noted: tuple[list[Any], ...] = (proof.values, proof.mask_keys, proof.rests, proof.pairs, proof.patterns)
+        for items, count in zip(noted, mark[0], strict=True):
+            del items[count:]
+        self.proven = mark[1]
 
 
 def is_same(found: Scalar, expected: Scalar) -> bool:

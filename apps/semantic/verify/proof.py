@@ -19,6 +19,7 @@ from apps.semantic.model.types import SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.allowed import ALLOWED, check_node, is_of_sql_view_alone
 from apps.semantic.verify.demands import Ledger, Proof, demand, given, is_same
+from apps.semantic.verify.fences import HIDDEN, is_whole_pattern
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.permits import permit_of, scope_key
 from apps.semantic.verify.rollups import Stand
@@ -73,6 +74,10 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
     for position, value in proof.values:
         if not is_same(compiled.parameters[position], value):
             raise UnprovenSqlError("A row policy is bound to another value than the scope's.")
+    if not all(is_same(compiled.parameters[one], compiled.parameters[other]) for one, other in proof.pairs):
+        raise UnprovenSqlError("A rule is said twice with different values.")
+    if not all(is_whole_pattern(compiled.parameters[place], escape) for place, escape in proof.patterns):
+        raise UnprovenSqlError(HIDDEN)
     if not all(is_apart(compiled.parameters, rest) for rest in proof.rests):
         raise UnprovenSqlError(MERGED)
     if any(compiled.parameters[position] != scope.mask_key or not scope.mask_key for position in proof.mask_keys):

@@ -11,6 +11,17 @@ from apps.semantic.verify.answers import prove_filters
 from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.conditions import HoleRule
 from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.fences import (
+    FENCES,
+    HIDDEN,
+    Doubts,
+    demand_sure,
+    group_conditions,
+    guards_in,
+    risks_of,
+    sources_of,
+    unguarded,
+)
 from apps.semantic.verify.groups import chooses_groups, take_filter
 from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
 from apps.semantic.verify.parts import placeholders, take_policy
@@ -108,6 +119,10 @@ class _SelectProver:
         self.chooses_groups = chooses_groups and bool(self.groups)
         self.sources: dict[str, Columns] = {}
         self.views: set[str] = set()
+        self.answers_on: list[exp.Expr] = []
+        """conditions on which answers are joined"""
+        self.spared: set[int] = set()
+        """columns of rules that are said again to guard something"""
         self.tables = TableProver(self.permit, self.ledger, self._query_view)
 
     def outputs(self) -> Columns:
@@ -123,6 +138,7 @@ class _SelectProver:
             self.sources[source.alias] = self._derived(source, chooses_groups=self.chooses_groups, asked=self.asked)
             where = select.args.get("where")
             self._check(where, Label.OPEN)
+            self._demand_sure_outside(where)
         else:
             self._prove_tables(source)
             self._prove_where()
@@ -198,7 +214,7 @@ class _SelectProver:
         alias = join.this.alias
         demand(alias not in self.sources, "A table is read twice.")
         self.sources[alias] = self._derived(join.this, chooses_groups=False)
-        self._check(join.args.get("on"), Label.OPEN)
+        self.answers_on += conjuncts(join.args.get("on"))
         if is_ranking(join):
             top = self.prover.top
             tops = [*self.permit.tops, *([top] if top is not None else [])]
@@ -207,7 +223,8 @@ class _SelectProver:
     def _prove_where(self) -> None:
         permit = self.permit
         where = self.select.args.get("where")
-        found = conjuncts(where.this if where else None)
+        every = conjuncts(where.this if where else None)
+        found = [*every]
         for tree, policy in permit.topic_policies:
             matching = take_policy(found, tree, policy.values, self.ledger)
             remove(found, matching)
@@ -217,10 +234,35 @@ class _SelectProver:
             self._take_rule(found, rule)
         for _, condition in permit.filters:
             self._take_filter(found, condition)
+        left = {id(node) for node in found}
+        rules = [node for node in every if id(node) not in left]
         if self.asked is not None:
-            prove_filters(found, self.select, self.asked, self.ledger)
-        for node in found:
+            prove_filters([unguarded(node, rules) for node in found], self.select, self.asked, self.ledger)
+        self._prove_beside(rules, [*found, *self.answers_on])
+
+    def _prove_beside(self, rules: list[exp.Expr], others: list[exp.Expr]) -> None:
+        """Prove conditions beside the rules of the topic: on permitted columns, and never worked out on hidden rows if that may fail."""
+        guards = [case for node in others for case in guards_in(node, rules, self.ledger)]
+        said = [case.args["ifs"][0].this for case in guards]
+        self.spared = {id(column) for node in said for column in node.find_all(exp.Column)}
+        for node in others:
             self._check(node, Label.OPEN)
+        if self.permit.dialect not in FENCES or not (rules or self.tables.unfenced):
+            return
+        sources = sources_of(self.select)
+        risks = risks_of(source for source in sources if not self._is_derived(source))
+        ons = [join.args["on"] for join in self.select.args.get("joins") or () if join.args.get("on")]
+        conditions = [*rules, *others, *ons, *group_conditions(self.select)]
+        demand_sure(conditions, Doubts(risks, self.ledger), frozenset(self.tables.unfenced))
+        if rules:
+            demand_sure(others, Doubts(risks, self.ledger, guards), frozenset(self.sources))
+
+    def _demand_sure_outside(self, where: exp.Expr | None) -> None:
+        """Demand that no condition around an answer may fail on rows or groups that the answer leaves out."""
+        if self.permit.dialect in FENCES:
+            doubts = Doubts(risks_of(sources_of(self.select)), self.ledger)
+            conditions = [*conjuncts(where.this if where is not None else None), *group_conditions(self.select)]
+            demand(not any(map(doubts.may_fail, conditions)), HIDDEN)
 
     def _take_rule(self, found: list[exp.Expr], rule: Rule) -> None:
         """Take the conjuncts of a rule of the topic out of a WHERE: each of them must be there."""
@@ -300,6 +342,8 @@ class _SelectProver:
 
     def _check(self, root: exp.Expr | None, most: Label) -> None:
         for node in root.find_all(exp.Column) if root is not None else ():
+            if id(node) in self.spared:
+                continue
             label = label_of(node, self.sources, self.permit.telling)
             if label is None:
                 raise UnprovenSqlError("A column is read that no table gives.")

@@ -7,6 +7,7 @@ from apps.semantic.model.types import Dimension, Scalar, SqlSource, View
 from apps.semantic.verify.allowed import is_of_sql_view_alone
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.exactness import SPELT
+from apps.semantic.verify.fences import FENCES, HIDDEN, risks_of, take_fence, text_may_fail
 from apps.semantic.verify.followed import Follower
 from apps.semantic.verify.grouped import kind_of
 from apps.semantic.verify.parts import placeholders, prove_columns, prove_mask, prove_physical, prove_policies
@@ -28,6 +29,7 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     named = [node for node in in_text_order(source.tree) if isinstance(node, exp.Table)]
     governed = [node for node in in_text_order(query) if isinstance(node, exp.Subquery) and _reads_table(node)]
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
+    unfenced = [node for node in governed if not take_fence(node.this, permit.dialect) and node.this.args.get("where")]
     masks: dict[int, dict[str, str]] = {}
     texts: dict[int, set[str]] = {}
     for table, subquery in zip(named, governed, strict=True):
@@ -37,6 +39,8 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
         demand(alias is None or not alias.args.get("columns"), "A table of an SQL view renames its columns.")
         masks[id(subquery)] = _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
         texts[id(subquery)] = {name for name, kind in masks[id(subquery)].items() if kind not in OF_OTHER_TYPES}
+    if unfenced and permit.dialect in FENCES:
+        _demand_sure(query, governed)
     inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
     left = [node for node in placeholders(query) if id(node) not in inside]
     expected, values = _expected(source.tree, permit)
@@ -48,6 +52,12 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     outputs = Follower(masks).outputs(query)
     prove_texts(query, texts)
     return [name for name, _ in outputs]
+
+
+def _demand_sure(query: exp.Expr, governed: list[exp.Subquery]) -> None:
+    """Demand that nothing in a text that decides about rows may fail on those that policies hide."""
+    worked_out = frozenset[str]().union(*risks_of(governed).values())
+    demand(not text_may_fail(_with_stand_ins(query), worked_out), HIDDEN)
 
 
 def _reads_table(node: exp.Subquery) -> bool:

@@ -8,6 +8,7 @@ from apps.semantic.model.types import View
 from apps.semantic.verify.answers import prove_answer
 from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.fences import FENCES, HIDDEN, Doubts, risks_of, take_fence
 from apps.semantic.verify.labels import Columns, Label
 from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
@@ -17,6 +18,7 @@ from apps.semantic.verify.sqlviews import prove_sql_view
 from apps.semantic.verify.trees import bare, sameness
 
 INNER_PARTS = frozenset(("expressions", "from_", "where"))
+CHOOSING = (exp.Where, exp.Having, exp.Join, exp.Limit)
 ProveQuery = Callable[[exp.Expr, Permit, Asked], Columns]
 
 
@@ -27,6 +29,8 @@ class TableProver:
         self.permit = permit
         self.ledger = ledger
         self.prove_query = prove_query
+        self.unfenced: set[str] = set()
+        """views whose subqueries leave rows out, and do not keep conditions from these"""
 
     def columns(self, source: exp.Expr, view: str) -> Columns:
         """Return what leaves a table, and how far it may go."""
@@ -35,6 +39,10 @@ class TableProver:
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
         inner = source.this
         demand(type(inner) is exp.Select, "A subquery is not a SELECT.")
+        may_choose = bool(self.permit.policies[view]) or self.permit.model.views[view].is_derived
+        is_fenced = may_choose and take_fence(inner, self.permit.dialect)
+        if not is_fenced and inner.find(*CHOOSING):
+            self.unfenced.add(view)
         demand(given(inner) <= INNER_PARTS, "The SELECT has an unexpected part.")
         self._prove_from(inner, self.permit.model.views[view])
         prove_policies(inner, self.permit.policies[view], self.ledger)
@@ -50,6 +58,8 @@ class TableProver:
         demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
+        if not take_fence(source.this, self.permit.dialect) and source.this.args.get("limit") is None:
+            self._demand_sure(inner, source)
         if view.sql_source is not None:
             let = prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)
             _demand_let(inner, let)
@@ -65,6 +75,12 @@ class TableProver:
                 if top is not None:
                     prove_shown(source.this, place, top, self.ledger)
             _demand_let(inner, [name.lower() for name in outputs])
+
+    def _demand_sure(self, inner: exp.Select, source: exp.Expr) -> None:
+        """Demand that a derived view's own policies cannot fail on rows that its query leaves out."""
+        where = inner.args.get("where")
+        if where is not None and self.permit.dialect in FENCES:
+            demand(not Doubts(risks_of([source]), self.ledger).may_fail(where.this), HIDDEN)
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
         projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}

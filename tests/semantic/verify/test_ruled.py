@@ -35,7 +35,8 @@ def test_a_condition_of_the_data_set(kind, masked):
         ("always_where_filters: {v.dept: {greater_than: 100}}", "dept", '"v"."dept" > :=100:'),
     ):
         end = found.text.rindex(' AS "v"') + len(' AS "v"')
-        text = f"{found.text[:end]} WHERE {condition}{found.text[end:]}"
+        fenced = found.text[:end].removesuffix(') AS "v"') + ' OFFSET 0) AS "v"'  # its columns are worked out
+        text = f"{fenced} WHERE {condition}{found.text[end:]}"
         text = text.replace(f"(SELECT {column} FROM (", f'(SELECT {column}, "{name}" FROM (', 1)
         ruled = over("duckdb", kind, rule)
         decided(found, replace(found, model=ruled, rights=rights(ruled, masked)), text, is_clear=not masked)

@@ -1,0 +1,212 @@
+"""Proves that no condition is worked out on rows that a rule hides, where doing so may fail: an error would tell of them.
+
+A fence is what cuts nothing off and what no database moves conditions through. Whether one is needed is seen in the text
+alone: what is not known never to fail may fail, and a column of a subquery is what it is made of there.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from sqlglot import exp
+
+from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.trees import bare, conjuncts, in_text_order
+
+FENCES = {"postgres": ("offset", exp.Offset, "0"), "duckdb": ("offset", exp.Offset, "0"),
+          "mysql": ("limit", exp.Limit, "18446744073709551615")}  # fmt: skip
+"""by dialect; Spark, as it is asked, answers NULL where others fail"""
+NEVER_FAIL = frozenset((
+    exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between,
+    exp.NullSafeEQ, exp.NullSafeNEQ, exp.Coalesce, exp.Case, exp.If, exp.Lower, exp.Upper, exp.Literal, exp.Boolean,
+    exp.Null, exp.Placeholder,
+))  # fmt: skip
+"""over parts that never fail"""
+QUERIES = frozenset((
+    exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Subquery,
+    exp.Table, exp.TableAlias, exp.Alias, exp.Union, exp.Exists, exp.Star,
+))  # fmt: skip
+FIXED = (exp.Literal, exp.Placeholder, exp.Null, exp.Boolean)
+TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
+HIDDEN = "A condition may fail on rows that a rule hides."
+Risks = Mapping[str, frozenset[str]]
+"""by the alias of a subquery, those of its columns in small letters that are made of what may fail"""
+
+
+def take_fence(query: exp.Expr, dialect: str) -> bool:
+    """Take the fence off a query; say whether there was one."""
+    key, kind, number = FENCES.get(dialect, ("", exp.Null, ""))
+    node = query.args.get(key)
+    if type(node) is not kind or given(node) != {"expression"}:
+        return False
+    value = node.expression
+    if type(value) is not exp.Literal or value.is_string or value.name != number:
+        return False
+    query.args.pop(key)
+    return True
+
+
+def is_no_cut(node: exp.Expr) -> bool:
+    """Say whether an OFFSET is one that drops nothing."""
+    value = node.args.get("expression")
+    return given(node) == {"expression"} and type(value) is exp.Literal and not value.is_string and value.name == "0"
+
+
+class Doubts:
+    """Says what may fail, given the columns that do. A pattern whose text is bound is noted with what it may not end in.
+
+    ``guards`` are cases that are worked out only where the rules hold.
+    """
+
+    def __init__(self, risks: Risks, ledger: Ledger | None = None, guards: Iterable[exp.Expr] = ()) -> None:
+        self.risks, self.ledger = risks, ledger
+        self.guards = {id(node) for node in guards}
+
+    def may_fail(self, root: exp.Expr) -> bool:
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            kind = type(node)
+            if id(node) in self.guards or kind is exp.Identifier:
+                continue
+            if kind is exp.Column:
+                if self._is_risk(node):
+                    return True
+            elif kind is exp.Cast:
+                if not is_sure_cast(node):
+                    return True
+                waiting.append(node.this)
+            elif kind is exp.Escape or kind is exp.Like or kind is exp.ILike:
+                if not self._is_sure_pattern(node):
+                    return True
+                waiting.append(node.this.this if kind is exp.Escape else node.this)
+            elif kind is exp.Filter or kind is exp.WithinGroup or isinstance(node, exp.AggFunc):
+                if type(node.parent) is exp.Window:
+                    return True
+            elif kind is exp.Neg and type(node.this) is exp.Literal:
+                continue
+            elif kind not in NEVER_FAIL:
+                return True
+            else:
+                waiting += node.iter_expressions()
+        return False
+
+    def _is_risk(self, node: exp.Expr) -> bool:
+        name = node.name.lower()
+        if node.text("table") in self.risks:
+            return name in self.risks[node.text("table")]
+        return not node.text("table") and any(name in names for names in self.risks.values())
+
+    def _is_sure_pattern(self, node: exp.Expr) -> bool:
+        """Say whether a pattern does not end in a lone escape, which would fail on a row that matches what is before it."""
+        like, escape = (node.this, node.expression.name) if type(node) is exp.Escape else (node, "\\")
+        pattern = like.expression.unnest() if isinstance(like, exp.Like | exp.ILike) else exp.Null()
+        if len(escape) != 1:
+            return False
+        if type(pattern) is exp.Placeholder and self.ledger is not None:
+            self.ledger.proof.patterns.append((self.ledger.placeholders[id(pattern)], escape))
+            return True
+        return type(pattern) is exp.Literal and pattern.is_string and is_whole_pattern(pattern.name, escape)
+
+
+def is_whole_pattern(text: object, escape: str) -> bool:
+    """Say whether a pattern is a text that ends in no escape with nothing behind it."""
+    return isinstance(text, str) and (len(text) - len(text.rstrip(escape))) % 2 == 0
+
+
+def is_sure_cast(node: exp.Expr) -> bool:
+    """Say whether a cast is of what is the same in each row, or to a text."""
+    inner, target = node.this.unnest(), node.args["to"].this
+    if isinstance(inner, FIXED):
+        return True
+    if target is exp.DType.BINARY:  # MySQL's bytes of a text
+        return type(inner) is exp.Cast and inner.args["to"].this is exp.DType.CHARACTER_SET
+    return target in TEXTS
+
+
+def risks_of(sources: Iterable[exp.Expr]) -> Risks:
+    """Return the columns of subqueries that are made of what may fail."""
+    found = [node for node in sources if type(node) is exp.Subquery]
+    return {node.alias: frozenset(name for name, is_risk in _made(node.this) if is_risk) for node in found}
+
+
+def _made(query: exp.Expr) -> list[tuple[str, bool]]:
+    if type(query) is exp.Subquery:
+        return _made(query.this)
+    if type(query) is exp.Union:
+        first, second = _made(query.this), _made(query.expression)
+        demand(len(first) == len(second), "Answers of different width are put together.")
+        return [(name, one or other) for (name, one), (_, other) in zip(first, second, strict=True)]
+    doubts = Doubts(risks_of(sources_of(query)))
+    return [(node.alias_or_name.lower(), doubts.may_fail(node.unalias())) for node in query.expressions]
+
+
+def sources_of(select: exp.Expr) -> list[exp.Expr]:
+    """Return what a SELECT reads."""
+    given_ = [select.args["from_"].this] if select.args.get("from_") else []
+    return [*given_, *(join.this for join in select.args.get("joins") or ())]
+
+
+def text_may_fail(text: exp.Expr, worked_out: frozenset[str]) -> bool:
+    """Say whether a part of an SQL view's text that decides about rows may fail, or names a column that does."""
+    doubts = Doubts({})
+    waiting = [*_deciding(text)]
+    while waiting:
+        node = waiting.pop()
+        if type(node) is exp.Column and node.name.lower() in worked_out:
+            return True
+        if type(node) in QUERIES or (type(node) in NEVER_FAIL and type(node) not in (exp.Lower, exp.Upper)):
+            waiting += [part for part in node.iter_expressions() if type(part) is not exp.Identifier]
+        elif doubts.may_fail(node):
+            return True
+    return False
+
+
+def _deciding(query: exp.Expr) -> Iterator[exp.Expr]:
+    if type(query) in (exp.Union, exp.Subquery):
+        for part in (query.this, query.args.get("expression")):
+            yield from _deciding(part) if part is not None else ()
+        return
+    for key in ("from_", "where", "having"):
+        if query.args.get(key):
+            yield query.args[key]
+    yield from query.args.get("joins") or ()
+
+
+def group_conditions(select: exp.Expr) -> list[exp.Expr]:
+    """Return the conditions of a HAVING that a database may hold rows to, as they aggregate nothing."""
+    having = select.args.get("having")
+    return [node for node in conjuncts(having.this if having else None) if node.find(exp.AggFunc) is None]
+
+
+def guards_in(root: exp.Expr, rules: list[exp.Expr], ledger: Ledger) -> Iterator[exp.Expr]:
+    """Yield the cases that are worked out only where all rules hold, their values noted to be those of the rules."""
+    for case in root.find_all(exp.Case) if rules else ():
+        ifs = case.args.get("ifs") or []
+        parts = conjuncts(ifs[0].this) if len(ifs) == 1 and given(case) == {"ifs"} else []
+        if len(parts) == len(rules) and all(bare(one) == bare(other) for one, other in zip(parts, rules, strict=True)):
+            for one, other in zip(parts, rules, strict=True):
+                ledger.proof.pairs += zip(_places(one, ledger), _places(other, ledger), strict=True)
+            yield case
+
+
+def unguarded(node: exp.Expr, rules: list[exp.Expr]) -> exp.Expr:
+    """Return what a condition asks where all rules hold."""
+    is_guard = type(node) is exp.Case and len(node.args.get("ifs") or []) == 1 and given(node) == {"ifs"}
+    parts = conjuncts(node.args["ifs"][0].this) if is_guard and rules else []
+    is_of_rules = len(parts) == len(rules) > 0 and all(map(_is_alike, parts, rules))
+    found: exp.Expr = node.args["ifs"][0].args["true"] if is_of_rules else node
+    return found
+
+
+def _is_alike(one: exp.Expr, other: exp.Expr) -> bool:
+    return bool(bare(one) == bare(other))
+
+
+def _places(node: exp.Expr, ledger: Ledger) -> list[int]:
+    return [ledger.placeholders[id(item)] for item in in_text_order(node) if type(item) is exp.Placeholder]
+
+
+def demand_sure(conditions: Iterable[exp.Expr], doubts: Doubts, views: frozenset[str]) -> None:
+    """Demand that no condition that reads one of some views may fail."""
+    for node in conditions:
+        if views and any(item.text("table") in views for item in node.find_all(exp.Column)):
+            demand(not doubts.may_fail(node), HIDDEN)
