@@ -140,16 +140,24 @@ def _inner_verdict(
 
 
 def table_fields(view: View, model: SemanticModel) -> tuple[str, ...]:
-    """Return the dimensions of other views whose columns an SQL view reads: its fields are as closed as they are."""
+    """Return the fields of other views whose columns an SQL view reads: its own are as closed as they are.
+
+    A column that no file describes has a field that stands for it: what is made of that one is over the column.
+    """
     if view.sql_source is None:
         return ()
     used = {node.name.lower() for node in view.sql_source.tree.find_all(exp.Column)}
-    return tuple(
-        dimension.id
-        for name in model.governed_tables(view.name)
-        for dimension in model.views[name].dimensions.values()
-        if used & {node.name.lower() for node in dimension.sql.find_all(exp.Column)}
-    )
+    found: list[str] = []
+    for governed in (model.views[name] for name in model.governed_tables(view.name)):
+        read = [
+            item
+            for item in governed.dimensions.values()
+            if used & {node.name.lower() for node in item.sql.find_all(exp.Column)}
+        ]
+        stand_ins = {item.id for item in read if item.decoration.get("is_implied")}
+        found += [item.id for item in read]
+        found += [item.id for item in governed.fields if item.references & stand_ins]
+    return tuple(found)
 
 
 def _query_verdict(

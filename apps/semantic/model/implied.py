@@ -11,6 +11,7 @@ from apps.semantic.model.classification import labelled_dimension
 from apps.semantic.model.closed_columns import is_closed, is_same_table
 from apps.semantic.model.context import Context
 from apps.semantic.model.dimensions import qualified, readable
+from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.suggestions import closest, is_spent
 from apps.semantic.model.types import Dimension, Measure, Relationship, Source, View
@@ -103,12 +104,17 @@ def _closing(column: str, view: View, views: Mapping[str, View], context: Contex
     for other in views.values():
         for item in other.fields if other is view or is_same_table(other, view) else ():
             mask = item.mask_unless_access_grants if isinstance(item, Dimension) else None
-            is_made = item.sql is not None and any(
-                node.name.lower() == column.lower() for node in item.sql.find_all(exp.Column)
-            )
+            is_made = any(_names(tree, column, other) for tree in trees_of(item))
             if is_made and (mask is not None or is_closed(item, other, context)):
                 return item.id
     return None
+
+
+def _names(tree: exp.Expr, column: str, view: View) -> bool:
+    """Say whether an expression is made of a column: as it stands, or by the name that a field of its own would have."""
+    columns = {node.name.lower() for node in tree.find_all(exp.Column)}
+    fields = {node.name.partition("[")[0].lower() for node in tree.find_all(exp.Placeholder)}
+    return column.lower() in columns or f"{view.name}.{column}".lower() in fields
 
 
 def _named(views: dict[str, View], relationships: list[Relationship]) -> Iterator[tuple[str, Source]]:

@@ -12,6 +12,8 @@ GROUPS_STRICTLY = frozenset(("postgres", "duckdb"))
 """dialects in which each column stands in a group's key or in an aggregate"""
 SORTS_WHAT_IS_DISTINCT = frozenset(("postgres",))
 WITHOUT_DISTINCT_OVER = frozenset(("postgres", "mysql"))
+WRONG_BESIDE_IN = frozenset(("mysql",))
+"""dialects of which a server (MariaDB 10.11) gives no rows for the first or last value of a window beside IN or EXISTS"""
 WITHOUT_LIMIT_IN_IN = WITHOUT_DEFAULT = frozenset(("mysql",))
 CLAUSES = {"where": "WHERE", "group": "GROUP BY", "having": "HAVING"}
 
@@ -37,7 +39,9 @@ def misshapen(tree: exp.Expr, dialect: str) -> Iterator[str]:
                 yield f"a {join.side} JOIN needs a condition: write ON"
         if dialect in SORTS_WHAT_IS_DISTINCT and select.args.get("distinct") is not None:
             yield from _sorted_away(select)
-    for node in tree.find_all(exp.Subquery, exp.In, exp.Lag, exp.Lead, exp.Distinct):
+    for node in tree.find_all(
+        exp.Subquery, exp.In, exp.Lag, exp.Lead, exp.Distinct, exp.FirstValue, exp.LastValue, exp.Window, exp.Exists
+    ):
         yield from _within(node, dialect)
 
 
@@ -112,6 +116,20 @@ def _sorted_away(select: exp.Select) -> Iterator[str]:
 
 def _within(node: exp.Expr, dialect: str) -> Iterator[str]:
     """Yield what is wrong with a query within an expression, or with a function."""
+    if isinstance(node, exp.FirstValue | exp.LastValue):
+        if dialect in WRONG_BESIDE_IN:
+            yield "the first or last value of a window is wrong on some servers: use ROW_NUMBER() = 1 in a query beneath"
+        return
+    if isinstance(node, exp.Exists):
+        if node.args.get("expression") is not None or not isinstance(node.this, exp.Query):
+            yield "EXISTS asks for the rows of a query"
+        return
+    if isinstance(node, exp.Window):
+        if any(isinstance(found, exp.Window) for part in node.iter_expressions() for found in _own(part)):
+            yield "a window cannot stand in another one: name it in a query beneath"
+        if isinstance(node.this, exp.Lag | exp.Lead) and node.args.get("order") is None and dialect in WITHOUT_DEFAULT:
+            yield f"{node.this.key.upper()} needs an order"
+        return
     if isinstance(node, exp.Distinct):
         window = node.find_ancestor(exp.Window, exp.Select)
         if isinstance(window, exp.Window) and dialect in WITHOUT_DISTINCT_OVER:

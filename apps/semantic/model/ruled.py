@@ -24,7 +24,6 @@ ATTRIBUTE = "omni_attributes."
 NOT_FIELDS = (ATTRIBUTE, FILTERS)
 AllOf = tuple[tuple[tuple[str, ...], ...], ...]
 """what a rule asks for, as :class:`GrantRule` says"""
-COMPARED = (exp.EQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Like, exp.ILike)
 MAX_GRANTS = 12
 """in a mask and the rules around it; with more, only what is written alike is told to lift it"""
 
@@ -77,37 +76,63 @@ def check_compared_masks(model: SemanticModel) -> Iterator[Problem]:
                     "compare masks, so they get no answer"
                 )
                 yield _at(rule.source, text, is_warning=True)
+    yield from _told_by_joins(model, everybody)
+
+
+def _told_by_joins(model: SemanticModel, everybody: "_Everybody") -> Iterator[Problem]:
+    """Yield a warning for each join whose condition is on masked values, by which the joined rows tell of them."""
     for topic in model.topics.values():
         own = model.of_topic(topic.name)
         for item in (join.relationship for join in topic.joins):
-            for masked, shown in _told_by_join((item.on_sql, item.where_sql), own, everybody.of(own)):
+            told = (
+                _told(tree, own, everybody.of(own), topic.required_access_grants)
+                for tree in (item.on_sql, item.where_sql)
+            )
+            for masked, shown in dict.fromkeys(pair for pairs in told for pair in pairs):
+                beside = f"“{shown}”, which is not" if shown else "a value"
                 text = (
-                    f"this join compares “{masked}”, which is masked for whoever lacks a grant, with “{shown}”, which is "
-                    "not: beside each row they see what its value is like; mask that field too, or close its view"
+                    f"this join compares “{masked}”, which is masked for whoever lacks a grant, with {beside}: the rows that are "
+                    "joined tell them what it is like; mask what it is compared with, or close the joined view"
                 )
                 yield _at(item.source, text, is_warning=True)
 
 
-def _told_by_join(
-    trees: Iterable[exp.Expr | None], model: SemanticModel, everybody: "_Everybody"
+def _told(
+    tree: exp.Expr | None, model: SemanticModel, everybody: "_Everybody", of_topic: GrantRule | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield (masked, clear) fields of two tables that a join's condition compares, where the clear one is open to more."""
-    for tree in trees:
-        for node in tree.find_all(*COMPARED) if tree is not None else ():
-            names = [name for name in _named((node,)) if model.dimension(name.partition("[")[0]) is not None]
-            masks = {name: everybody.masked & resting((name,), model) for name in names}
-            for masked, shown in product(names, names):
-                is_told = (
-                    bool(masks[masked]) and not masks[shown] and masked.partition(".")[0] != shown.partition(".")[0]
-                )
-                rules = _rules_of(model, shown.partition("[")[0])
+    """Yield (masked field, clear field of another view) that a part of a condition is on; without the other, compared with values alone."""
+    for part in _parts(tree):
+        names = [name for name in _named((part,)) if model.dimension(name.partition("[")[0]) is not None]
+        masks = {name: everybody.masked & resting((name,), model) for name in names}
+        for masked in names if not _asks_for_gaps(part) else ():
+            others = [name for name in names if name.partition(".")[0] != masked.partition(".")[0]]
+            clear = [name for name in others if not masks[name]]
+            for shown in clear if others else [""]:
+                rules = (of_topic, *_rules_of(model, masked), *_rules_of(model, shown))
                 dimensions = map(model.dimension, masks[masked])
-                if is_told and not all(item is None or _is_lifted(item, rules) for item in dimensions):
+                if not all(item is None or _is_lifted(item, rules) for item in dimensions):
                     yield masked, shown
 
 
+def _parts(tree: exp.Expr | None) -> Iterator[exp.Expr]:
+    """Yield the parts of a condition that all hold."""
+    if isinstance(tree, exp.And):
+        yield from _parts(tree.this)
+        yield from _parts(tree.expression)
+    elif isinstance(tree, exp.Paren):
+        yield from _parts(tree.this)
+    elif tree is not None:
+        yield tree
+
+
+def _asks_for_gaps(part: exp.Expr) -> bool:
+    inner = part.this.unnest() if isinstance(part, exp.Not) else part
+    return isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null)
+
+
 def _rules_of(model: SemanticModel, name: str) -> tuple[GrantRule | None, ...]:
-    found = model.dimension(name)
+    """Return what a field asks of whoever reads it."""
+    found = model.dimension(name.partition("[")[0])
     return (found.required_access_grants, model.views[found.view].required_access_grants) if found is not None else ()
 
 

@@ -53,6 +53,8 @@ class Ledger:
         """view and name of each column that is a text in the place of a value"""
         self.rankings: dict[tuple[int, Top], set[str]] = {}
         """by identity of a SELECT and what is asked for, the names of the rankings there"""
+        self.supposed: dict[int, list[exp.Expr]] = {}
+        """by identity of a SELECT, the cases in it that are taken to be worked out only where its rules hold"""
 
     def expect(self, nodes: Iterable[exp.Expr], values: Iterable[Scalar]) -> None:
         """Note that placeholders must be bound to values."""

@@ -243,6 +243,9 @@ class _SelectProver:
     def _prove_beside(self, rules: list[exp.Expr], others: list[exp.Expr]) -> None:
         """Prove conditions beside the rules of the topic: on permitted columns, and never worked out on hidden rows if that may fail."""
         guards = [case for node in others for case in guards_in(node, rules, self.ledger)]
+        known = {id(case) for case in guards}
+        supposed = self.ledger.supposed.get(id(self.select), [])
+        demand(all(id(case) in known for case in supposed), "A value is worked out for some rows only.")
         said = [case.args["ifs"][0].this for case in guards]
         self.spared = {id(column) for node in said for column in node.find_all(exp.Column)}
         for node in others:

@@ -270,3 +270,21 @@ def test_an_attribute_in_the_key_of_a_measure_goes_into_the_rights() -> None:
     found = scope(read_model(files, dialect="duckdb"), "A", {"team": ("red",)})
     assert found is not None
     assert found.attributes == {"team": ("red",)}
+
+
+@pytest.mark.parametrize("pay", ["{sql: salary, %s}", '{sql: "${salary}", %s}', '{sql: "${salary} * 2", %s}'])
+def test_an_sql_view_does_not_open_a_column_that_a_closed_field_is_made_of(pay: str) -> None:
+    """Described by no file, the column has a field of its own, which nobody may ask for."""
+    files = {
+        "model": "access_grants: {fin: {user_attribute: a, allowed_values: [x]}}\n",
+        "staff.view": f"dimensions:\n  id: {{primary_key: true}}\n  pay: {pay % 'required_access_grants: [fin]'}\n",
+        "v.view": "sql: SELECT s.id AS id, s.salary AS money FROM staff AS s\ndimensions: {id: {}, money: {}}\n",
+        "V.topic": "base_view: v",
+    }
+    of = read_model(files, dialect="duckdb")
+    assert open_fields(of, "V", frozenset()) == frozenset()
+    assert open_fields(of, "V", frozenset(("fin",))) == {"v.id", "v.money"}
+    plain = read_model(
+        files | {"staff.view": files["staff.view"].replace(", required_access_grants: [fin]", "")}, dialect="duckdb"
+    )
+    assert open_fields(plain, "V", frozenset()) == {"v.id", "v.money"}

@@ -21,7 +21,7 @@ TEXTS = {
     "running": f"SELECT o.status AS a, SUM(o.amount) OVER (PARTITION BY o.customer_id ORDER BY o.id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS b FROM {ORDERS} AS o",
     "ranks": f"SELECT RANK() OVER (ORDER BY c.region) AS a, DENSE_RANK() OVER (ORDER BY c.region DESC) AS b FROM {CUSTOMERS} AS c WHERE NOT c.region IS NULL",
     "before": f"SELECT LAG(o.status, 1) OVER (ORDER BY o.id) AS a, LEAD(o.amount) OVER (ORDER BY o.id) AS b FROM {ORDERS} AS o",
-    "shares": f"SELECT FIRST_VALUE(c.email) OVER (PARTITION BY c.region ORDER BY c.id) AS a, COUNT(*) OVER () AS b FROM {CUSTOMERS} AS c",
+    "shares": f"SELECT MIN(c.email) OVER (PARTITION BY c.region ORDER BY c.id) AS a, COUNT(*) OVER () AS b FROM {CUSTOMERS} AS c",
 }  # fmt: skip
 ROWS = ask("V", "v.a", "v.b", "v.count")
 

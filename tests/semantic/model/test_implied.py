@@ -67,6 +67,8 @@ LABELS = {
         "  payer: {sql: payer_no, mask_unless_access_grants: [mail]}",
         "  payer: {sql: payer_no, classification: confidential}",
         "  payer: {sql: payer_no, classification: unclassified}",
+        "  payer: {sql: '${payer_no} * 2', required_access_grants: [mail]}",
+        "  payer: {sql: '${payer_no}', classification: confidential}",
     ],
 )
 def test_a_query_view_opens_no_column_that_a_field_closes(closed: str) -> None:
