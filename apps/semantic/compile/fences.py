@@ -62,19 +62,21 @@ def secure(
     having = select.args.get("having")
     ons = [join.args["on"] for join in joins if join.args.get("on") is not None]
     groups = [node for node in _conjuncts(having.this) if not node.find(exp.AggFunc)] if having else []
-    reached: set[str] = set()
-    for node in (*rules, *others, *ons, *groups):
-        if may_fail(node, values, risks):
-            reached |= {item.table for item in node.find_all(exp.Column)}
+    failing = {id(node) for node in (*rules, *others, *ons, *groups) if may_fail(node, values, risks)}
+    guarded = [join for join in joins if " " in join.this.alias and id(join.args["on"]) in failing] if rules else []
+    # What is guarded by the rules reads what they read.
+    has_guards = bool(guarded) or any(id(node) in failing for node in others)
+    reading = [node for node in (*others, *ons, *groups) if id(node) in failing]
+    reading += [node for node in rules if has_guards or id(node) in failing]
+    reached = {item.table for node in reading for item in node.find_all(exp.Column)}
     for node in tables:
         if node.alias in reached and _chooses(node):
             fence(node.this, dialect)
-    if not rules:
-        return [*others]
-    for join in joins:
-        if " " in join.this.alias and may_fail(join.args["on"], values, risks):
-            _guard_parts(join.args["on"], rules, values, risks)
-    return [_guarded(node, rules) if may_fail(node, values, risks) else node for node in others]
+    for join in guarded:
+        on = join.args["on"].copy()  # what it compares may stand in the answer as well
+        _guard_parts(on, rules, values, risks)
+        join.set("on", on)
+    return [_guarded(node, rules) if rules and id(node) in failing else node for node in others]
 
 
 def secure_policies(select: exp.Select, values: Values, dialect: str) -> None:

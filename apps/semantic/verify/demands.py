@@ -55,6 +55,8 @@ class Ledger:
         """by identity of a SELECT and what is asked for, the names of the rankings there"""
         self.supposed: dict[int, list[exp.Expr]] = {}
         """by identity of a SELECT, the cases in it that are taken to be worked out only where its rules hold"""
+        self.taken: list[tuple[exp.Expr, str, exp.Expr]] = []
+        """parts that were taken off a query, with their key there"""
 
     def expect(self, nodes: Iterable[exp.Expr], values: Iterable[Scalar]) -> None:
         """Note that placeholders must be bound to values."""
@@ -68,7 +70,14 @@ class Ledger:
     def mark(self) -> Mark:
         """Return a point to go back to."""
         proof = self.proof
-        noted = (len(proof.values), len(proof.mask_keys), len(proof.rests), len(proof.pairs), len(proof.patterns))
+        noted = (
+            len(proof.values),
+            len(proof.mask_keys),
+            len(proof.rests),
+            len(proof.pairs),
+            len(proof.patterns),
+            len(self.taken),
+        )
         return noted, set(self.proven)
 
     def is_met(self, mark: Mark) -> bool:
@@ -82,7 +91,9 @@ class Ledger:
         """Forget what was noted after a point."""
         proof = self.proof
         noted: tuple[list[Any], ...] = (proof.values, proof.mask_keys, proof.rests, proof.pairs, proof.patterns)
-        for items, count in zip(noted, mark[0], strict=True):
+        for query, key, part in self.taken[mark[0][-1] :]:
+            query.args[key] = part
+        for items, count in zip((*noted, self.taken), mark[0], strict=True):
             del items[count:]
         self.proven = mark[1]
 

@@ -31,8 +31,8 @@ Risks = Mapping[str, frozenset[str]]
 """by the alias of a subquery, those of its columns in small letters that are made of what may fail"""
 
 
-def take_fence(query: exp.Expr, dialect: str) -> bool:
-    """Take the fence off a query; say whether there was one."""
+def take_fence(query: exp.Expr, dialect: str, ledger: Ledger) -> bool:
+    """Take the fence off a query, for what else it has to be proven; say whether there was one."""
     key, kind, number = FENCES.get(dialect, ("", exp.Null, ""))
     node = query.args.get(key)
     if type(node) is not kind or given(node) != {"expression"}:
@@ -40,7 +40,7 @@ def take_fence(query: exp.Expr, dialect: str) -> bool:
     value = node.expression
     if type(value) is not exp.Literal or value.is_string or value.name != number:
         return False
-    query.args.pop(key)
+    ledger.taken.append((query, key, query.args.pop(key)))
     return True
 
 

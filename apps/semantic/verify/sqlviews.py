@@ -29,7 +29,7 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     named = [node for node in in_text_order(source.tree) if isinstance(node, exp.Table)]
     governed = [node for node in in_text_order(query) if isinstance(node, exp.Subquery) and _reads_table(node)]
     demand(len(named) == len(governed), "An SQL view reads other tables than the model says.")
-    unfenced = [node for node in governed if not take_fence(node.this, permit.dialect) and node.this.args.get("where")]
+    unfenced = [node for node in governed if not take_fence(node.this, permit.dialect, ledger)]
     masks: dict[int, dict[str, str]] = {}
     texts: dict[int, set[str]] = {}
     for table, subquery in zip(named, governed, strict=True):
@@ -39,7 +39,7 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
         demand(alias is None or not alias.args.get("columns"), "A table of an SQL view renames its columns.")
         masks[id(subquery)] = _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
         texts[id(subquery)] = {name for name, kind in masks[id(subquery)].items() if kind not in OF_OTHER_TYPES}
-    if unfenced and permit.dialect in FENCES:
+    if permit.dialect in FENCES and any(node.this.args.get("where") for node in unfenced):
         _demand_sure(query, governed)
     inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
     left = [node for node in placeholders(query) if id(node) not in inside]

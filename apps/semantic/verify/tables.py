@@ -40,7 +40,7 @@ class TableProver:
         inner = source.this
         demand(type(inner) is exp.Select, "A subquery is not a SELECT.")
         may_choose = bool(self.permit.policies[view]) or self.permit.model.views[view].is_derived
-        is_fenced = may_choose and take_fence(inner, self.permit.dialect)
+        is_fenced = may_choose and take_fence(inner, self.permit.dialect, self.ledger)
         if not is_fenced and inner.find(*CHOOSING):
             self.unfenced.add(view)
         demand(given(inner) <= INNER_PARTS, "The SELECT has an unexpected part.")
@@ -58,7 +58,7 @@ class TableProver:
         demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
-        if not take_fence(source.this, self.permit.dialect) and source.this.args.get("limit") is None:
+        if not take_fence(source.this, self.permit.dialect, self.ledger) and source.this.args.get("limit") is None:
             self._demand_sure(inner, source)
         if view.sql_source is not None:
             let = prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)

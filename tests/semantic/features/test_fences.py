@@ -6,6 +6,7 @@ to 300,000 rows, on one and on four threads). Tried besides, on all three, and f
 or aggregated; divisions and casts on MariaDB and divisions on DuckDB, which make NULL.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -154,6 +155,24 @@ def test_rules_of_the_data_set_have_chosen_before_anything_that_may_fail(fences,
         question = ask(topic, "orders.id", "orders.total")
     assert sorted(int(row[0]) for row in fences.ask(question, rights_of(fences, topic, **rules))) == [1, 2]
     fences.fails(question | {"dataset": "Orders"}, rights_of(fences, "Orders"))
+
+
+def test_a_rule_that_guards_a_condition_is_asked_of_no_hidden_row(fences):
+    # Of the third order's region nothing is to be seen, so the rule does not hold there, and nothing is worked out.
+    question = ask("Orders", "orders.id", filters={"orders.sum": ABOVE})
+    rules = {"topic_policies": (policy("regions.name", "EU", "US"),)}
+    seen = rights_of(fences, "Orders", row_policies={"regions": (policy("regions.name", "EU"),)}, **rules)
+    assert sorted(fences.ask(question, seen)) == [(1,), (2,)]
+    fences.fails(question, rights_of(fences, "Orders", **rules))
+
+
+def test_what_is_ranked_is_shown_as_it_is(fences):
+    top = {"field": "orders.sum", "n": 1, "by": "orders.bigs", "others": None}
+    question = ask("Ruled", "orders.sum", "orders.bigs", top=top)
+    select, _, joins = fences.text(question, rights_of(fences, "Ruled"))[0].partition(" FROM ")
+    assert "CASE" not in select
+    assert re.search(r"CASE WHEN \W*regions\W+name\W", joins)
+    assert [int(row[1]) for row in fences.ask(question, rights_of(fences, "Ruled"))] == [20]
 
 
 def test_a_pattern_that_fails_on_what_begins_like_it_tells_of_no_hidden_row(fences):
