@@ -75,6 +75,10 @@ measures: {count: {aggregate_type: count}}
     "Regions.topic": "base_view: regions\njoins: {orders: {}}\n",
     "Ruled.topic": "base_view: orders\njoins: {regions: {}}\nalways_where_sql: \"${regions.name} = 'EU'\"\n",
     "Filtered.topic": "base_view: orders\njoins: {regions: {}}\nalways_where_filters: {regions.name: {is: EU}}\n",
+    "Both.composite_topic": """
+topics: [Orders, Filtered]
+shared_dimensions: {sum: {mappings: {Orders: orders.sum, Filtered: orders.sum}}}
+""",
     "Chosen.topic": "base_view: chosen\n",
     "Choosing.topic": "base_view: choosing\n",
     "Asked.topic": "base_view: asked\n",
@@ -190,6 +194,27 @@ def test_a_mask_that_may_fail_is_not_compared_on_hidden_rows(fences):
     rights = replace(rights_of(fences, "Orders", row_policies=OWN), masked=frozenset(("orders.veiled",)))
     assert sorted(fences.ask(question, rights)) == [(1,), (2,)]
     fences.fails(question, replace(rights, row_policies={}))
+
+
+def test_each_part_of_a_composite_has_its_fence(fences):
+    # The second part has to be proven over the first topic before it is over its own.
+    question = ask(
+        "Both",
+        "@_shared_dimensions_.sum",
+        "@Orders.orders.count",
+        "@Filtered.orders.count",
+        filters={"@_shared_dimensions_.sum": ABOVE},
+    )
+    rights = rights_of(fences, "Both")
+    hidden = {"row_policies": OWN}
+    other = {"row_policies": {"orders": (policy("orders.region", "EU", "NO"),)}}
+    parts = {
+        "Orders": replace(rights.nested["Orders"], **hidden),
+        "Filtered": replace(rights.nested["Filtered"], **other),
+    }
+    found = fences.ask(question, replace(rights, nested=rights.nested | parts))
+    assert len(found) == 2
+    fences.fails(question, rights)
 
 
 def test_what_cannot_fail_is_asked_as_ever(fences):
