@@ -169,7 +169,8 @@ def _is_sure_pattern(node: exp.Expr, values: Values | None) -> bool:
     like, escape = (node.this, node.expression.name) if isinstance(node, exp.Escape) else (node, "\\")
     pattern = like.expression.unnest() if isinstance(like, exp.Like | exp.ILike) else exp.Null()
     text = pattern.name if isinstance(pattern, exp.Literal) else values.value_of(pattern) if values else None
-    return isinstance(text, str) and len(escape) == 1 and (len(text) - len(text.rstrip(escape))) % 2 == 0
+    # A marked text is of another type: the values of later questions take its place.
+    return type(text) is str and len(escape) == 1 and (len(text) - len(text.rstrip(escape))) % 2 == 0
 
 
 def _is_negative_number(node: exp.Expr) -> bool:

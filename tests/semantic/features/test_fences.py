@@ -180,11 +180,15 @@ def test_what_is_ranked_is_shown_as_it_is(fences):
 
 
 def test_a_pattern_that_fails_on_what_begins_like_it_tells_of_no_hidden_row(fences):
-    question = ask("Orders", "orders.id", filters={"orders.begins": {"is": True}, "orders.text": {"is": "secre\\"}})
+    def begins(text):
+        return ask("Orders", "orders.id", filters={"orders.begins": {"is": True}, "orders.text": {"is": text}})
+
     rights = rights_of(fences, "Orders", row_policies=OWN)
+    assert fences.ask(begins("a%"), rights) == [(1,)]
     if fences.engine.dialect == "postgres":
-        assert fences.ask(question, rights) == []
-        fences.fails(question, rights_of(fences, "Orders"))
+        # The second text has the shape of the first, which cannot fail.
+        assert fences.ask(begins("secre\\"), rights) == []
+        fences.fails(begins("secre\\"), rights_of(fences, "Orders"))
     text = ask("Orders", "orders.id", filters={"orders.note": {"contains": "secret\\!"}})
     assert fences.ask(text, rights) == fences.ask(text, rights_of(fences, "Orders")) == []
 
