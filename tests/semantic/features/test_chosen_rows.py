@@ -88,6 +88,12 @@ def without_check(of, masked):
     return compile_query(parse_query(ask("V", "v.count")), model=bare, scope=masked, today=TODAY)
 
 
+def masked_within(clear, topic):
+    """Return a scope that sees masks in the question of a query view over a topic."""
+    inner = replace(clear.nested[topic], masked=MASKED, nested={}, mask_key=clear.mask_key)
+    return replace(clear, nested={**clear.nested, topic: inner})
+
+
 LIFTED = "required_access_grants: [sees_mail]\n"
 
 
@@ -188,8 +194,7 @@ def test_a_query_view_that_chooses_rows_by_what_is_masked_is_a_fault_or_answers_
         asking(store.engine.dialect, name)
     of = asking(store.engine.dialect, name, LIFTED)
     clear = everything(of, "V")
-    inner = replace(clear.nested["People"], masked=MASKED, nested={}, mask_key=clear.mask_key)
-    masked = replace(clear, nested={**clear.nested, "People": inner})
+    masked = masked_within(clear, "People")
     question = ask("V", "v.count")
     assert store.ask(question, clear, of)
     with pytest.raises(QueryError, match="chooses its rows by a value that is masked for you"):
@@ -204,8 +209,7 @@ def test_what_a_key_has_told_apart_is_not_put_in_order_by_masks(store):
     view = "query: {topic: People, fields: {customers.name: a, customers.id: id, customers.email: x}, limit: 2}\n"
     of = model(store.engine.dialect, **{"customers.view": CUSTOMERS, "v.query.view": view, "V.topic": "base_view: v"})
     clear = everything(of, "V")
-    inner = replace(clear.nested["People"], masked=MASKED, nested={}, mask_key=clear.mask_key)
-    masked = replace(clear, nested={**clear.nested, "People": inner})
+    masked = masked_within(clear, "People")
     ids = ask("V", "v.id", sorts=[{"field": "v.id"}])
     assert store.ask(ids, clear, of) == store.ask(ids, masked, of) != []
     with pytest.raises(ModelError, match="decides here which rows"):
@@ -220,8 +224,7 @@ def test_what_a_joined_tables_key_has_told_apart_is_not_put_in_order_by_masks(st
     view = "query: {topic: Sales, fields: {customers.id: id, customers.email: x, orders.revenue: r}, sorts: [{field: orders.revenue, desc: true}], limit: 2}\n"
     of = model(store.engine.dialect, **{"customers.view": CUSTOMERS, "v.query.view": view, "V.topic": "base_view: v"})
     clear = everything(of, "V")
-    inner = replace(clear.nested["Sales"], masked=MASKED, nested={}, mask_key=clear.mask_key)
-    masked = replace(clear, nested={**clear.nested, "Sales": inner})
+    masked = masked_within(clear, "Sales")
     rows = ask("V", "v.id", "v.r", sorts=[{"field": "v.id"}])
     assert store.ask(rows, clear, of) == store.ask(rows, masked, of) == [(1, 150), (3, 520)]
     for changed in (view.replace("customers.id: id, customers.email: x", "customers.email: x, customers.id: id"),
@@ -250,8 +253,7 @@ def test_a_query_view_whose_rows_are_chosen_by_other_values_is_the_same_for_all(
         return
     of = asking(store.engine.dialect, ALIKE[name])
     clear = everything(of, "V")
-    inner = replace(clear.nested["People"], masked=MASKED, nested={}, mask_key=clear.mask_key)
-    masked = replace(clear, nested={**clear.nested, "People": inner})
+    masked = masked_within(clear, "People")
     question = ask("V", "v.count")
     assert store.ask(question, masked, of) == store.ask(question, clear, of) != []
 
@@ -301,8 +303,7 @@ def test_a_query_view_is_sorted_by_a_field_or_by_the_column_that_it_is_here(stor
     files = {"customers.view": customers, "V.topic": "base_view: v"}
     of = model(store.engine.dialect, **files, **{"v.query.view": SORTED % by})
     clear = everything(of, "V")
-    inner = replace(clear.nested["Sales"], masked=MASKED, nested={}, mask_key=clear.mask_key)
-    masked = replace(clear, nested={**clear.nested, "Sales": inner})
+    masked = masked_within(clear, "Sales")
     rows = ask("V", "v.id", "v.r", sorts=[{"field": "v.id"}])
     assert store.ask(rows, clear, of) == store.ask(rows, masked, of) == [(1, 150), (2, 30)]
 
