@@ -4,7 +4,8 @@
 mask, a gate or a demand: a call that fails, a condition that refuses, an element that is added to a list of rules.
 
 It takes hours. ``MUTANTS=200`` takes that many by chance, as many of each target as its share (``MUTANTS_SEED=1`` takes
-others). What has been found out is kept in ``mutants.jsonl`` under the state directory: a run that was stopped goes on
+others). ``MUTANTS_TESTS=tests/semantic/verify`` asks these alone, as the proof's guards have to be noticed by the proof's own
+tests. What has been found out is kept in ``mutants.jsonl`` under the state directory: a run that was stopped goes on
 where it stopped. A change of a file asks again about its mutants, a change of tests about those that survived them; who
 takes tests away starts over without the file.
 """
@@ -19,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from threading import Lock
@@ -197,6 +198,8 @@ def all_mutants() -> list[Mutant]:
 def chosen(every: list[Mutant]) -> list[Mutant]:
     """Return the mutants whose path holds one of the arguments, or all; of these ``MUTANTS`` by chance, if that is set."""
     wanted = [item for item in every if not sys.argv[1:] or any(text in item.path for text in sys.argv[1:])]
+    if tests := tuple(os.environ.get("MUTANTS_TESTS", "").split()):
+        wanted = [replace(item, tests=tests) for item in wanted]
     count = int(os.environ.get("MUTANTS", "0"))
     if not 0 < count < len(wanted):
         return wanted

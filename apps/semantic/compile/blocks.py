@@ -9,7 +9,7 @@ from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.derived import detail_joins, source_query, top_join
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.fanout import measures_of, needs_rows_apart
-from apps.semantic.compile.fences import secure
+from apps.semantic.compile.fences import secure, secure_groups
 from apps.semantic.compile.leaves import ROWS, DistinctRows, JoinedRows, Leaves
 from apps.semantic.compile.measures import Measures, held_filters, subject_of
 from apps.semantic.compile.moments import Calendar
@@ -179,8 +179,10 @@ class _Writer:
             subject = Subject(lambda: measures.sql(measure), measure.type, item.path)
             return self.conditions.translate(item.condition, subject)
 
-        found = [condition(item) for item in (*self.plan.always_having, *self.plan.having)]
-        return found + [measures.over(sql) for sql in self.plan.topic.always_having]
+        always = [condition(item) for item in self.plan.always_having]
+        asked = [condition(item) for item in self.plan.having]
+        written = [measures.over(sql) for sql in self.plan.topic.always_having]
+        return [*always, *secure_groups([*always, *written], asked, self.values, self.plan.dialect), *written]
 
     def _join(self, join: TopicJoin, condition: exp.Expr) -> exp.Join:
         kind = join.relationship.join_type

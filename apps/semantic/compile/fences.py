@@ -79,6 +79,15 @@ def secure(
     return [_guarded(node, rules) if rules and id(node) in failing else node for node in others]
 
 
+def secure_groups(
+    rules: Sequence[exp.Expr], others: Sequence[exp.Expr], values: Values, dialect: str
+) -> list[exp.Expr]:
+    """Return the other conditions on groups, those that may fail worked out only for the groups that the rules keep."""
+    if dialect not in FENCES or not rules:
+        return [*others]
+    return [_guarded(node, rules) if may_fail(node, values, {}) else node for node in others]
+
+
 def secure_policies(select: exp.Select, values: Values, dialect: str) -> None:
     """Fence the query of a derived view off from the view's own policies where these may fail."""
     source, where = select.args["from_"].this, select.args.get("where")

@@ -59,8 +59,7 @@ def prove_answer(query: exp.Expr, asked: Asked, ledger: Ledger) -> None:
             demand(_taken(written(outputs[column], select), item, select, ledger) is not None, FILTER)
     demand(is_grouped(select, outputs, frozenset(asked.keys)), KEYS)
     having = select.args.get("having")
-    wanted = sum(len(rule.parts) for rule in asked.groups)
-    demand(len(conjuncts(having.this if having is not None else None)) == wanted, BEYOND)
+    demand(len(conjuncts(having.this if having is not None else None)) == asked.groups.count, BEYOND)
     demand(asked.limit is None or is_ordered(select, outputs, asked.order), ORDER)
     demand(is_limited(select, asked.limit), LIMIT)
 

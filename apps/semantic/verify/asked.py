@@ -5,7 +5,7 @@ of the orders from Europe shows no others, whoever asks it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -14,7 +14,7 @@ from apps.semantic.model.types import FieldFilter, Measure, QuerySource, Semanti
 from apps.semantic.query.types import Top
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.conditions import Columns, HoleRule, filter_rule, group_rule, type_of
-from apps.semantic.verify.groups import group_filter
+from apps.semantic.verify.groups import GroupRules, group_filter
 from apps.semantic.verify.places import MeasurePlace, Place, Places, reached
 from apps.semantic.verify.trees import Expected, columns_of
 
@@ -49,7 +49,7 @@ class Asked:
     measures: Mapping[str, MeasurePlace]
     filters: tuple[OwnFilter, ...]
     held: Mapping[str, tuple[OwnFilter, ...]]
-    groups: list[HoleRule]
+    groups: GroupRules
     order: tuple[tuple[str, bool], ...]
     limit: int | None
     calculations: Mapping[str, exp.Expr]
@@ -61,11 +61,11 @@ class Asker:
 
     Args:
         model: as the topic sees it that the question is over; ``scope`` is that on this topic.
-        groups: the conditions of this topic on groups: as many first as it has filters on them.
+        groups: the conditions of this topic on groups.
     """
 
     def __init__(
-        self, source: QuerySource, model: SemanticModel, scope: AccessScope, expected: Expected, groups: list[HoleRule]
+        self, source: QuerySource, model: SemanticModel, scope: AccessScope, expected: Expected, groups: GroupRules
     ) -> None:
         self.source, self.model, self.scope, self.expected, self.groups = source, model, scope, expected, groups
         self.topic: Topic = model.topics[source.topic]
@@ -85,8 +85,7 @@ class Asker:
         of_rows = [rule for rule in source.filters if self._is_of_rows(rule)]
         of_groups = [rule for rule in source.filters if model.measure(rule.field) is not None]
         unheeded = self._unheeded([*measures.values(), *self._conditions()])
-        own = [group_filter(rule, model, self.expected) for rule in of_groups]
-        split = len(self.topic.always_having_filters)
+        own = tuple(group_filter(rule, model, self.expected) for rule in of_groups)
         return Asked(
             keys={column: self.places.of(name) for column, name in dimensions.items()},
             tops={column: top for column, name in dimensions.items() if (top := self.places.top(name)) is not None},
@@ -96,7 +95,7 @@ class Asker:
                 column: tuple(self._filter(rule) for rule in of_rows if self._heeds(measure, rule, unheeded))
                 for column, measure in measures.items()
             },
-            groups=[*self.groups[:split], *own, *self.groups[split:]],
+            groups=replace(self.groups, own=own),
             order=self._order(dimensions, measures) if source.limit is not None else (),
             limit=source.limit,
             calculations={column: self._calculation(tree) for column, tree in source.calculations},

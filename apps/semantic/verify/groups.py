@@ -5,6 +5,7 @@ the measure's columns must fit; what is around the hole, and every value, must b
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -12,20 +13,37 @@ from sqlglot import exp
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import TEMPLATED, FieldFilter, Measure, Scalar, SemanticModel, Topic
 from apps.semantic.verify.conditions import HOLE, UNKNOWN, Columns, HoleRule, group_rule, rule_of
+from apps.semantic.verify.demands import Ledger, demand
+from apps.semantic.verify.fences import HIDDEN, Doubts, guards_in, unguarded
 from apps.semantic.verify.trees import ATTRIBUTE, Expected, conjuncts, folded, in_text_order
 
 Marks = list[tuple[exp.Expr, Scalar]]
-Match = tuple[exp.Expr, list[tuple[exp.Expr, Scalar]]]
 
 
-def group_rules(topic: Topic, model: SemanticModel, expected: Expected) -> list[HoleRule]:
+@dataclass(frozen=True, slots=True)
+class GroupRules:
+    """Conditions on groups: a topic's filters, what it has written, and those of a query view's own question."""
+
+    filters: tuple[HoleRule, ...] = ()
+    written: tuple[HoleRule, ...] = ()
+    own: tuple[HoleRule, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many conditions they are."""
+        return sum(len(rule.parts) for rule in (*self.filters, *self.written, *self.own))
+
+
+def group_rules(topic: Topic, model: SemanticModel, expected: Expected) -> GroupRules:
     """Return the conditions that whoever asks the topic has on their groups.
 
     Raises:
         UnprovenSqlError: one of them cannot be written out.
     """
-    found = [group_filter(item, model, expected) for item in topic.always_having_filters]
-    return found + [_of_tree(sql, model, expected) for sql in topic.always_having]
+    return GroupRules(
+        filters=tuple(group_filter(item, model, expected) for item in topic.always_having_filters),
+        written=tuple(_of_tree(sql, model, expected) for sql in topic.always_having),
+    )
 
 
 def group_filter(item: FieldFilter, model: SemanticModel, expected: Expected) -> HoleRule:
@@ -76,27 +94,67 @@ def measure_columns(measure: Measure, model: SemanticModel, dialect: str) -> Col
     return frozenset(found)
 
 
-def chooses_groups(select: exp.Select, rules: list[HoleRule]) -> list[tuple[exp.Expr, Scalar]] | None:
-    """Return the placeholders of the rules in a SELECT's HAVING and what they must be; None where a rule is not in it."""
+def chooses_groups(select: exp.Select, rules: GroupRules, ledger: Ledger) -> bool:
+    """Say whether all rules are in a SELECT's HAVING, their values noted.
+
+    Beside those of the topic nothing may stand that could fail on a group which they drop.
+
+    Raises:
+        UnprovenSqlError: something does.
+    """
     having = select.args.get("having")
-    found = conjuncts(having.this if having is not None else None)
-    noted: list[tuple[exp.Expr, Scalar]] = []
-    for rule in rules:
-        for part in rule.parts:
-            match = next((match for node in found if (match := _match(node, part, rule, select)) is not None), None)
-            if match is None:
-                return None
-            found = [node for node in found if node is not match[0]]
-            noted += match[1]
-    return noted
+    every = conjuncts(having.this if having is not None else None)
+    # Of several alike, the topic's filters stand first and what it has written last.
+    found = _matches([(node, node) for node in every], _parts(rules.filters), select)
+    taken = {id(node) for node, _ in found or ()}
+    backwards = [(node, node) for node in reversed(every) if id(node) not in taken]
+    found_last = _matches(backwards, reversed(_parts(rules.written)), select)
+    if found is None or found_last is None:
+        return False
+    taken |= {id(node) for node, _ in found_last}
+    of_topic = [node for node in every if id(node) in taken]
+    others = [node for node in every if id(node) not in taken]
+    own = _matches([(node, unguarded(node, of_topic)) for node in others], _parts(rules.own), select)
+    if own is None:
+        return False
+    for _, marks in (*found, *found_last, *own):
+        ledger.expect([node for node, _ in marks], [value for _, value in marks])
+    guards = [case for node in others for case in guards_in(node, of_topic, ledger)]
+    doubts = Doubts({}, ledger, guards)
+    demand(not of_topic or not any(map(doubts.may_fail, others)), HIDDEN)
+    return True
 
 
-def _match(node: exp.Expr, part: exp.Expr, rule: HoleRule, select: exp.Select) -> Match | None:
+def _parts(rules: Iterable[HoleRule]) -> list[tuple[exp.Expr, HoleRule]]:
+    return [(part, rule) for rule in rules for part in rule.parts]
+
+
+def _matches(
+    found: list[tuple[exp.Expr, exp.Expr]], parts: Iterable[tuple[exp.Expr, HoleRule]], select: exp.Select
+) -> list[tuple[exp.Expr, Marks]] | None:
+    """Return the first node that is each part of a rule, and what its placeholders must be; None where there is none.
+
+    Args:
+        found: each node and what it asks.
+    """
+    left, taken = [*found], []
+    for part, rule in parts:
+        for at, (node, asked) in enumerate(left):
+            if (marks := _match(asked, part, rule, select)) is not None:
+                taken.append((node, marks))
+                del left[at]
+                break
+        else:
+            return None
+    return taken
+
+
+def _match(node: exp.Expr, part: exp.Expr, rule: HoleRule, select: exp.Select) -> Marks | None:
     holes: list[tuple[int, exp.Expr]] = []
-    marks: list[tuple[exp.Expr, Scalar]] = []
+    marks: Marks = []
     if not _is_like(node, part, rule, holes, marks):
         return None
-    return (node, marks) if all(is_over(filled, rule.columns[at], select) for at, filled in holes) else None
+    return marks if all(is_over(filled, rule.columns[at], select) for at, filled in holes) else None
 
 
 def _is_like(

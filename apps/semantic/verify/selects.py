@@ -116,7 +116,7 @@ class _SelectProver:
         self.select = select
         self.asked = asked
         self.groups = self.permit.groups if asked is None else asked.groups
-        self.chooses_groups = chooses_groups and bool(self.groups)
+        self.chooses_groups = chooses_groups and bool(self.groups.count)
         self.sources: dict[str, Columns] = {}
         self.views: set[str] = set()
         self.answers_on: list[exp.Expr] = []
@@ -158,12 +158,10 @@ class _SelectProver:
 
     def _prove_groups(self, source: exp.Expr) -> None:
         """Prove the topic's conditions on groups here; where they are not, the answer that this one is made of has them."""
-        noted = chooses_groups(self.select, self.groups)
-        if noted is None:
+        if chooses_groups(self.select, self.groups, self.ledger):
+            self.chooses_groups = False
+        else:
             demand(self._is_derived(source), "A condition of the data set on groups is missing.")
-            return
-        self.ledger.expect([node for node, _ in noted], [value for _, value in noted])
-        self.chooses_groups = False
 
     def _derived(self, source: exp.Expr, *, chooses_groups: bool, asked: Asked | None = None) -> Columns:
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")

@@ -109,3 +109,28 @@ def test_a_pattern_does_not_end_in_a_lone_escape():
     found.refuses(found.text.replace(":1:", ":'p!!!':"), HIDDEN)
     found.proves(found.text.replace(":1:", ":'p!!%':"))
     found.refuses(found.changed((" ESCAPE '!'", "")).replace(":1:", ":'p\\\\':"), HIDDEN)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "always_having_filters: {orders.count: {greater_than: 1}}\n",
+        "always_having_sql: '${orders.count} > {{omni_attributes.least}}'\n",
+    ],
+)
+def test_a_measure_that_may_fail_is_compared_for_kept_groups_alone(dialect, rule):
+    view = FILES["orders.view"].replace("measures:\n", 'measures:\n  per: {sql: "100 / ${count}"}\n', 1)
+    of = model(dialect, **{"orders.view": view, "Sales.topic": FILES["Sales.topic"].rstrip() + "\n" + rule})
+    # The second filter has the shape of the written rule.
+    filters = {"orders.per": {"greater_than": 5}, "orders.count": {"greater_than": 2}}
+    question = {"dataset": "Sales", "fields": ["orders.status", "orders.count"], "filters": filters}
+    found = statement(question, of, replace(everything(of, "Sales"), attributes={"least": (1,)}))
+    case = found.text[found.text.index("CASE WHEN") : found.text.index(" END", found.text.index("CASE WHEN")) + 4]
+    kept, _, condition = case.removeprefix("CASE WHEN ").removesuffix(" END").partition(" THEN ")
+    found.refuses(found.changed((case, condition)), HIDDEN)
+    for other in (f"CASE WHEN {kept} THEN {condition} ELSE {condition} END", f"CASE WHEN NOT {kept} THEN {condition} END",
+                  f"CASE WHEN {kept} OR 1 = 1 THEN {condition} END", f"CASE WHEN 1 = 1 THEN {condition} END"):  # fmt: skip
+        found.refuses(found.changed((case, other)), HIDDEN)
+    mark = kept[kept.index(":") :]
+    found.refuses(found.changed((case, case.replace(mark, ":=0:"))), "twice with different values")
