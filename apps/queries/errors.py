@@ -11,6 +11,14 @@ TEXTS = {
     "too_large": "The answer is larger than this connection allows. Narrow the question.",
     "crashed": "The source database ended in the middle of this query. Nothing else was harmed; ask again, or for less.",
     "nonsense": "The source database answered in a way that its protocol does not know.",
+    "bad_value": (
+        "A calculation in this question failed on a value: a division by zero, a number out of range, or a text that is no "
+        "number or date. Filter such rows out, or leave the field out that calculates."
+    ),
+    "not_there": (
+        "The source database has no table or column that the data model names here, or does not let this connection read "
+        "it. Your data team can compare the model with the database."
+    ),
     "query_failed": "The source database could not answer this query.",
     "forbidden": "You may not ask this any more.",
     "changed": "Your access or the data model changed while the query was waiting. Ask again.",

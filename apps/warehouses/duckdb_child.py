@@ -10,6 +10,7 @@ code. The first frame of all is ``R`` (ready) or ``E``.
 import contextlib
 import json
 import os
+import re
 import resource
 import struct
 import sys
@@ -101,6 +102,10 @@ BROKEN = (duckdb.FatalException, duckdb.InternalException)
 """what leaves a database unusable: DuckDB refuses everything from then on"""
 
 
+MISSING = re.compile(r"Referenced (table|column)|Table with name .* does not exist|does not have a column")
+VALUES = re.compile(r"(Conversion|Out of Range) Error:")
+
+
 class RefusedError(Exception):
     """A statement that is not run, or not to its end; the text is the code of an error."""
 
@@ -120,10 +125,18 @@ def _serve(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], answe
         MemoryError,
         ValueError,
         OSError,
-    ):  # an Arrow stream's source fails as OSError
-        send(answers, b"E", b"query_failed")
+    ) as error:  # an Arrow stream's source fails as OSError
+        send(answers, b"E", _code(error))
     else:
         send(answers, b"D", b"1" if is_cut else b"0")
+
+
+def _code(error: Exception) -> bytes:
+    """Tell what kind of failure it was; one amid an Arrow stream says so in words alone, which are not passed on."""
+    if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+        return b"not_there" if MISSING.search(str(error)) else b"query_failed"
+    is_value = isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException) or VALUES.search(str(error))
+    return b"bad_value" if is_value else b"query_failed"
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, request: dict[str, Any], answers: BinaryIO) -> bool:

@@ -10,6 +10,8 @@ MESSAGES = {
     "too_large": "The answer is larger than the connection allows.",
     "crashed": "The database ended in the middle of the query; nothing else was harmed.",
     "nonsense": "The database answered in a way that its protocol does not know.",
+    "bad_value": "A calculation of the query failed on a value: nothing to divide by, a number out of range, a text that is none.",
+    "not_there": "The database has no table or column of a name in the query, or its user may not read it.",
     "query_failed": "The database could not run the query.",
 }
 

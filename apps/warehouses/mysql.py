@@ -87,6 +87,10 @@ REST_S = 2  # for what is on its way when a statement is stopped
 REFUSED = (ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 1698)
 STOPPED = (ER.QUERY_INTERRUPTED, 1969, 3024)
 """killed; MariaDB's and MySQL's own time limits"""
+BAD_VALUE = (ER.DIVISION_BY_ZERO, ER.TRUNCATED_WRONG_VALUE, 1690)
+NOT_THERE = (
+    ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.BAD_DB_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR,
+)  # fmt: skip
 UNSAFE = (CR.CR_AUTH_PLUGIN_ERR, CR.CR_NET_PACKET_TOO_LARGE)
 
 
@@ -370,5 +374,9 @@ def _query_code(error: Exception) -> str:
         return "timed_out"
     if number == CR.CR_NET_PACKET_TOO_LARGE or isinstance(error, err.InternalError):
         return "nonsense"
+    if isinstance(error, err.DataError) or number in BAD_VALUE:
+        return "bad_value"
+    if number in NOT_THERE:
+        return "not_there"
     is_gone = isinstance(error, OSError | err.InterfaceError) or number in (CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST)
     return "unreachable" if is_gone else "query_failed"

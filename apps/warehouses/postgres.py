@@ -77,6 +77,7 @@ FOLLOWS, FOLLOWS_SINCE = "; SET LOCAL client_connection_check_interval = '5s'", 
 GRACE_S = 2.0  # for a source that does not keep its own time limit
 CONNECT_TIMEOUT_S = 5
 ODD_VALUE = "The answer has a date or time outside of the years 1 to 9999."
+NOT_THERE = (errors.UndefinedTable, errors.UndefinedColumn, errors.InsufficientPrivilege, errors.InvalidSchemaName)
 REFUSED = re.compile('authentication failed|no password supplied|no pg_hba.conf entry|role ".*" does not exist')
 HINT_WORDS = {
     "no_entry": re.compile("no pg_hba.conf entry"),
@@ -277,4 +278,8 @@ def _hint(error: psycopg.Error) -> str:
 def _query_code(error: psycopg.Error) -> str:
     if isinstance(error, errors.QueryCanceled):
         return "timed_out"
+    if isinstance(error, psycopg.DataError):
+        return "bad_value"
+    if isinstance(error, NOT_THERE):
+        return "not_there"
     return "unreachable" if isinstance(error, psycopg.OperationalError) else "query_failed"
