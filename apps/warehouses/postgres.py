@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Column, errors, sql
+from psycopg.adapt import Dumper
 from psycopg.pq import TransactionStatus
 
 from apps.warehouses.batching import CHUNK_ROWS, stream_rows
@@ -105,6 +106,7 @@ class PostgresWarehouse:
         self._connection.prepare_threshold = None
         for name, loader in LOADERS.items():
             self._connection.adapters.register_loader(name, loader)
+        self._connection.adapters.register_dumper(float, _Fraction)
         self._follows = FOLLOWS if self._connection.info.server_version >= FOLLOWS_SINCE else ""
         self._stopper = Stopper(self._ask_to_cancel, self._cut_off)
 
@@ -256,6 +258,19 @@ def _sign_in(tls: dict[str, str], place: Place, secret: str | None) -> dict[str,
     if tls["sslmode"] == "verify-full":
         ways.append("password")
     return {"require_auth": ",".join(ways)}
+
+
+class _Fraction(Dumper):
+    """Binds a fraction as SQL's literals are, as a numeric.
+
+    Beside a double, PostgreSQL takes a numeric column for doubles, row by row, and fails on a number that is too large
+    for one, also on a row that a policy hides.
+    """
+
+    oid = psycopg.adapters.types["numeric"].oid
+
+    def dump(self, obj: float) -> bytes:
+        return repr(obj).encode()
 
 
 def _connect_code(error: psycopg.Error) -> str:

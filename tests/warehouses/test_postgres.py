@@ -105,6 +105,16 @@ def test_decimals_of_different_scale_in_different_chunks_keep_all_their_digits(m
     assert found.num_chunks == 1
 
 
+@pytest.mark.parametrize(("value", "found"), [(1.5, ["1e400"]), (0.1, ["0.1", "1e400"]), (float("inf"), [])])
+def test_a_fraction_takes_no_column_for_doubles(mill: PostgresWarehouse, value: float, found: list[str]) -> None:
+    """As a double it would fail on 1e400, which a policy may hide."""
+    statement = "SELECT x::text AS x FROM (VALUES (0.1::numeric), (1e400::numeric)) AS t(x) WHERE x >= %s ORDER BY 1"
+    assert [Decimal(text) for text in mill.execute(statement, (value,), AMPLE).table.column("x").to_pylist()] == [
+        Decimal(text) for text in found
+    ]
+    assert mill.execute("SELECT 0.25::float8 = %s AS same", (0.25,), AMPLE).table.column("same").to_pylist() == [True]
+
+
 @pytest.mark.parametrize("expression", ["'NaN'::numeric", "'Infinity'::numeric", "10::numeric ^ 60"])
 def test_a_number_that_no_decimal_holds_becomes_a_float(mill: PostgresWarehouse, expression: str) -> None:
     statement = f"SELECT x FROM (SELECT 1.25::numeric UNION ALL SELECT {expression}) t(x)"

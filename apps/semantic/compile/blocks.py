@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from apps.semantic.compile.chosen import choose_rows, without_aggregates
 from apps.semantic.compile.conditions import Conditions, Subject
 from apps.semantic.compile.derived import detail_joins, source_query, top_join
 from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.fanout import measures_of, needs_rows_apart
-from apps.semantic.compile.fences import secure, secure_groups
+from apps.semantic.compile.fences import secure_groups
 from apps.semantic.compile.leaves import ROWS, DistinctRows, JoinedRows, Leaves
 from apps.semantic.compile.measures import Measures, held_filters, subject_of
 from apps.semantic.compile.moments import Calendar
@@ -66,7 +67,8 @@ class _Writer:
         select = self._from(
             exp.Select(
                 expressions=self._named(outputs), group=group_by(dimensions, self.plan.dialect), having=_having(having)
-            )
+            ),
+            beside=sort_keys,
         )
         return Block(select, sort_keys)
 
@@ -79,7 +81,8 @@ class _Writer:
         outputs += [measures.sql(use.measure) for use in self.plan.measures]
         having = self._having(measures)
         sort_keys = self._sort_keys(measures)
-        inner = self._from(exp.Select(expressions=leaves.projections))
+        around = without_aggregates(_having(having))
+        inner = self._from(exp.Select(expressions=leaves.projections), around=around)
         source = exp.Subquery(this=inner, alias=exp.TableAlias(this=name(ROWS)))
         select = exp.Select(
             expressions=self._named(outputs),
@@ -133,7 +136,9 @@ class _Writer:
             return None
         return self.reads.governed(other)
 
-    def _from(self, select: exp.Select) -> exp.Select:
+    def _from(
+        self, select: exp.Select, *, around: Sequence[exp.Expr] = (), beside: Sequence[exp.Expr | None] = ()
+    ) -> exp.Select:
         rules, others = self._rules(), self._others()
         on = [self.reads.on(join.relationship.on_sql) for join in self.plan.joins]
         details = detail_joins(self.reads, self.values, block)
@@ -141,8 +146,7 @@ class _Writer:
         joins = [self._join(join, condition) for join, condition in zip(self.plan.joins, on, strict=True)]
         select.set("from_", exp.From(this=table(self.plan.topic.base_view, self.reads, self._source)))
         select.set("joins", [*joins, *details, *self.extra_joins])
-        where = all_hold([*rules, *secure(select, rules, others, self.values, self.plan.dialect)])
-        select.set("where", exp.Where(this=where) if where is not None else None)
+        choose_rows(select, rules, others, around=around, beside=beside, values=self.values, dialect=self.plan.dialect)
         return select
 
     def _source(self, plan: Plan, view: object, values: Values) -> exp.Query:

@@ -1,8 +1,8 @@
-"""Nobody learns of hidden rows by errors: rules have chosen before anything that may fail is worked out.
+"""Fences, and what may fail on the rows behind them.
 
-A database may work out a reader's condition on rows that a rule hides, before the rule: a division or a cast then fails
-if and only if a hidden row makes it fail. Where a condition may fail, a table's subquery gets a fence, through which no
-database moves conditions; and what stands beside the rules of a data set is worked out only where they hold.
+A database may work out a condition on rows that a rule hides, before the rule: a division or a cast then fails if and only
+if a hidden row makes it fail. No database moves conditions through a fence. Where the rows of a question are chosen behind
+one is decided in ``chosen``; here are those of single tables, for what the model itself compares, and of SQL views.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,19 @@ FRAME = frozenset((
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Subquery,
     exp.Table, exp.TableAlias, exp.Alias, exp.Union, exp.Exists, exp.Star,
 ))  # fmt: skip
+COMPARING = frozenset((
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.NullSafeEQ, exp.NullSafeNEQ,
+    exp.Coalesce, exp.Case, exp.Anonymous,
+))  # fmt: skip
+LOGIC = frozenset((exp.And, exp.Or, exp.Not))
+PREDICATES = (
+    exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between,
+    exp.NullSafeEQ, exp.NullSafeNEQ, exp.Like, exp.ILike, exp.Escape, exp.Boolean,
+)  # fmt: skip
+"""what is true or false by itself"""
 CHOOSING = (exp.Where, exp.Having, exp.Join, exp.Limit)
+AROUND_QUERIES = (exp.From, exp.Join, exp.Exists, exp.Union, exp.Subquery, exp.In)
+"""where a query stands that is not taken for one value"""
 CONSTANTS = (exp.Literal, exp.Var, exp.Null, exp.Boolean)
 TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
 Risks = Mapping[str, frozenset[str]]
@@ -45,38 +57,13 @@ def fence(query: exp.Expr, dialect: str) -> None:
         query.set(key, kind(expression=literal_number(number)))
 
 
-def secure(
-    select: exp.Select, rules: Sequence[exp.Expr], others: Sequence[exp.Expr], values: Values, dialect: str
-) -> list[exp.Expr]:
-    """Fence the tables of a SELECT whose rules could come too late; return the other conditions, to stand beside the rules.
-
-    Joined answers must have names with a space in them, views none.
-    """
-    if dialect not in FENCES:
-        return [*others]
-    joins = select.args["joins"]
-    tables = [node for node in (select.args["from_"].this, *(join.this for join in joins)) if " " not in node.alias]
-    if not rules and not any(map(_chooses, tables)):
-        return [*others]
-    risks = risks_of(tables)
-    having = select.args.get("having")
-    ons = [join.args["on"] for join in joins if join.args.get("on") is not None]
-    groups = [node for node in _conjuncts(having.this) if not node.find(exp.AggFunc)] if having else []
-    failing = {id(node) for node in (*rules, *others, *ons, *groups) if may_fail(node, values, risks)}
-    guarded = [join for join in joins if " " in join.this.alias and id(join.args["on"]) in failing] if rules else []
-    # What is guarded by the rules reads what they read.
-    has_guards = bool(guarded) or any(id(node) in failing for node in others)
-    reading = [node for node in (*others, *ons, *groups) if id(node) in failing]
-    reading += [node for node in rules if has_guards or id(node) in failing]
-    reached = {item.table for node in reading for item in node.find_all(exp.Column)}
+def fence_tables(tables: Sequence[exp.Expr], conditions: Sequence[exp.Expr], values: Values, dialect: str) -> None:
+    """Fence the tables whose rules could come after conditions of the model that may fail and read them."""
+    failing = Failing(risks_of(tables), values, dialect)
+    reached = {item.table for node in conditions if failing.may(node) for item in node.find_all(exp.Column)}
     for node in tables:
-        if node.alias in reached and _chooses(node):
+        if node.alias in reached and chooses(node):
             fence(node.this, dialect)
-    for join in guarded:
-        on = join.args["on"].copy()  # what it compares may stand in the answer as well
-        _guard_parts(on, rules, values, risks)
-        join.set("on", on)
-    return [_guarded(node, rules) if rules and id(node) in failing else node for node in others]
 
 
 def secure_groups(
@@ -85,13 +72,14 @@ def secure_groups(
     """Return the other conditions on groups, those that may fail worked out only for the groups that the rules keep."""
     if dialect not in FENCES or not rules:
         return [*others]
-    return [_guarded(node, rules) if may_fail(node, values, {}) else node for node in others]
+    failing = Failing({}, values, dialect, is_strict=True)
+    return [_guarded(node, rules) if failing.may(node) else node for node in others]
 
 
 def secure_policies(select: exp.Select, values: Values, dialect: str) -> None:
     """Fence the query of a derived view off from the view's own policies where these may fail."""
     source, where = select.args["from_"].this, select.args.get("where")
-    if dialect in FENCES and where is not None and may_fail(where.this, values, risks_of([source])):
+    if dialect in FENCES and where is not None and Failing(risks_of([source]), values, dialect).may(where.this):
         fence(source.this, dialect)
 
 
@@ -103,31 +91,64 @@ def secure_text(query: exp.Expr, governed: Sequence[exp.Subquery], dialect: str)
             fence(node.this, dialect)
 
 
-def may_fail(node: exp.Expr, values: Values | None, risks: Risks) -> bool:
-    """Say whether working out a tree could end in an error on some row; without values, of no bound pattern it is known."""
-    waiting = [node]
-    while waiting:
-        found = waiting.pop()
-        kind = type(found)
-        if kind is exp.Column:
-            if _is_risk(found, risks):
+class Failing:
+    """Says whether working out a tree could end in an error on some row; without values, of no bound one it is known.
+
+    ``is_strict`` counts what DuckDB converts by itself: where a condition compares other values than texts, it may take a
+    column of texts for numbers, dates or truth, row by row.
+    """
+
+    def __init__(self, risks: Risks, values: Values | None, dialect: str = "", *, is_strict: bool = False) -> None:
+        self.risks, self.values = risks, values
+        self.is_strict = is_strict and dialect == "duckdb"
+
+    def may(self, root: exp.Expr) -> bool:
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            kind = type(node)
+            if kind is exp.Column:
+                if _is_risk(node, self.risks):
+                    return True
+            elif kind is exp.Cast:
+                if not _is_sure_cast(node):
+                    return True
+                waiting.append(node.this)
+            elif kind is exp.Escape or kind is exp.Like or kind is exp.ILike:
+                if not _is_sure_pattern(node, self.values):
+                    return True
+                waiting.append((node.this if kind is exp.Escape else node).this)
+            elif kind is exp.Filter or kind is exp.WithinGroup or isinstance(node, exp.AggFunc):
+                if isinstance(node.parent, exp.Window):
+                    return True
+            elif kind in SURE or (kind is exp.Anonymous and node.name == "COALESCE"):
+                if self.is_strict and self._converts(node):
+                    return True
+                waiting += node.iter_expressions()
+            elif not _is_negative_number(node):
                 return True
-        elif kind is exp.Cast:
-            if not _is_sure_cast(found):
-                return True
-            waiting.append(found.this)
-        elif kind is exp.Escape or kind is exp.Like or kind is exp.ILike:
-            if not _is_sure_pattern(found, values):
-                return True
-            waiting.append((found.this if kind is exp.Escape else found).this)
-        elif kind is exp.Filter or kind is exp.WithinGroup or isinstance(found, exp.AggFunc):
-            if isinstance(found.parent, exp.Window):
-                return True
-        elif kind in SURE or (kind is exp.Anonymous and found.name == "COALESCE"):
-            waiting += found.iter_expressions()
-        elif not _is_negative_number(found):
+        return False
+
+    def _converts(self, node: exp.Expr) -> bool:
+        """Say whether a node could take what a column holds for something else than a text."""
+        parts = [item for item in node.iter_expressions() if not isinstance(item, exp.Identifier)]
+        if type(node) in LOGIC:
+            return not all(map(_is_truth, parts))
+        if type(node) not in COMPARING:
+            return False
+        parts = [*(item.args["true"] if isinstance(item, exp.If) else item for item in parts)]
+        if all(map(_is_truth, parts)):
+            return False
+        changing = [item for item in parts if not self._is_text(item)]
+        return len(changing) > 1 or (len(changing) == 1 and isinstance(changing[0].unnest(), CONSTANTS))
+
+    def _is_text(self, node: exp.Expr) -> bool:
+        inner = node.unnest()
+        if isinstance(inner, exp.Null):
             return True
-    return False
+        if isinstance(inner, exp.Var):
+            return self.values is not None and isinstance(self.values.value_of(inner), str)
+        return isinstance(inner, exp.Literal) and inner.is_string
 
 
 def risks_of(sources: Iterable[exp.Expr]) -> Risks:
@@ -139,7 +160,7 @@ def risks_of(sources: Iterable[exp.Expr]) -> Risks:
     }
 
 
-def _chooses(table: exp.Expr) -> bool:
+def chooses(table: exp.Expr) -> bool:
     """Say whether a table's subquery leaves rows out: by policies, or within the query of a derived view."""
     inner = table.this
     is_derived = isinstance(inner.args["from_"].this, exp.Subquery)
@@ -153,7 +174,7 @@ def _outputs(query: exp.Expr) -> list[tuple[str, bool]]:
         parts = zip(_outputs(query.this), _outputs(query.expression), strict=False)
         return [(name, is_risk or other) for (name, is_risk), (_, other) in parts]
     risks = risks_of([query.args["from_"].this, *(join.this for join in query.args.get("joins") or ())])
-    return [(node.alias_or_name.lower(), may_fail(node.unalias(), None, risks)) for node in query.expressions]
+    return [(node.alias_or_name.lower(), Failing(risks, None).may(node.unalias())) for node in query.expressions]
 
 
 def _is_risk(node: exp.Expr, risks: Risks) -> bool:
@@ -182,22 +203,35 @@ def _is_sure_pattern(node: exp.Expr, values: Values | None) -> bool:
     return type(text) is str and len(escape) == 1 and (len(text) - len(text.rstrip(escape))) % 2 == 0
 
 
+def _is_truth(node: exp.Expr) -> bool:
+    """Say whether a value is true or false, or missing, whatever the columns in it hold."""
+    inner = node.unnest()
+    if isinstance(inner, exp.Coalesce | exp.Anonymous):
+        return all(map(_is_truth, inner.iter_expressions()))
+    return isinstance(inner, (*PREDICATES, exp.Null))
+
+
 def _is_negative_number(node: exp.Expr) -> bool:
     return isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal)
 
 
 def _text_may_fail(query: exp.Expr, tables: Sequence[exp.Subquery]) -> bool:
+    """Say whether what decides about rows may fail: a query in the place of a value does where it has two rows."""
     governed, worked_out = {id(node) for node in tables}, frozenset[str]().union(*risks_of(tables).values())
+    failing = Failing({}, None)
     waiting = [*_deciding_parts(query)]
     while waiting:
         found = waiting.pop()
+        kind = type(found)
         if isinstance(found, exp.Column) and found.name.lower() in worked_out:
             return True
         if id(found) in governed or isinstance(found, exp.Identifier):
             continue
-        if type(found) in FRAME or type(found) in LINKS or type(found) in (exp.In, exp.Case, exp.If):
+        if kind is exp.Subquery and not isinstance(found.parent, AROUND_QUERIES):
+            return True
+        if kind in FRAME or kind in LINKS or kind in (exp.In, exp.Case, exp.If) or isinstance(found, exp.AggFunc):
             waiting += found.iter_expressions()
-        elif may_fail(found, None, {}):
+        elif failing.may(found):
             return True
     return False
 
@@ -213,21 +247,6 @@ def _deciding_parts(query: exp.Expr) -> Iterator[exp.Expr]:
     yield from (part for part in (*parts, *(query.args.get("joins") or ())) if part is not None)
 
 
-def _conjuncts(node: exp.Expr) -> list[exp.Expr]:
-    if isinstance(node, exp.And):
-        return _conjuncts(node.this) + _conjuncts(node.expression)
-    return _conjuncts(node.this) if isinstance(node, exp.Paren) else [node]
-
-
 def _guarded(node: exp.Expr, rules: Sequence[exp.Expr]) -> exp.Expr:
-    """Return a value that is worked out only where rules hold; where they do not, the row is dropped anyway."""
+    """Return a value that is worked out only where rules hold; where they do not, the group is dropped anyway."""
     return exp.Case(ifs=[exp.If(this=all_hold(rule.copy() for rule in rules), true=node)])
-
-
-def _guard_parts(node: exp.Expr, rules: Sequence[exp.Expr], values: Values, risks: Risks) -> None:
-    """Guard the values that a condition compares and not the condition, so that the database can hash them."""
-    for part in [*node.iter_expressions()]:
-        if type(part) in LINKS:
-            _guard_parts(part, rules, values, risks)
-        elif may_fail(part, values, risks):
-            part.replace(_guarded(part.copy(), rules))

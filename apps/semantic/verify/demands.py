@@ -11,7 +11,7 @@ from apps.semantic.model.types import Scalar, SemanticModel
 from apps.semantic.query.types import Top
 from apps.semantic.scope import AccessScope
 
-Mark = tuple[tuple[int, ...], set[int]]
+Mark = tuple[tuple[int, ...], set[int], set[int]]
 
 
 def demand(holds: bool, message: str) -> None:
@@ -36,6 +36,8 @@ class Proof:
     """places at which the same value must be bound"""
     patterns: list[tuple[int, str]] = field(default_factory=list)
     """where a pattern is bound that must not end in a lone escape"""
+    texts: list[int] = field(default_factory=list)
+    """where nothing but a text may be bound"""
 
 
 class Ledger:
@@ -53,8 +55,10 @@ class Ledger:
         """view and name of each column that is a text in the place of a value"""
         self.rankings: dict[tuple[int, Top], set[str]] = {}
         """by identity of a SELECT and what is asked for, the names of the rankings there"""
-        self.supposed: dict[int, list[exp.Expr]] = {}
-        """by identity of a SELECT, the cases in it that are taken to be worked out only where its rules hold"""
+        self.chosen: dict[int, set[int]] = {}
+        """by identity of a SELECT around fenced rows, its conditions that stood within the fence"""
+        self.settled: set[int] = set()
+        """queries that leave out no row unless behind a fence: around them anything may be worked out"""
         self.taken: list[tuple[exp.Expr, str, exp.Expr]] = []
         """parts that were taken off a query, with their key there"""
 
@@ -76,9 +80,10 @@ class Ledger:
             len(proof.rests),
             len(proof.pairs),
             len(proof.patterns),
+            len(proof.texts),
             len(self.taken),
         )
-        return noted, set(self.proven)
+        return noted, set(self.proven), set(self.settled)
 
     def is_met(self, mark: Mark) -> bool:
         """Say whether the parameters are the values noted after a point."""
@@ -90,12 +95,19 @@ class Ledger:
     def back_to(self, mark: Mark) -> None:
         """Forget what was noted after a point."""
         proof = self.proof
-        noted: tuple[list[Any], ...] = (proof.values, proof.mask_keys, proof.rests, proof.pairs, proof.patterns)
+        noted: tuple[list[Any], ...] = (
+            proof.values,
+            proof.mask_keys,
+            proof.rests,
+            proof.pairs,
+            proof.patterns,
+            proof.texts,
+        )
         for query, key, part in self.taken[mark[0][-1] :]:
             query.args[key] = part
         for items, count in zip((*noted, self.taken), mark[0], strict=True):
             del items[count:]
-        self.proven = mark[1]
+        self.proven, self.settled = mark[1], mark[2]
 
 
 def is_same(found: Scalar, expected: Scalar) -> bool:

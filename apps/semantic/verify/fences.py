@@ -20,6 +20,15 @@ NEVER_FAIL = frozenset((
     exp.Null, exp.Placeholder,
 ))  # fmt: skip
 """over parts that never fail"""
+LOGIC = frozenset((exp.And, exp.Or, exp.Not))
+COMPARING = frozenset((
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.NullSafeEQ, exp.NullSafeNEQ,
+    exp.Coalesce, exp.Case,
+))  # fmt: skip
+TRUTHS = COMPARING - {exp.Case, exp.Coalesce} | LOGIC | {exp.Like, exp.ILike, exp.Escape, exp.Boolean}
+"""what is true or false by itself"""
+HOLDERS = (exp.From, exp.Join, exp.Exists, exp.Union, exp.Subquery, exp.In)
+"""around a query that is not taken for one value"""
 QUERIES = frozenset((
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Subquery,
     exp.Table, exp.TableAlias, exp.Alias, exp.Union, exp.Exists, exp.Star,
@@ -53,11 +62,15 @@ def is_no_cut(node: exp.Expr) -> bool:
 class Doubts:
     """Says what may fail, given the columns that do. A pattern whose text is bound is noted with what it may not end in.
 
-    ``guards`` are cases that are worked out only where the rules hold.
+    ``guards`` are cases that are worked out only where the rules hold. With a ``dialect`` conditions of a question are looked
+    at: to DuckDB, one on anything but texts may take what a column holds for a number, a date or truth, row by row.
     """
 
-    def __init__(self, risks: Risks, ledger: Ledger | None = None, guards: Iterable[exp.Expr] = ()) -> None:
+    def __init__(
+        self, risks: Risks, ledger: Ledger | None = None, guards: Iterable[exp.Expr] = (), *, dialect: str = ""
+    ) -> None:
         self.risks, self.ledger = risks, ledger
+        self.is_converting = dialect == "duckdb"
         self.guards = {id(node) for node in guards}
 
     def may_fail(self, root: exp.Expr) -> bool:
@@ -83,11 +96,32 @@ class Doubts:
                     return True
             elif kind is exp.Neg and type(node.this) is exp.Literal:
                 continue
-            elif kind not in NEVER_FAIL:
+            elif kind not in NEVER_FAIL or (self.is_converting and self._converts(node)):
                 return True
             else:
                 waiting += node.iter_expressions()
         return False
+
+    def _converts(self, node: exp.Expr) -> bool:
+        """Say whether a node could take a text for something else; what is bound beside a column is noted to be a text."""
+        parts = [item for item in node.iter_expressions() if type(item) is not exp.Identifier]
+        parts = [*(item.args["true"] if type(item) is exp.If else item for item in parts)]
+        if type(node) in LOGIC:
+            return not all(map(is_truth, parts))
+        if type(node) not in COMPARING or all(map(is_truth, parts)):
+            return False
+        others = [item.unnest() for item in parts if not self._is_text(item.unnest())]
+        return len(others) > 1 or any(type(item) in FIXED for item in others)
+
+    def _is_text(self, node: exp.Expr) -> bool:
+        if type(node) is exp.Placeholder and self.ledger is not None:
+            place = self.ledger.placeholders[id(node)]
+            parameters = self.ledger.parameters
+            if place >= len(parameters) or not isinstance(parameters[place], str | None):
+                return False
+            self.ledger.proof.texts.append(place)
+            return True
+        return type(node) is exp.Null or (type(node) is exp.Literal and node.is_string)
 
     def _is_risk(self, node: exp.Expr) -> bool:
         name = node.name.lower()
@@ -122,6 +156,14 @@ def is_sure_cast(node: exp.Expr) -> bool:
     return target in TEXTS
 
 
+def is_truth(node: exp.Expr) -> bool:
+    """Say whether a value is true, false or missing, whatever a column holds."""
+    inner = node.unnest()
+    if type(inner) is exp.Coalesce:
+        return all(map(is_truth, inner.iter_expressions()))
+    return type(inner) in TRUTHS or type(inner) is exp.Null
+
+
 def risks_of(sources: Iterable[exp.Expr]) -> Risks:
     """Return the columns of subqueries that are made of what may fail."""
     found = [node for node in sources if type(node) is exp.Subquery]
@@ -153,7 +195,13 @@ def text_may_fail(text: exp.Expr, worked_out: frozenset[str]) -> bool:
         node = waiting.pop()
         if type(node) is exp.Column and node.name.lower() in worked_out:
             return True
-        if type(node) in QUERIES or (type(node) in NEVER_FAIL and type(node) not in (exp.Lower, exp.Upper)):
+        if type(node) is exp.Subquery and type(node.parent) not in HOLDERS:
+            return True  # two rows are no value
+        if (
+            isinstance(node, exp.AggFunc)
+            or type(node) in QUERIES
+            or (type(node) in NEVER_FAIL and type(node) not in (exp.Lower, exp.Upper))
+        ):
             waiting += [part for part in node.iter_expressions() if type(part) is not exp.Identifier]
         elif doubts.may_fail(node):
             return True

@@ -18,6 +18,7 @@ from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.scope import AccessScope
 from apps.semantic.verify.allowed import ALLOWED, check_node, is_of_sql_view_alone
+from apps.semantic.verify.chosen import open_chosen
 from apps.semantic.verify.demands import Ledger, Proof, demand, given, is_same
 from apps.semantic.verify.fences import HIDDEN, is_whole_pattern
 from apps.semantic.verify.labels import Label
@@ -76,6 +77,8 @@ def verify(compiled: CompiledQuery, *, model: SemanticModel, scope: AccessScope)
             raise UnprovenSqlError("A row policy is bound to another value than the scope's.")
     if not all(is_same(compiled.parameters[one], compiled.parameters[other]) for one, other in proof.pairs):
         raise UnprovenSqlError("A rule is said twice with different values.")
+    if not all(isinstance(compiled.parameters[place], str | None) for place in proof.texts):
+        raise UnprovenSqlError(HIDDEN)
     if not all(is_whole_pattern(compiled.parameters[place], escape) for place, escape in proof.patterns):
         raise UnprovenSqlError(HIDDEN)
     if not all(is_apart(compiled.parameters, rest) for rest in proof.rests):
@@ -133,6 +136,7 @@ def _prove(compiled: CompiledQuery, model: SemanticModel, scope: AccessScope, st
     queries, odd = _numbered(select, ledger)
     proof.placeholder_count = len(ledger.placeholders)
     demand(len(ledger.placeholders) == count, "The driver would count the placeholders differently.")
+    queries -= {id(node) for node in open_chosen(select, dialect, ledger)}
     composite = model.composites.get(scope.topic)
     prover: Prover = (
         TopicProver(permit_of(model, scope, dialect), ledger, compiled.top)

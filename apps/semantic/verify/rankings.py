@@ -45,7 +45,7 @@ def prove_ranking(join: exp.Join, select: exp.Select, tops: Iterable[Top], permi
     demand(given(ranking) <= PARTS and len(outputs) == len(ranking.expressions) == 3, OTHER)
     value, _, kept = outputs
     demand(outputs[kept] == exp.Literal.number(1) and is_grouped(ranking, outputs, frozenset((value,))), OTHER)
-    met = [top for top in tops if _is_met(top, join, select, permit, ledger)]
+    met = [top for top in tops if _is_met(top, join, select, permit)]
     demand(bool(met), OTHER)
     for top in met:
         ledger.rankings.setdefault((id(select), top), set()).add(join.this.alias)
@@ -68,7 +68,7 @@ def prove_kept(query: exp.Expr, top: Top, ledger: Ledger) -> None:
         demand((id(select), top) in ledger.rankings, MISSING)
 
 
-def _is_met(top: Top, join: exp.Join, select: exp.Select, permit: Permit, ledger: Ledger) -> bool:
+def _is_met(top: Top, join: exp.Join, select: exp.Select, permit: Permit) -> bool:
     ranking: exp.Select = join.this.this
     outputs = outputs_of(ranking)
     value, by, _ = outputs
@@ -82,11 +82,11 @@ def _is_met(top: Top, join: exp.Join, select: exp.Select, permit: Permit, ledger
         and is_ordered(ranking, outputs, order)
         and place.fits(frozenset(traced(outputs[value], ranking)))
         and permit.places.measure(measure).fits(outputs[by], ranking)
-        and _is_joined(join, value, place, select, ledger)
+        and _is_joined(join, value, place, select)
     )
 
 
-def _is_joined(join: exp.Join, value: str, place: Place, select: exp.Select, ledger: Ledger) -> bool:
+def _is_joined(join: exp.Join, value: str, place: Place, select: exp.Select) -> bool:
     """Say whether a ranking is joined by its values and those of the dimension: both equal, or both missing."""
     on = join.args.get("on")
     sides = [on] if type(on) is exp.NullSafeEQ else [on.this, on.expression] if type(on) is exp.And else []
@@ -95,27 +95,9 @@ def _is_joined(join: exp.Join, value: str, place: Place, select: exp.Select, led
     for side in sides:
         found = {(node.table, node.name) for node in side.expression.find_all(exp.Column)}
         is_within = any(node.table == join.this.alias for node in side.this.find_all(exp.Column))
-        if found != {(join.this.alias, value)} or is_within or not _is_of(side.this, place, select, ledger):
+        if found != {(join.this.alias, value)} or is_within or not place.fits(frozenset(traced(side.this, select))):
             return False
     return bool(sides)
-
-
-def _is_of(side: exp.Expr, place: Place, select: exp.Select, ledger: Ledger) -> bool:
-    """Say whether a value is the dimension's, which may be worked out only where rules hold: that these are, is left to prove."""
-    if place.fits(frozenset(traced(side, select))):
-        return True
-    guards, columns, waiting = list[exp.Expr](), set[tuple[str, str]](), [side]
-    while waiting:
-        node = waiting.pop()
-        if type(node) is exp.Case and given(node) == {"ifs"} and len(node.args["ifs"]) == 1:
-            guards.append(node)
-            waiting.append(node.args["ifs"][0].args["true"])
-        elif type(node) is exp.Column:
-            columns |= set(traced(node, select))
-        else:
-            waiting += node.iter_expressions()
-    ledger.supposed.setdefault(id(select), []).extend(guards)
-    return place.fits(frozenset(columns))
 
 
 def _source(select: exp.Select) -> exp.Expr | None:

@@ -17,10 +17,8 @@ from apps.semantic.verify.fences import (
     Doubts,
     demand_sure,
     group_conditions,
-    guards_in,
     risks_of,
     sources_of,
-    unguarded,
 )
 from apps.semantic.verify.groups import chooses_groups, take_filter
 from apps.semantic.verify.labels import Columns, Label, Sources, is_plain, label_of
@@ -120,9 +118,8 @@ class _SelectProver:
         self.sources: dict[str, Columns] = {}
         self.views: set[str] = set()
         self.answers_on: list[exp.Expr] = []
-        """conditions on which answers are joined"""
-        self.spared: set[int] = set()
-        """columns of rules that are said again to guard something"""
+        """conditions on which answers are joined, each part; the wholes besides"""
+        self.answers_wholes: list[exp.Expr | None] = []
         self.tables = TableProver(self.permit, self.ledger, self._query_view)
 
     def outputs(self) -> Columns:
@@ -213,6 +210,7 @@ class _SelectProver:
         demand(alias not in self.sources, "A table is read twice.")
         self.sources[alias] = self._derived(join.this, chooses_groups=False)
         self.answers_on += conjuncts(join.args.get("on"))
+        self.answers_wholes.append(join.args.get("on"))
         if is_ranking(join):
             top = self.prover.top
             tops = [*self.permit.tops, *([top] if top is not None else [])]
@@ -235,33 +233,37 @@ class _SelectProver:
         left = {id(node) for node in found}
         rules = [node for node in every if id(node) not in left]
         if self.asked is not None:
-            prove_filters([unguarded(node, rules) for node in found], self.select, self.asked, self.ledger)
-        self._prove_beside(rules, [*found, *self.answers_on])
+            prove_filters(found, self.select, self.asked, self.ledger)
+        self._prove_beside(rules, found)
 
     def _prove_beside(self, rules: list[exp.Expr], others: list[exp.Expr]) -> None:
         """Prove conditions beside the rules of the topic: on permitted columns, and never worked out on hidden rows if that may fail."""
-        guards = [case for node in others for case in guards_in(node, rules, self.ledger)]
-        known = {id(case) for case in guards}
-        supposed = self.ledger.supposed.get(id(self.select), [])
-        demand(all(id(case) in known for case in supposed), "A value is worked out for some rows only.")
-        said = [case.args["ifs"][0].this for case in guards]
-        self.spared = {id(column) for node in said for column in node.find_all(exp.Column)}
-        for node in others:
+        for node in [*others, *self.answers_on]:
             self._check(node, Label.OPEN)
-        if self.permit.dialect not in FENCES or not (rules or self.tables.unfenced):
+        sources = [source for source in sources_of(self.select) if not self._is_derived(source)]
+        risks = risks_of(sources)
+        within = self.ledger.chosen.get(id(self.select))
+        is_hiding = self.permit.dialect in FENCES and bool(rules or self.tables.choosing)
+        if not is_hiding or within is not None:
+            self.ledger.settled.add(id(self.select))
+        if not is_hiding:
             return
-        sources = sources_of(self.select)
-        risks = risks_of(source for source in sources if not self._is_derived(source))
         ons = [join.args["on"] for join in self.select.args.get("joins") or () if join.args.get("on")]
-        conditions = [*rules, *others, *ons, *group_conditions(self.select)]
-        demand_sure(conditions, Doubts(risks, self.ledger), frozenset(self.tables.unfenced))
-        if rules:
-            demand_sure(others, Doubts(risks, self.ledger, guards), frozenset(self.sources))
+        of_model = [node for node in ons if not any(node is other for other in self.answers_wholes)]
+        demand_sure([*rules, *of_model], Doubts(risks, self.ledger), frozenset(self.tables.unfenced))
+        strict = Doubts(risks, self.ledger, dialect=self.permit.dialect)
+        if within is not None:
+            demand(not any(strict.may_fail(node) for node in others if id(node) in within), HIDDEN)
+            return
+        demand(not any(map(strict.may_fail, [*others, *group_conditions(self.select)])), HIDDEN)
+        demand(not any(map(Doubts(risks, self.ledger).may_fail, self.answers_on)), HIDDEN)
 
     def _demand_sure_outside(self, where: exp.Expr | None) -> None:
         """Demand that no condition around an answer may fail on rows or groups that the answer leaves out."""
-        if self.permit.dialect in FENCES:
-            doubts = Doubts(risks_of(sources_of(self.select)), self.ledger)
+        source = self.select.args["from_"].this.this
+        is_settled = id(source) in self.ledger.settled and not source.args.get("having")
+        if self.permit.dialect in FENCES and not is_settled:
+            doubts = Doubts(risks_of(sources_of(self.select)), self.ledger, dialect=self.permit.dialect)
             conditions = [*conjuncts(where.this if where is not None else None), *group_conditions(self.select)]
             demand(not any(map(doubts.may_fail, conditions)), HIDDEN)
 
@@ -343,8 +345,6 @@ class _SelectProver:
 
     def _check(self, root: exp.Expr | None, most: Label) -> None:
         for node in root.find_all(exp.Column) if root is not None else ():
-            if id(node) in self.spared:
-                continue
             label = label_of(node, self.sources, self.permit.telling)
             if label is None:
                 raise UnprovenSqlError("A column is read that no table gives.")

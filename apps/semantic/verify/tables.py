@@ -29,8 +29,10 @@ class TableProver:
         self.permit = permit
         self.ledger = ledger
         self.prove_query = prove_query
+        self.choosing: set[str] = set()
+        """views whose subqueries leave rows out"""
         self.unfenced: set[str] = set()
-        """views whose subqueries leave rows out, and do not keep conditions from these"""
+        """of these, those that do not keep conditions from such rows"""
 
     def columns(self, source: exp.Expr, view: str) -> Columns:
         """Return what leaves a table, and how far it may go."""
@@ -41,8 +43,10 @@ class TableProver:
         demand(type(inner) is exp.Select, "A subquery is not a SELECT.")
         may_choose = bool(self.permit.policies[view]) or self.permit.model.views[view].is_derived
         is_fenced = may_choose and take_fence(inner, self.permit.dialect, self.ledger)
-        if not is_fenced and inner.find(*CHOOSING):
-            self.unfenced.add(view)
+        if inner.find(*CHOOSING):
+            self.choosing.add(view)
+            if not is_fenced:
+                self.unfenced.add(view)
         demand(given(inner) <= INNER_PARTS, "The SELECT has an unexpected part.")
         self._prove_from(inner, self.permit.model.views[view])
         prove_policies(inner, self.permit.policies[view], self.ledger)

@@ -1,0 +1,127 @@
+"""Chooses rows first: whatever may fail is worked out around them, so that its failure tells of no row that a rule hides.
+
+``SELECT … FROM (SELECT columns FROM tables and joins WHERE rules OFFSET 0) AS "chosen rows" WHERE what may fail``: no
+database works out on a row what stands around a fence before all that stands within has kept the row: policies, joins and
+the rules of the data set. The proof reads such a SELECT as the plain one that it is made of.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlglot import exp
+
+from apps.semantic.compile.fences import FENCES, Failing, chooses, fence, fence_tables, risks_of
+from apps.semantic.compile.leaves import ROWS
+from apps.semantic.compile.nodes import all_hold, column, literal_number, name
+from apps.semantic.compile.values import Values
+
+CHOSEN = "chosen rows"
+NOTHING = "any row"
+
+
+def choose_rows(
+    select: exp.Select,
+    rules: Sequence[exp.Expr],
+    others: Sequence[exp.Expr],
+    *,
+    around: Sequence[exp.Expr] = (),
+    beside: Iterable[exp.Expr | None] = (),
+    values: Values,
+    dialect: str,
+) -> None:
+    """Give a SELECT its WHERE, and set what may fail apart from the choice of its rows if rules or policies choose any.
+
+    Joined answers must have names with a space in them, views none.
+
+    Args:
+        rules: conditions that hold whoever asks; ``others`` are those of the question.
+        around: conditions of a SELECT around this one, on its answer, that aggregate nothing.
+        beside: trees over the same tables that go with the SELECT and are no part of it yet.
+    """
+    joins: list[exp.Join] = select.args["joins"]
+    sources = [select.args["from_"].this, *(join.this for join in joins)]
+    tables = [node for node in sources if " " not in node.alias]
+    where = all_hold([*rules, *others])
+    select.set("where", exp.Where(this=where) if where is not None else None)
+    if dialect not in FENCES:
+        return
+    risks = risks_of(tables)
+    fence_tables(tables, [*rules, *_conditions(joins, of_answers=False)], values, dialect)
+    if not rules and not any(map(chooses, tables)):
+        return
+    of_sources = Failing(risks, values, dialect, is_strict=True)
+    failing = [node for node in others if of_sources.may(node)]
+    shown = frozenset(item.alias for item in select.expressions if of_sources.may(item.unalias()))
+    of_groups = Failing({**risks, ROWS: shown}, values, dialect, is_strict=True)
+    joined = Failing(risks, values, dialect)
+    is_needed = (
+        bool(failing)
+        or any(map(of_groups.may, (*_plain_groups(select), *around)))
+        or any(map(joined.may, _conditions(joins, of_answers=True)))
+    )
+    if is_needed:
+        apart = {id(node) for node in others if any(" " in item.table for item in node.find_all(exp.Column))}
+        apart |= {id(node) for node in failing}
+        inside = [*rules, *(node for node in others if id(node) not in apart)]
+        _close(select, inside, [node for node in others if id(node) in apart], beside, dialect)
+
+
+def without_aggregates(having: exp.Expr | None) -> list[exp.Expr]:
+    """Return the conditions on groups that a database may hold rows to, as they aggregate nothing."""
+    return [node for node in _conjuncts(having.this) if not node.find(exp.AggFunc)] if having is not None else []
+
+
+def _plain_groups(select: exp.Select) -> list[exp.Expr]:
+    return without_aggregates(select.args.get("having"))
+
+
+def _conditions(joins: Iterable[exp.Join], *, of_answers: bool) -> list[exp.Expr]:
+    found = [join for join in joins if (" " in join.this.alias) == of_answers]
+    return [join.args["on"] for join in found if join.args.get("on") is not None]
+
+
+def _close(
+    select: exp.Select,
+    inside: Sequence[exp.Expr],
+    outside: Sequence[exp.Expr],
+    beside: Iterable[exp.Expr | None],
+    dialect: str,
+) -> None:
+    """Put the tables, their joins and conditions into a fenced subquery, and read what is left from that."""
+    answers = [join for join in select.args["joins"] if " " in join.this.alias]
+    inner_joins = [join for join in select.args["joins"] if " " not in join.this.alias]
+    for join in inner_joins:
+        if join.args.get("on") is not None:
+            join.set("on", join.args["on"].copy())  # what it compares may stand in the answer as well
+    kept = all_hold([node.copy() for node in inside])
+    tables = {select.args["from_"].this.alias, *(join.this.alias for join in inner_joins)}
+    trees = [*select.expressions, select.args.get("group"), select.args.get("having"), *outside, *beside]
+    trees += [join.args.get("on") for join in answers]
+    found: dict[tuple[str, str], str] = {}
+    for tree in trees:
+        for node in [*tree.find_all(exp.Column)] if tree is not None else ():
+            if node.table in tables:
+                alias = found.setdefault((node.table, node.name), f"column {len(found) + 1}")
+                node.set("this", name(alias))
+                node.set("table", name(CHOSEN))
+    columns = [exp.Alias(this=column(table, text), alias=name(alias)) for (table, text), alias in found.items()]
+    inner = exp.Select(
+        expressions=columns or [exp.Alias(this=literal_number(1), alias=name(NOTHING))],
+        from_=select.args["from_"],
+        joins=inner_joins,
+        where=exp.Where(this=kept) if kept is not None else None,
+    )
+    fence(inner, dialect)
+    where = all_hold(outside)
+    select.set("from_", exp.From(this=exp.Subquery(this=inner, alias=exp.TableAlias(this=name(CHOSEN)))))
+    select.set("joins", answers)
+    select.set("where", exp.Where(this=where) if where is not None else None)
+
+
+def _conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:
+    if isinstance(node, exp.And):
+        yield from _conjuncts(node.this)
+        yield from _conjuncts(node.expression)
+    elif isinstance(node, exp.Paren):
+        yield from _conjuncts(node.this)
+    else:
+        yield node
