@@ -91,10 +91,10 @@ def _exchange(select: exp.Select, columns: dict[str, exp.Expr]) -> None:
 
 def _own_columns(select: exp.Select) -> Iterator[exp.Column]:
     """Yield the columns of a SELECT outside the queries within it."""
-    waiting = [node for node in select.iter_expressions() if not isinstance(node, exp.From)]
+    waiting: list[exp.Expr] = [node for node in select.iter_expressions() if not isinstance(node, exp.From)]
     while waiting:
         node = waiting.pop()
-        if type(node) is exp.Column:
+        if isinstance(node, exp.Column):
             yield node
-        elif type(node) not in (exp.Subquery, exp.Select, exp.Union):
+        elif not isinstance(node, exp.Subquery | exp.Select | exp.Union):
             waiting += node.iter_expressions()
