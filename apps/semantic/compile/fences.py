@@ -152,7 +152,8 @@ def _outputs(query: exp.Expr) -> list[tuple[str, bool]]:
     if isinstance(query, exp.Union):
         parts = zip(_outputs(query.this), _outputs(query.expression), strict=False)
         return [(name, is_risk or other) for (name, is_risk), (_, other) in parts]
-    risks = risks_of([query.args["from_"].this, *(join.this for join in query.args.get("joins") or ())])
+    read = [query.args["from_"], *(query.args.get("joins") or ())] if query.args.get("from_") else []
+    risks = risks_of(part.this for part in read)
     return [(node.alias_or_name.lower(), may_fail(node.unalias(), None, risks)) for node in query.expressions]
 
 
