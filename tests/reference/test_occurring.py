@@ -20,7 +20,7 @@ from tests.reference.test_worlds import JOIN_TYPES
 from tests.reference.worlds import World
 from tests.semantic.features.store import TODAY
 
-CASES = 4000
+CASES = 16000
 KNOWN = settings(
     max_examples=CASES, deadline=None, derandomize=True, database=None, phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),

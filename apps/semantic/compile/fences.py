@@ -173,8 +173,9 @@ def _outputs(query: exp.Expr) -> list[tuple[str, bool]]:
     if isinstance(query, exp.Union):
         parts = zip(_outputs(query.this), _outputs(query.expression), strict=False)
         return [(name, is_risk or other) for (name, is_risk), (_, other) in parts]
-    risks = risks_of([query.args["from_"].this, *(join.this for join in query.args.get("joins") or ())])
-    return [(node.alias_or_name.lower(), Failing(risks, None).may(node.unalias())) for node in query.expressions]
+    read = [query.args["from_"], *(query.args.get("joins") or ())] if query.args.get("from_") else []
+    failing = Failing(risks_of(part.this for part in read), None)
+    return [(node.alias_or_name.lower(), failing.may(node.unalias())) for node in query.expressions]
 
 
 def _is_risk(node: exp.Expr, risks: Risks) -> bool:

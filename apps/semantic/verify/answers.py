@@ -48,9 +48,7 @@ def prove_answer(query: exp.Expr, asked: Asked, ledger: Ledger) -> None:
     select = _uncalculated(query, asked)
     _demand_levels(select)
     outputs = outputs_of(select)
-    demand(
-        len(outputs) == len(select.expressions) and outputs.keys() == asked.keys.keys() | asked.measures.keys(), COLUMNS
-    )
+    demand(outputs.keys() == asked.keys.keys() | asked.measures.keys(), COLUMNS)
     for column, place in asked.keys.items():
         _prove_key(column, place, outputs[column], select)
     for column, measure in asked.measures.items():
@@ -60,27 +58,23 @@ def prove_answer(query: exp.Expr, asked: Asked, ledger: Ledger) -> None:
     demand(is_grouped(select, outputs, frozenset(asked.keys)), KEYS)
     having = select.args.get("having")
     demand(len(conjuncts(having.this if having is not None else None)) == asked.groups.count, BEYOND)
-    demand(asked.limit is None or is_ordered(select, outputs, asked.order), ORDER)
+    demand(is_ordered(select, outputs, asked.order), ORDER)
     demand(is_limited(select, asked.limit), LIMIT)
 
 
 def _taken(
     found: Iterable[exp.Expr], item: OwnFilter, select: exp.Select, ledger: Ledger
 ) -> tuple[list[exp.Expr], Marks] | None:
-    """Return the nodes that are a filter, its values noted: of several alike, those that have its values."""
+    """Return the nodes that are a filter and have its values, which are noted."""
     nodes = [*found]
-    first: tuple[list[exp.Expr], Marks] | None = None
     while (
         taken := take_filter(nodes, item.rule, lambda node: item.place.fits(frozenset(traced(node, select))))
     ) is not None:
-        first = first or taken
         if all(_is_bound(node, value, ledger) for node, value in taken[1]):
-            first = taken
-            break
+            ledger.expect([node for node, _ in taken[1]], [value for _, value in taken[1]])
+            return taken
         nodes = [node for node in nodes if node is not taken[0][0]]
-    if first is not None:
-        ledger.expect([node for node, _ in first[1]], [value for _, value in first[1]])
-    return first
+    return None
 
 
 def _is_bound(node: exp.Expr, value: object, ledger: Ledger) -> bool:
@@ -93,9 +87,9 @@ def _uncalculated(query: exp.Expr, asked: Asked) -> exp.Select:
     if not asked.calculations:
         demand(type(query) is exp.Select, OTHER)
         return query  # type: ignore[return-value]  # demanded above
-    demand(type(query) is exp.Select and given(query) == {"expressions", "from_"}, OTHER)
+    demand(given(query) == {"expressions", "from_"}, OTHER)
     source = query.args["from_"].this
-    demand(type(source) is exp.Subquery and type(source.this) is exp.Select, OTHER)
+    demand(type(source.this) is exp.Select, OTHER)
     outputs = outputs_of(query)  # type: ignore[arg-type]  # demanded above
     named = {*asked.keys, *asked.measures}
     demand(outputs.keys() == named | asked.calculations.keys(), COLUMNS)
@@ -116,7 +110,7 @@ def _demand_levels(select: exp.Select) -> None:
     if " " not in source.alias:
         return
     rows = source.this
-    demand(type(rows) is exp.Select and given(select) <= ANSWER and given(rows) <= ROWS, OTHER)
+    demand(given(select) <= ANSWER and given(rows) <= ROWS, OTHER)
     demand(" " not in rows.args["from_"].this.alias, OTHER)
 
 

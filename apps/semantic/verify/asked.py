@@ -69,7 +69,6 @@ class Asker:
     ) -> None:
         self.source, self.model, self.scope, self.expected, self.groups = source, model, scope, expected, groups
         self.topic: Topic = model.topics[source.topic]
-        self.masked = scope.masked
         self.places = Places(model, scope.masked, expected)
 
     def asked(self, outer: SemanticModel, masked: frozenset[str], keys: Columns) -> Asked:
@@ -152,9 +151,6 @@ class Asker:
 
     def _is_time(self, name: str) -> bool:
         dimension = self.places.dimension(name)
-        if self.masked & reached((dimension.id,), self.model):
-            is_cut = dimension.id in self.masked and dimension.mask.kind == "truncate_date"
-            return is_cut and bool(dimension.mask_unless_access_grants)
         if dimension.duration is not None:
             return False
         return "[" in name or type_of(name, dimension) in TIMES

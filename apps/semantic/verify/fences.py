@@ -44,10 +44,7 @@ def take_fence(query: exp.Expr, dialect: str, ledger: Ledger) -> bool:
     """Take the fence off a query, for what else it has to be proven; say whether there was one."""
     key, kind, number = FENCES.get(dialect, ("", exp.Null, ""))
     node = query.args.get(key)
-    if type(node) is not kind or given(node) != {"expression"}:
-        return False
-    value = node.expression
-    if type(value) is not exp.Literal or value.is_string or value.name != number:
+    if type(node) is not kind or not _is_of(node, number):
         return False
     ledger.taken.append((query, key, query.args.pop(key)))
     return True
@@ -55,8 +52,11 @@ def take_fence(query: exp.Expr, dialect: str, ledger: Ledger) -> bool:
 
 def is_no_cut(node: exp.Expr) -> bool:
     """Say whether an OFFSET is one that drops nothing."""
-    value = node.args.get("expression")
-    return given(node) == {"expression"} and type(value) is exp.Literal and not value.is_string and value.name == "0"
+    return _is_of(node, "0")
+
+
+def _is_of(node: exp.Expr, number: str) -> bool:
+    return given(node) == {"expression"} and bool(node.expression == exp.Literal.number(number))
 
 
 class Doubts:
@@ -78,7 +78,7 @@ class Doubts:
         while waiting:
             node = waiting.pop()
             kind = type(node)
-            if id(node) in self.guards or kind is exp.Identifier:
+            if id(node) in self.guards:
                 continue
             if kind is exp.Column:
                 if self._is_risk(node):
@@ -138,7 +138,7 @@ class Doubts:
         if type(pattern) is exp.Placeholder and self.ledger is not None:
             self.ledger.proof.patterns.append((self.ledger.placeholders[id(pattern)], escape))
             return True
-        return type(pattern) is exp.Literal and pattern.is_string and is_whole_pattern(pattern.name, escape)
+        return pattern.is_string and is_whole_pattern(pattern.name, escape)
 
 
 def is_whole_pattern(text: object, escape: str) -> bool:
@@ -197,11 +197,7 @@ def text_may_fail(text: exp.Expr, worked_out: frozenset[str]) -> bool:
             return True
         if type(node) is exp.Subquery and type(node.parent) not in HOLDERS:
             return True  # two rows are no value
-        if (
-            isinstance(node, exp.AggFunc)
-            or type(node) in QUERIES
-            or (type(node) in NEVER_FAIL and type(node) not in (exp.Lower, exp.Upper))
-        ):
+        if isinstance(node, exp.AggFunc) or type(node) in QUERIES or type(node) in NEVER_FAIL:
             waiting += [part for part in node.iter_expressions() if type(part) is not exp.Identifier]
         elif doubts.may_fail(node):
             return True
@@ -227,26 +223,25 @@ def group_conditions(select: exp.Expr) -> list[exp.Expr]:
 
 def guards_in(root: exp.Expr, rules: list[exp.Expr], ledger: Ledger) -> Iterator[exp.Expr]:
     """Yield the cases that are worked out only where all rules hold, their values noted to be those of the rules."""
-    for case in root.find_all(exp.Case) if rules else ():
-        ifs = case.args.get("ifs") or []
-        parts = conjuncts(ifs[0].this) if len(ifs) == 1 and given(case) == {"ifs"} else []
-        if len(parts) == len(rules) and all(bare(one) == bare(other) for one, other in zip(parts, rules, strict=True)):
-            for one, other in zip(parts, rules, strict=True):
-                ledger.proof.pairs += zip(_places(one, ledger), _places(other, ledger), strict=True)
+    for case in root.find_all(exp.Case):
+        parts = _said_in(case, rules)
+        for one, other in zip(parts, rules, strict=False):
+            ledger.proof.pairs += zip(_places(one, ledger), _places(other, ledger), strict=True)
+        if parts:
             yield case
 
 
 def unguarded(node: exp.Expr, rules: list[exp.Expr]) -> exp.Expr:
     """Return what a condition asks where all rules hold."""
-    is_guard = type(node) is exp.Case and len(node.args.get("ifs") or []) == 1 and given(node) == {"ifs"}
-    parts = conjuncts(node.args["ifs"][0].this) if is_guard and rules else []
-    is_of_rules = len(parts) == len(rules) > 0 and all(map(_is_alike, parts, rules))
-    found: exp.Expr = node.args["ifs"][0].args["true"] if is_of_rules else node
+    found: exp.Expr = node.args["ifs"][0].args["true"] if _said_in(node, rules) else node
     return found
 
 
-def _is_alike(one: exp.Expr, other: exp.Expr) -> bool:
-    return bool(bare(one) == bare(other))
+def _said_in(node: exp.Expr, rules: list[exp.Expr]) -> list[exp.Expr]:
+    """Return the rules as a case says them that gives a value only where all of them hold; none where it is no such case."""
+    is_guard = given(node) == {"ifs"} and len(node.args["ifs"]) == 1
+    parts = conjuncts(node.args["ifs"][0].this) if is_guard else []
+    return parts if [bare(part) for part in parts] == [bare(rule) for rule in rules] else []
 
 
 def _places(node: exp.Expr, ledger: Ledger) -> list[int]:
@@ -256,5 +251,5 @@ def _places(node: exp.Expr, ledger: Ledger) -> list[int]:
 def demand_sure(conditions: Iterable[exp.Expr], doubts: Doubts, views: frozenset[str]) -> None:
     """Demand that no condition that reads one of some views may fail."""
     for node in conditions:
-        if views and any(item.text("table") in views for item in node.find_all(exp.Column)):
+        if any(item.text("table") in views for item in node.find_all(exp.Column)):
             demand(not doubts.may_fail(node), HIDDEN)

@@ -21,7 +21,7 @@ Let = dict[str, dict[str, Kinds]]
 """by alias, the columns that come out of a query in FROM, in small letters"""
 Masks = Mapping[int, Mapping[str, str]]
 """by identity of a subquery over a table, the kinds of masks among its columns, in small letters"""
-MADE = "made of one"
+MADE = frozenset(("made of one",))
 KEEPS_APART = frozenset(("hash",))
 NOTHING: Mapping[str, Kinds] = MappingProxyType({})
 CHOSEN = "An SQL view chooses its rows by masks."
@@ -43,8 +43,7 @@ class Follower:
                 its own; or a mask decides about rows.
         """
         limit = query.args.get("limit")
-        is_number = limit is None or (type(limit.expression) is exp.Literal and limit.expression.is_int)
-        demand(is_number, "An SQL view is cut off after what is no number.")
+        demand(limit is None or limit.expression.is_int, "An SQL view is cut off after what is no number.")
         if type(query) is exp.Union:
             return self._union(query, around, is_shown=is_shown)
         if type(query) is exp.Subquery:
@@ -70,7 +69,7 @@ class Follower:
         demand(len(first) == len(second), "Parts of an SQL view have not as many columns as one another.")
         # Where the sides are masked otherwise, what is the same in both is told apart.
         both = zip(first, second, strict=True)
-        found = [(name, kinds if kinds == others else kinds | others | {MADE}) for (name, kinds), (_, others) in both]
+        found = [(name, kinds if kinds == others else MADE) for (name, kinds), (_, others) in both]
         masks = frozenset[str]().union(*(kinds for _, kinds in found))
         demand(not query.args.get("limit") or not masks, CHOSEN)
         demand(not query.args.get("distinct") or masks <= KEEPS_APART, CHOSEN)
@@ -86,20 +85,19 @@ class Follower:
         for source in sources:
             is_query = type(source) is exp.Subquery and given(source) == {"this", "alias"}
             demand(is_query and given(source.args["alias"]) == {"this"}, "A query in an SQL view renames its columns.")
-            demand(bool(source.alias) and source.alias.lower() not in let, LOST)
-            inner = source.this
-            if type(inner) is exp.Select and inner.args.get("from_") and type(inner.args["from_"].this) is exp.Table:
-                kinds = self.masks.get(id(source), {})
-                names = [node.alias_or_name.lower() for node in inner.expressions]
-                let[source.alias.lower()] = {name: frozenset((kinds[name],) if name in kinds else ()) for name in names}
+            demand(source.alias.lower() not in let, LOST)
+            kinds = self.masks.get(id(source))
+            if kinds is None:
+                let[source.alias.lower()] = dict(self.outputs(source.this, around))
             else:
-                let[source.alias.lower()] = dict(self.outputs(inner, around))
+                names = [node.alias_or_name.lower() for node in source.this.expressions]
+                let[source.alias.lower()] = {name: frozenset((kinds[name],) if name in kinds else ()) for name in names}
         return let
 
     def _made_of(self, node: exp.Expr, let: tuple[Let, ...], own: Mapping[str, Kinds] = NOTHING) -> Kinds:
         """Return the masks in an expression, each column in which must be known."""
         found = self._kinds(node, let, own)
-        return found if type(node.unalias()) is exp.Column or not found else found | {MADE}
+        return found if type(node.unalias()) is exp.Column or not found else MADE
 
     def _kinds(self, root: exp.Expr, let: tuple[Let, ...], own: Mapping[str, Kinds]) -> Kinds:
         found: Kinds = frozenset()
@@ -113,7 +111,7 @@ class Follower:
                 found |= _kinds_of(node, let, own)
             elif type(node) is exp.Is and type(node.expression) is exp.Null and type(node.this.unnest()) is exp.Column:
                 # But for one kind, a mask is missing where its value is.
-                found |= self._kinds(node.this, let, own) & {"null", MADE}
+                found |= self._kinds(node.this, let, own) & {"null", *MADE}
             elif type(node) is exp.Window:
                 self._demand_window(node, let)
                 waiting.append(node.this)
@@ -142,28 +140,25 @@ class Follower:
         demand(part is None or not self._kinds(part, let, own), CHOSEN)
 
     def _demand_groups(self, select: exp.Expr, let: tuple[Let, ...], found: list[tuple[str, Kinds]]) -> None:
-        group, own = select.args.get("group"), dict(found)
-        keys: list[Kinds] = []
+        group = select.args.get("group")
+        keys = [self._key(node, let, found) for node in (group.expressions if group is not None else ())]
         if select.args.get("distinct") or (group is not None and not group.expressions):
-            keys += own.values()
-        for node in (key.unnest() for key in group.expressions) if group is not None else ():
-            place = int(node.name) if type(node) is exp.Literal and node.is_int else 0
-            keys.append(found[place - 1][1] if 0 < place <= len(found) else self._made_of(node, let, own))
-            if type(node) is exp.Column and not node.table:
-                keys.append(own.get(node.name.lower(), frozenset()))
+            keys += [kinds for _, kinds in found]
         demand(all(kinds <= KEEPS_APART for kinds in keys), CHOSEN)
 
     def _demand_order(self, select: exp.Expr, let: tuple[Let, ...], found: list[tuple[str, Kinds]]) -> None:
-        order, own = select.args.get("order"), dict(found)
-        keys: list[Kinds] = []
-        for node in order.expressions if order is not None else ():
-            key = (node.this if type(node) is exp.Ordered else node).unnest()
-            demand(type(key) is not exp.Var, LOST)
-            place = int(key.name) if type(key) is exp.Literal and key.is_int else 0
-            keys.append(found[place - 1][1] if 0 < place <= len(found) else self._kinds(key, let, own))
-            if type(key) is exp.Column and not key.table:
-                keys.append(own.get(key.name.lower(), frozenset()))
+        order = select.args.get("order")
+        keys = [self._key(node.this, let, found) for node in (order.expressions if order is not None else ())]
         demand(not select.args.get("limit") or not any(keys), CHOSEN)
+
+    def _key(self, root: exp.Expr, let: tuple[Let, ...], found: list[tuple[str, Kinds]]) -> Kinds:
+        """Return the masks in what groups or an order are by: an output by its place or its name, or what is written."""
+        node, own = root.unnest(), dict(found)
+        demand(type(node) is not exp.Var, LOST)
+        place = int(node.name) if type(node) is exp.Literal and node.is_int else 0
+        kinds = found[place - 1][1] if 0 < place <= len(found) else self._made_of(node, let, own)
+        is_bare = type(node) is exp.Column and not node.table
+        return kinds | own.get(node.name.lower(), frozenset()) if is_bare else kinds
 
 
 def _name(node: exp.Expr) -> str:

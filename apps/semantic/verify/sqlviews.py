@@ -96,7 +96,8 @@ def _prove_columns(inner: exp.Select, view: View, permit: Permit, ledger: Ledger
             demand(type(node) is exp.Alias and node.alias in masked, "Something else than a column leaves a table.")
             prove_mask(node.this, [permit.expected.mask(item) for item in masked[node.alias]], ledger)
             told = {kind_of(item, permit.dialect) for item in masked[node.alias]}
-            kinds[node.alias.lower()] = told.pop() if len(told) == 1 else "one of several"
+            several = "null" if "null" in told else "one of several"
+            kinds[node.alias.lower()] = told.pop() if len(told) == 1 else several
     return kinds
 
 

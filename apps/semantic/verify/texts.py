@@ -90,11 +90,11 @@ def _beside(node: exp.Expr, parent: exp.Expr) -> list[exp.Expr]:
 
 
 def _demand_choice(parent: exp.Expr) -> None:
-    """Demand that a value that decides which of others is given is compared with no number."""
-    whole = parent.parent if isinstance(parent, exp.If) else parent
-    compared = [item.this for item in whole.args["ifs"]] if isinstance(whole, exp.Case) else []
-    is_number = any(map(_is_number, [*compared, *([whole.this] if isinstance(whole, exp.Case) and whole.this else [])]))
-    demand(not is_number, "A masked text is compared with a number.")
+    """Demand that a value that decides which of others is given is compared, and with no number."""
+    whole = parent.parent if parent.arg_key == "ifs" else parent
+    compared = [whole.args.get("this"), *(item.this for item in whole.args["ifs"])] if type(whole) is exp.Case else []
+    demand(compared != [] and compared[0] is not None, "A masked text stands where only another type can.")
+    demand(not any(map(_is_number, compared)), "A masked text is compared with a number.")
 
 
 def _is_number(node: exp.Expr) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from apps.semantic.errors import UnknownFieldError, UnprovenSqlError
 from apps.semantic.model.types import SqlSource
-from tests.semantic.features.store import FILES, ask, everything, model
+from tests.semantic.features.store import FILES, ask, everything, model, policy
 
 MAILS = ask("Big", "big_orders.mail")
 MAILS_OF_ALL = {"ola@x.no", "kari@x.no", "joe@x.us"}
@@ -131,3 +131,22 @@ def test_a_tables_own_name_may_have_capitals(store):
     hidden = over(store, "SELECT C.email AS mail FROM omni_store.customers AS C")
     masked = everything(hidden, "Big", masked=frozenset(("customers.mail", "customers.email")))
     assert {mail for (mail,) in store.ask(MAILS, masked, hidden)}.isdisjoint(MAILS_OF_ALL)
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT x.n AS mail FROM (SELECT 'all' AS n) AS x", 1),
+        (
+            "SELECT x.n AS mail FROM (SELECT 'all' AS n UNION ALL SELECT 'none' AS n) AS x CROSS JOIN omni_store.orders AS o",
+            12,
+        ),
+        ("SELECT 'all' AS mail", 1),
+    ],
+)
+def test_a_query_that_reads_nothing_gives_its_values(store, sql, rows):
+    of = over(store, sql)
+    assert store.ask(ask("Big", "big_orders.count"), everything(of, "Big"), of) == [(rows,)]
+    rights = everything(of, "Big", row_policies={"orders": (policy("orders.status", "paid"),)})
+    held = {12: 6}.get(rows, rows)
+    assert store.ask(ask("Big", "big_orders.count"), rights, of) == [(held,)]

@@ -116,6 +116,11 @@ def test_rows_told_apart_are_filtered_and_grouped_once():
     found.refuses(found.changed((rows, f" LIMIT 5{rows}")), OTHER)
     found.refuses(found.changed((where + rows, f"{where} GROUP BY 1{rows}")), None)
     found.refuses(found.changed((rows, f'{rows} WHERE "joined rows"."d1" = \'paid\'')), OTHER)
+    joined = found.text[found.text.index('SELECT "orders"."status" AS "d1"') : found.text.index(rows)]
+    columns = ", ".join(f'"more rows"."{name}" AS "{name}"' for name in ("d1", "d2", "c3", "c4", "c5"))
+    again = f'SELECT {columns} FROM ({joined}) AS "more rows" WHERE "more rows"."d1" = \'paid\''
+    for other in (again, f"{joined} UNION ALL {joined}"):
+        found.refuses(found.changed((joined, other)), OTHER)
 
 
 def test_a_filter_that_a_measure_does_not_heed_is_in_each_that_does():
@@ -143,6 +148,34 @@ def test_calculations_are_the_models():
         ('"calculated columns"."revenue", ', '"calculated columns"."number" AS "revenue", '),
     )
     found.refuses(swapped, COLUMNS)
+    found.refuses(found.changed((f", {twice}", "")), COLUMNS)
+    inner = found.text[found.text.index('SELECT "orders"."status" AS') : found.text.index(calculated)]
+    found.refuses(found.changed((inner, f"{inner} UNION ALL {inner}")), OTHER)
+    whole = alone(found.text)
+    found.refuses(found.changed((whole, f"{whole} UNION ALL {whole}")), OTHER)
+
+
+def test_of_filters_alike_each_is_the_one_that_has_its_values():
+    of, question, rights = taking_over(BOUND + "  filters: {orders.status: {is: paid}}\n")
+    question["filters"] = {"orders.status": {"is": "open"}}
+    found = statement(question, of, rights)
+    own, taken = found.compiled.parameters[:2]
+    assert own != taken
+    both = '"orders"."status" IN (:0:) AND "orders"."status" IN (:1:)'
+    # Another text, as what is known of one text holds for its first values.
+    swapped = '("orders"."status" IN (:1:)) AND "orders"."status" IN (:0:)'
+    found.proves(found.changed((both, swapped)))
+    found.refuses(found.changed((both, swapped.replace("(:0:)", "(:1:)") + " AND 1 = 1")), FILTER)
+    short = replace(found.written(found.changed((both, f"({both})"))), parameters=())
+    with pytest.raises(UnprovenSqlError, match=FILTER):
+        verify(short, model=of, scope=rights)
+
+
+def test_a_dimension_that_is_cut_is_made_of_its_columns():
+    found = viewed("", query=QUERY.replace("customers.region: region", '"orders.ordered_at[month]": region'))
+    month = 'CAST(DATE_TRUNC(\'MONTH\', "orders"."ordered_at") AS DATE)'
+    for other in ('CAST("orders"."amount" AS DATE)', "CAST('2026-01-01' AS DATE)"):
+        found.refuses(found.changed((month, other)), KEYS)
 
 
 def test_without_sorts_the_order_of_a_limit_is_that_of_every_answer():
@@ -194,6 +227,8 @@ def test_a_query_view_takes_over_the_filters_that_the_model_says():
     found.proves(found.changed((inner, inner.replace(" IN (:0:)", " = 'open'"))))
     other = inner.replace('"orders"."status" IN', 'CAST("orders"."amount" AS INT) IN').replace(":0:", ":=5:")
     found.refuses(found.changed((inner, other)), BEYOND)
+    hidden = replace(rights, masked=frozenset(("customers.mail",)), mask_key="k" * 32)
+    verify(found.compiled, model=of, scope=hidden)
     of, question, rights = taking_over("")
     plain = statement(question, of, rights)
     plain.refuses(plain.changed((' GROUP BY 1) AS "view query"', inner)), BEYOND)
