@@ -40,8 +40,10 @@ def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
 
 def _sql(view: View, source: SqlSource, model: SemanticModel) -> Iterator[Problem]:
     columns = {name: described_columns(model.views[name]) for name in source.tables.values()}
+    dimensions = (item for name in columns for item in model.views[name].dimensions.values())
+    written = [node for item in dimensions for node in item.sql.find_all(exp.Column)]
     try:
-        outputs = followed_outputs(source, columns, dialect=model.dialect)
+        outputs = followed_outputs(source, columns, dialect=model.dialect, written=written)
     except ExpressionError as error:
         yield _at(source.place or view.source, str(error))
         return
