@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from sqlglot import exp
 
 from apps.semantic.model.expressions import ExpressionError
+from apps.semantic.model.full_joins import is_without_equality
 from apps.semantic.model.named_queries import NAMED
 from apps.semantic.model.output_names import NO_ALIAS_IN_HAVING, misused_outputs, names_output
 from apps.semantic.model.query_shapes import TRIED
@@ -25,6 +26,7 @@ FOLDS_TO_LOWER = frozenset(("postgres", "redshift", "trino"))
 FOLDS_TO_UPPER = frozenset(("snowflake",))
 """dialects in which a name without quotes is one in small letters, or in capitals"""
 WITHOUT_FULL_JOIN = frozenset(("mysql",))
+FULL_JOIN_BY_EQUALITY = frozenset(("postgres",))
 SEES_BEFORE_COMMA = frozenset(("duckdb",))
 """dialects in which the condition of a join may name what stands before the last comma"""
 WITHOUT_LATERAL = frozenset(("mysql",))
@@ -103,6 +105,8 @@ class _Follower:
             is_there = join.side != "FULL" or self.dialect not in WITHOUT_FULL_JOIN
             _demand(is_there, "this database has no FULL JOIN")
             self._check(join.args.get("on"), (*seen, *scopes), ())
+            is_refused = self.dialect in FULL_JOIN_BY_EQUALITY and is_without_equality(join, seen[0])
+            _demand(not is_refused, "a FULL JOIN needs a condition that a column of one side equals one of the other")
         self._check(select.args.get("where"), own, ())
         self._check(select.args.get("having"), own, found if self.dialect not in NO_ALIAS_IN_HAVING else ())
         for key in ("group", "order"):

@@ -46,9 +46,28 @@ CONDITIONS = (
     f"SELECT c.id AS a FROM {CUSTOMERS} JOIN {ORDERS} ON EXISTS (SELECT 1 FROM {MONTHLY} WHERE m.count = i.id) JOIN {ITEMS} ON i.order_id = o.id",
     f"SELECT c.id AS a FROM {CUSTOMERS} JOIN {ORDERS} ON EXISTS (SELECT 1 FROM {MONTHLY} WHERE m.count = id)",
 )  # fmt: skip
+FULL = f"SELECT c.id AS a FROM {CUSTOMERS} FULL JOIN {ORDERS} ON"
+FULL_JOINS = (
+    *(f"{FULL} {text}" for text in (
+        "c.id = o.customer_id", "c.id > o.customer_id", "c.id = o.customer_id AND c.id > o.id", "c.id = o.customer_id AND c.region = 'EU'", "customer_id = c.id",
+        "c.id = o.customer_id OR c.id = o.id", "(c.id = o.customer_id AND c.id > 1) OR (c.id = o.customer_id AND o.id > 1)", "TRUE", "1 = 1", "1 = 2", "c.region = 'EU'",
+        "c.id = 1 AND o.customer_id = 1", "c.id = c.id", "c.id + o.id = o.customer_id", "c.id + 1 = o.customer_id * 2", "NOT c.id <> o.customer_id",
+        "NOT (c.id <> o.customer_id OR c.id > 1)", "NOT (c.id <> o.customer_id AND c.id > 1)", "c.id IN (o.customer_id)", "c.id IN (o.customer_id, o.id)",
+        "(c.id = o.customer_id) = TRUE", "c.id = NULL", "c.id > o.id AND FALSE", "c.id > o.id OR TRUE", "c.id > o.id AND 1 = 1", "c.name LIKE o.status", "status = name",
+        "c.id BETWEEN o.customer_id AND o.customer_id", "CAST(o.ordered_at AS DATE) = c.born", "c.id IS NULL", "c.id > o.id + NULL", "CASE WHEN TRUE THEN c.id = o.id END",
+        "EXISTS (SELECT 1 FROM omni_store.items AS i WHERE i.order_id = o.id)", "c.id = (SELECT MAX(i.id) FROM omni_store.items AS i WHERE i.order_id = o.id)",
+        "c.id > o.id WHERE o.id > 1", f"c.id > o.id JOIN {ITEMS} ON i.order_id = o.id", f"c.id > o.id LEFT JOIN {ITEMS} ON i.order_id = o.id", f"c.id > o.id CROSS JOIN {ITEMS}",
+        "c.id > o.id GROUP BY c.id HAVING c.id > 1", "c.id > o.id LIMIT 1", f"c.id > o.id UNION ALL SELECT c.id FROM {CUSTOMERS}",
+        f"c.id = o.customer_id FULL JOIN {ITEMS} ON i.order_id > o.id", f"c.id > o.customer_id FULL JOIN {ITEMS} ON i.order_id = o.id", f"c.id = o.customer_id FULL JOIN {ITEMS} ON i.order_id = o.id + c.id",
+        f"c.id > o.id RIGHT JOIN {ITEMS} ON i.order_id = o.id",
+    )),
+    f"SELECT x.a AS a FROM ({FULL} c.id > o.id) AS x", f"SELECT x.a AS a FROM ({FULL} c.id > o.id) AS x WHERE x.a > 1", f"SELECT x.a AS a FROM ({FULL} c.id > o.id) AS x JOIN {CUSTOMERS} ON c.id = x.a",
+    f"SELECT c.id AS a FROM {CUSTOMERS} FULL JOIN (SELECT 1 AS b FROM {ORDERS}) AS x ON c.id = x.b", f"SELECT c.id AS a FROM {CUSTOMERS}, {ORDERS} FULL JOIN {ITEMS} ON i.order_id = o.id",
+    f"SELECT c.id AS a {BOTH} FULL JOIN {ITEMS} ON i.order_id + c.id = o.id",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("sql", [*NAMES, *CONDITIONS])
+@pytest.mark.parametrize("sql", [*NAMES, *CONDITIONS, *FULL_JOINS])
 def test_a_fault_is_what_the_database_refuses(store, sql):
     compare(store, sql)
 
