@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from sqlglot import exp
 
 from apps.semantic.model.expressions import ExpressionError
+from apps.semantic.model.full_joins import is_without_equality
 from apps.semantic.model.named_queries import NAMED
+from apps.semantic.model.output_names import NO_ALIAS_IN_HAVING, misused_outputs, names_output
+from apps.semantic.model.query_shapes import TRIED
 from apps.semantic.model.types import SqlSource, table_text
 
 SELECT_PARTS = frozenset(("expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit"))
@@ -17,13 +20,17 @@ UNION_PARTS = frozenset(("this", "expression", "distinct", "order", "limit"))
 SIDES = ("", "LEFT", "RIGHT", "FULL")
 CASELESS = frozenset(("duckdb", "spark", "databricks"))
 """dialects in which names of what is read are the same in capital letters"""
+ALIKE_COLUMNS = CASELESS | {"mysql"}
+"""dialects in which names of columns are the same in capital letters"""
 FOLDS_TO_LOWER = frozenset(("postgres", "redshift", "trino"))
 FOLDS_TO_UPPER = frozenset(("snowflake",))
 """dialects in which a name without quotes is one in small letters, or in capitals"""
 WITHOUT_FULL_JOIN = frozenset(("mysql",))
+FULL_JOIN_BY_EQUALITY = frozenset(("postgres",))
+SEES_BEFORE_COMMA = frozenset(("duckdb",))
+"""dialects in which the condition of a join may name what stands before the last comma"""
 WITHOUT_LATERAL = frozenset(("mysql",))
 """dialects of which some servers do not let a query in FROM name what is read around it"""
-NO_ALIAS_IN_HAVING = frozenset(("postgres",))
 ALIAS_ALONE = {"group": frozenset(("postgres", "duckdb")), "order": frozenset(("postgres",))}
 """dialects in which the name of an output stands by itself or not at all, by clause"""
 KINDS = ("", "INNER", "CROSS", "OUTER")
@@ -31,26 +38,37 @@ Inputs = Mapping[str, frozenset[str]]
 """what a SELECT reads, by the name that it has there: the names of its columns; all in small letters"""
 
 
-def followed_outputs(source: SqlSource, columns: Mapping[str, frozenset[str]], *, dialect: str) -> tuple[str, ...]:
+def followed_outputs(
+    source: SqlSource, columns: Mapping[str, frozenset[str]], *, dialect: str, written: Iterable[exp.Column] = ()
+) -> tuple[str, ...]:
     """Return the names of an SQL view's outputs in small letters.
 
     Args:
         columns: by view, the columns that its dimensions are made of, in small letters.
         dialect: of the connection.
+        written: these columns as the dimensions write them.
 
     Raises:
         ExpressionError: one of them cannot be followed to columns of tables.
     """
-    return _Follower(source, columns, dialect).outputs(source.tree, ())
+    return _Follower(source, columns, dialect, written).outputs(source.tree, ())
 
 
 class _Follower:
-    def __init__(self, source: SqlSource, columns: Mapping[str, frozenset[str]], dialect: str) -> None:
+    def __init__(
+        self,
+        source: SqlSource,
+        columns: Mapping[str, frozenset[str]],
+        dialect: str,
+        written: Iterable[exp.Column],
+    ) -> None:
         self.source = source
         self.columns = columns
         self.dialect = dialect
         self.spellings: set[str] = set()
         """the names of what is read, as they are written"""
+        self.unlike = self._unlike((*written, *source.tree.find_all(exp.Column, exp.Alias)))
+        """names in small letters that may be those of two columns"""
 
     def outputs(self, query: exp.Expr, scopes: tuple[Inputs, ...], *, is_named: bool = True) -> tuple[str, ...]:
         if isinstance(query, exp.Subquery):
@@ -74,7 +92,8 @@ class _Follower:
         return self._select(query, scopes, is_named=is_named)
 
     def _select(self, select: exp.Expr, scopes: tuple[Inputs, ...], *, is_named: bool) -> tuple[str, ...]:
-        own = (self._inputs(select, scopes), *scopes)
+        inputs = self._inputs(select, scopes)
+        own = (inputs, *scopes)
         for item in select.expressions:
             self._check(item, own, ())
         found = tuple(_name(item) for item in select.expressions)
@@ -82,10 +101,12 @@ class _Follower:
             _demand(all(found), "each column needs a name, to be followed by: write AS")
             twice = next((name for name in found if found.count(name) > 1), "")
             _demand(not twice, f"“{twice}” is the name of two columns, so neither can be followed")
-        for join in select.args.get("joins") or ():
+        for join, seen in self._joins(select, inputs):
             is_there = join.side != "FULL" or self.dialect not in WITHOUT_FULL_JOIN
             _demand(is_there, "this database has no FULL JOIN")
-            self._check(join.args.get("on"), own, ())
+            self._check(join.args.get("on"), (*seen, *scopes), ())
+            is_refused = self.dialect in FULL_JOIN_BY_EQUALITY and is_without_equality(join, seen[0])
+            _demand(not is_refused, "a FULL JOIN needs a condition that a column of one side equals one of the other")
         self._check(select.args.get("where"), own, ())
         self._check(select.args.get("having"), own, found if self.dialect not in NO_ALIAS_IN_HAVING else ())
         for key in ("group", "order"):
@@ -94,7 +115,28 @@ class _Follower:
                 is_alone = isinstance((item.this if isinstance(item, exp.Ordered) else item).unnest(), exp.Column)
                 is_seen = is_alone or self.dialect not in ALIAS_ALONE[key]
                 self._check(item, own, found if is_seen else ())
+        misused = next(misused_outputs(select, own, self.dialect), "")
+        _demand(not misused, misused)
         return found
+
+    def _joins(self, select: exp.Expr, inputs: Inputs) -> Iterator[tuple[exp.Join, tuple[Inputs, ...]]]:
+        """Yield each join with what its condition sees: all that is joined up to it, since the last comma."""
+        items, start = list(inputs.items()), 0
+        for place, join in enumerate(select.args.get("joins") or (), start=1):
+            if not (join.side or join.kind or join.args.get("on")):
+                start = place
+            seen, before = dict(items[start : place + 1]), dict(items[:start])
+            if self.dialect not in TRIED:
+                yield join, (inputs,)
+            else:
+                yield join, (seen, before) if self.dialect in SEES_BEFORE_COMMA else (seen,)
+
+    def _unlike(self, nodes: Iterable[exp.Expr]) -> frozenset[str]:
+        """Return the names that are written in two ways which this database tells apart."""
+        spelt: dict[str, set[str]] = {}
+        for name in (node.args["alias"] if isinstance(node, exp.Alias) else node.this for node in nodes):
+            spelt.setdefault(name.name.lower(), set()).add(self._spelt(name))
+        return frozenset(name for name, found in spelt.items() if len(found) > 1 and self.dialect not in ALIKE_COLUMNS)
 
     def _inputs(self, select: exp.Expr, scopes: tuple[Inputs, ...]) -> Inputs:
         found: dict[str, frozenset[str]] = {}
@@ -143,6 +185,11 @@ class _Follower:
                 waiting += [*node.iter_expressions()]
             elif isinstance(node, exp.Column):
                 _check_column(node, scopes, own)
+                several = _holders(node, scopes) if node.name.lower() not in self.unlike else ()
+                _demand(
+                    len(several) < 2 or names_output(node, self.dialect),
+                    f"“{node.name}” is a column of several tables here ({', '.join(several)}): write the table before it",
+                )
                 is_alike = (
                     not node.table or self.dialect in CASELESS or self._spelt(node.args["table"]) in self.spellings
                 )
@@ -190,7 +237,8 @@ def _check_column(node: exp.Column, scopes: tuple[Inputs, ...], own: Iterable[st
     )
     if table:
         inputs = next((item[table] for item in scopes if table in item), None)
-        _demand(inputs is not None, f"“{text}” names no table that is read here")
+        more = "" if not _is_in_condition(node) else "; ON sees what is joined up to it, since the last comma"
+        _demand(inputs is not None, f"“{text}” names no table that is read here{more}")
         _demand(
             inputs is None or name in inputs, f"“{text}” is no column that a view describes, so it cannot be followed"
         )
@@ -202,6 +250,20 @@ def _check_column(node: exp.Column, scopes: tuple[Inputs, ...], own: Iterable[st
             name not in item, f"“{name}” would be whole rows of a table, which cannot be followed: name its columns"
         )
     _demand(name in own, f"“{name}” is no column of what is read here, so it cannot be followed")
+
+
+def _holders(node: exp.Column, scopes: tuple[Inputs, ...]) -> tuple[str, ...]:
+    """Return what has a column of this name, of the nearest surroundings in which something has."""
+    name = node.name.lower()
+    found = (tuple(key for key, columns in item.items() if name in columns) for item in scopes)
+    return next((holders for holders in found if holders), ()) if not node.table else ()
+
+
+def _is_in_condition(node: exp.Expr) -> bool:
+    """Say whether it stands in the condition of a join, or in a query within one."""
+    while node.parent is not None and not (isinstance(node.parent, exp.Join) and node.arg_key == "on"):
+        node = node.parent
+    return node.parent is not None
 
 
 def _name(item: exp.Expr) -> str:

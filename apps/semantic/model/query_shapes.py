@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+TRIED = frozenset(("duckdb", "postgres", "mysql"))
 WITHOUT_GROUP_ALL = frozenset(("postgres", "mysql"))
 GROUPS_STRICTLY = frozenset(("postgres", "duckdb"))
 """dialects in which each column stands in a group's key or in an aggregate"""
@@ -15,6 +16,13 @@ WITHOUT_DISTINCT_OVER = frozenset(("postgres", "mysql"))
 WRONG_BESIDE_IN = frozenset(("mysql",))
 """dialects of which a server (MariaDB 10.11) gives no rows for the first or last value of a window beside IN or EXISTS"""
 WITHOUT_LIMIT_IN_IN = WITHOUT_DEFAULT = frozenset(("mysql",))
+NO_CONSTANT_KEYS = {"group": frozenset(("postgres",)), "order": frozenset(("postgres", "duckdb"))}
+"""dialects in which no constant but the number of a column stands there, by clause"""
+NEEDS_TYPES = frozenset(("postgres",))
+"""dialects that do not take a text in quotes, or NULL, for a text by itself"""
+NO_TEXTS_IN_SUMS = frozenset(("postgres", "duckdb"))
+NAMES: dict[type[exp.Expr], str] = {exp.FirstValue: "FIRST_VALUE", exp.LastValue: "LAST_VALUE"}
+BENEATH = "name it in a query beneath, and group that"
 CLAUSES = {"where": "WHERE", "group": "GROUP BY", "having": "HAVING"}
 
 
@@ -32,13 +40,17 @@ def misshapen(tree: exp.Expr, dialect: str) -> Iterator[str]:
         if any(isinstance(key, exp.Var) for key in _keys(select, "order")):
             yield "name the columns that it is sorted by"
         yield from _clauses(select)
-        yield from _places(select)
         yield from _groups(select, dialect)
         for join in select.args.get("joins") or ():
             if join.side and join.args.get("on") is None:
                 yield f"a {join.side} JOIN needs a condition: write ON"
         if dialect in SORTS_WHAT_IS_DISTINCT and select.args.get("distinct") is not None:
             yield from _sorted_away(select)
+    for query in tree.find_all(exp.Select, exp.SetOperation):
+        yield from _places(query, dialect)
+        yield from _constant_keys(query, dialect)
+    for value in tree.find_all(exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Sum, exp.Avg):
+        yield from _untyped(value, dialect)
     for node in tree.find_all(
         exp.Subquery, exp.In, exp.Lag, exp.Lead, exp.Distinct, exp.FirstValue, exp.LastValue, exp.Window, exp.Exists
     ):
@@ -50,25 +62,65 @@ def _clauses(select: exp.Select) -> Iterator[str]:
     parts = [(name, select.args.get(key)) for key, name in CLAUSES.items()]
     parts += [("ON", join.args.get("on")) for join in select.args.get("joins") or ()]
     for name, part in parts:
-        for node in _own(part):
+        for node in own_nodes(part):
             if isinstance(node, exp.Window):
                 yield f"a window cannot stand in {name}: name it in a query beneath"
             elif isinstance(node, exp.AggFunc) and name != "HAVING" and not isinstance(node.parent, exp.Window):
                 yield f"an aggregate cannot stand in {name}; conditions on groups stand in HAVING"
+    for place in _placed(select):
+        if kind := kind_within(select.expressions[place - 1]):
+            yield f"column {place} is {kind}, by which no groups are made: {BENEATH}"
     for item in select.expressions:
-        for node in _own(item):
+        for node in own_nodes(item):
             if isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window):
                 for inner in node.iter_expressions():
-                    if any(isinstance(found, exp.AggFunc) for found in _own(inner)):
+                    if any(isinstance(found, exp.AggFunc) for found in own_nodes(inner)):
                         yield "an aggregate cannot stand in another one: name it in a query beneath"
 
 
-def _places(select: exp.Select) -> Iterator[str]:
+def kind_within(item: exp.Expr) -> str:
+    """Return what an output has that is worked out when groups are made already, in words."""
+    nodes = list(own_nodes(item))
+    if any(isinstance(node, exp.Window) for node in nodes):
+        return "a window"
+    return "an aggregate" if any(_is_aggregate(node) for node in nodes) else ""
+
+
+def _placed(select: exp.Select) -> Iterator[int]:
+    """Yield the numbers of outputs that are keys of groups."""
+    for key in _keys(select, "group"):
+        if isinstance(key, exp.Literal) and key.is_int and 1 <= int(key.name) <= len(select.expressions):
+            yield int(key.name)
+
+
+def _places(query: exp.Expr, dialect: str) -> Iterator[str]:
     """Yield numbers of columns that there are not."""
-    count = len(select.expressions)
-    for item in (*_keys(select, "group"), *_keys(select, "order")):
-        if isinstance(item, exp.Literal) and item.is_int and not 1 <= int(item.name) <= count:
-            yield f"there is no column {item.name} here"
+    count = len(query.selects) if isinstance(query, exp.Query) else 0
+    for item in (*_keys(query, "group"), *_keys(query, "order")):
+        is_negative = isinstance(item, exp.Neg) and isinstance(item.this, exp.Literal) and item.this.is_int
+        if (is_negative and dialect in TRIED) or (
+            isinstance(item, exp.Literal) and item.is_int and not 1 <= int(item.name) <= count
+        ):
+            yield f"there is no column {item.sql()} here"
+
+
+def _constant_keys(query: exp.Expr, dialect: str) -> Iterator[str]:
+    for part, dialects in NO_CONSTANT_KEYS.items():
+        for key in _keys(query, part) if dialect in dialects else ():
+            if isinstance(key, exp.Boolean | exp.Null) or (isinstance(key, exp.Literal) and not key.is_int):
+                yield f"a constant cannot stand in {part.upper()} BY: leave it out, or write its column's name or number"
+
+
+def _untyped(node: exp.Expr, dialect: str) -> Iterator[str]:
+    """Yield constants whose type this database asks for where it could be any."""
+    value, name = node.this.unnest(), NAMES.get(type(node), node.key.upper())
+    is_text = isinstance(value, exp.Literal) and value.is_string
+    if isinstance(node, exp.Sum | exp.Avg):
+        dialects = NO_TEXTS_IN_SUMS if is_text else NEEDS_TYPES if isinstance(value, exp.Null) else ()
+        if dialect in dialects:
+            yield f"{name} takes numbers: write one, or CAST(… AS …)"
+    elif (is_text or isinstance(value, exp.Null)) and node.args.get("default") is None and dialect in NEEDS_TYPES:
+        yield f"{name} of a constant needs its type: write CAST({value.sql()} AS TEXT)"
 
 
 def _groups(select: exp.Select, dialect: str) -> Iterator[str]:
@@ -76,11 +128,11 @@ def _groups(select: exp.Select, dialect: str) -> Iterator[str]:
     is_all = group is not None and not keys
     if is_all and dialect in WITHOUT_GROUP_ALL:
         yield "this database has no GROUP BY ALL"
-    aggregates = [node for item in select.expressions for node in _own(item) if _is_aggregate(node)]
+    aggregates = [node for item in select.expressions for node in own_nodes(item) if _is_aggregate(node)]
     is_grouped = bool(keys) or bool(aggregates) or select.args.get("having") is not None
     if dialect not in GROUPS_STRICTLY or is_all or not is_grouped:
         return
-    told = {_plain(key) for key in keys}
+    told = {same_text(key) for key in keys}
     for place, item in enumerate(select.expressions, start=1):
         is_key = any(isinstance(key, exp.Literal) and key.name == str(place) for key in keys)
         if not is_key and item.alias_or_name.lower() not in told:
@@ -93,7 +145,7 @@ def _loose(root: exp.Expr, told: set[str]) -> Iterator[str]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if _plain(node) in told or _is_aggregate(node) or isinstance(node, exp.Query):
+        if same_text(node) in told or _is_aggregate(node) or isinstance(node, exp.Query):
             continue
         if isinstance(node, exp.Column):
             yield node.sql()
@@ -106,11 +158,11 @@ def _loose(root: exp.Expr, told: set[str]) -> Iterator[str]:
 
 
 def _sorted_away(select: exp.Select) -> Iterator[str]:
-    shown = {_plain(item.unalias()) for item in select.expressions} | {
+    shown = {same_text(item.unalias()) for item in select.expressions} | {
         item.alias_or_name.lower() for item in select.expressions
     }
     for key in _keys(select, "order"):
-        if not isinstance(key, exp.Literal) and _plain(key) not in shown:
+        if not isinstance(key, exp.Literal) and same_text(key) not in shown:
             yield "what SELECT DISTINCT is sorted by stands among its columns"
 
 
@@ -125,7 +177,7 @@ def _within(node: exp.Expr, dialect: str) -> Iterator[str]:
             yield "EXISTS asks for the rows of a query"
         return
     if isinstance(node, exp.Window):
-        if any(isinstance(found, exp.Window) for part in node.iter_expressions() for found in _own(part)):
+        if any(isinstance(found, exp.Window) for part in node.iter_expressions() for found in own_nodes(part)):
             yield "a window cannot stand in another one: name it in a query beneath"
         if isinstance(node.this, exp.Lag | exp.Lead) and node.args.get("order") is None and dialect in WITHOUT_DEFAULT:
             yield f"{node.this.key.upper()} needs an order"
@@ -151,7 +203,7 @@ def _within(node: exp.Expr, dialect: str) -> Iterator[str]:
             yield "this database takes no LIMIT within IN: join a query that has it"
 
 
-def _keys(select: exp.Select, part: str) -> list[exp.Expr]:
+def _keys(select: exp.Expr, part: str) -> list[exp.Expr]:
     found = select.args.get(part)
     items = found.expressions if found is not None else []
     return [(item.this if isinstance(item, exp.Ordered) else item).unnest() for item in items]
@@ -161,7 +213,7 @@ def _is_aggregate(node: exp.Expr) -> bool:
     return isinstance(node, exp.AggFunc) and not isinstance(node.parent, exp.Window)
 
 
-def _plain(node: exp.Expr) -> str:
+def same_text(node: exp.Expr) -> str:
     """Return an expression as text by which it is compared: of whose tables its columns are is left out."""
     copy = node.copy()
     for column in list(copy.find_all(exp.Column)):
@@ -169,7 +221,7 @@ def _plain(node: exp.Expr) -> str:
     return copy.sql(normalize_functions="lower").lower().replace('"', "")
 
 
-def _own(root: exp.Expr | None) -> Iterator[exp.Expr]:
+def own_nodes(root: exp.Expr | None) -> Iterator[exp.Expr]:
     """Yield the nodes of an expression but for those of queries within it."""
     waiting: list[exp.Expr] = [root] if root is not None else []
     while waiting:

@@ -12,7 +12,7 @@ from apps.semantic.model.held import is_of_same_schema, is_same_rollup, told_apa
 from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.sources import IMPLICIT
 from apps.semantic.model.suggestions import did_you_mean
-from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, SqlSource, View
+from apps.semantic.model.types import QuerySource, Rollup, SemanticModel, Source, SqlSource, View, table_text
 from apps.semantic.model.views import views_needed
 
 
@@ -20,7 +20,7 @@ def check_sources(view: View, model: SemanticModel, known: set[str]) -> Iterator
     """Yield what does not fit together in a view's query."""
     if view.query_source is not None:
         yield from _query(view.query_source, view.source, model, known)
-    if view.sql_source is not None and view.alias_of is None and all(view.sql_source.tables.values()):
+    if view.sql_source is not None and view.alias_of is None and _is_governed(view.sql_source):
         yield from _sql(view, view.sql_source, model)
     if view.rollup is not None:
         yield from _rollup(view, view.rollup, model, known)
@@ -38,10 +38,17 @@ def sql_views(model: SemanticModel) -> Iterator[tuple[View, SemanticModel]]:
                 yield view, own
 
 
+def _is_governed(source: SqlSource) -> bool:
+    """Say whether one view describes each table; else that is told, and no column of it can be."""
+    return all(source.tables.get(table_text(table)) for table in source.tree.find_all(exp.Table))
+
+
 def _sql(view: View, source: SqlSource, model: SemanticModel) -> Iterator[Problem]:
     columns = {name: described_columns(model.views[name]) for name in source.tables.values()}
+    dimensions = (item for name in columns for item in model.views[name].dimensions.values())
+    written = [node for item in dimensions for node in item.sql.find_all(exp.Column)]
     try:
-        outputs = followed_outputs(source, columns, dialect=model.dialect)
+        outputs = followed_outputs(source, columns, dialect=model.dialect, written=written)
     except ExpressionError as error:
         yield _at(source.place or view.source, str(error))
         return

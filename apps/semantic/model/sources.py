@@ -22,6 +22,13 @@ QUERY_NODES = frozenset((
     exp.Subquery, exp.Table, exp.TableAlias, exp.Alias,
 ))  # fmt: skip
 UNPROVEN = (exp.CurrentDate,)
+NOT_TAKEN: dict[type[exp.Expr], str] = {
+    exp.Intersect: "INTERSECT is not taken in an SQL view: choose rows with WHERE EXISTS (…)",
+    exp.Except: "EXCEPT is not taken in an SQL view: choose rows with WHERE NOT EXISTS (…)",
+    exp.Qualify: "QUALIFY is not taken in an SQL view: name the window in a query beneath, and choose rows with WHERE",
+    exp.Filter: "FILTER (…) is not taken in an SQL view: write CASE WHEN … THEN … END within the function",
+}
+"""what is written in another way"""
 IMPLICIT = "__"
 ROLLUP_HOLDS = "the table must hold all rows of its base view, grouped by the dimensions among its fields"
 SORT = "{field: view.field, desc: true}"
@@ -32,7 +39,9 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
     place = node.map()["sql"]
     try:
         written = text(node, "sql", context.problems)
-        tree = without_names(parse_query_text(written, dialect=context.dialect, constants=context.constants))
+        tree = parse_query_text(written, dialect=context.dialect, constants=context.constants)
+        _demand_taken(tree)
+        without_names(tree)
         _shorten(tree)
         _check_query(tree)
         demand_provable(tree, context.dialect)
@@ -44,6 +53,15 @@ def read_sql_source(node: Node, context: Context) -> SqlSource | None:
     if not isinstance(tree, exp.Query):
         return None
     return SqlSource(tree, {table_text(item): "" for item in tree.find_all(exp.Table)}, place.source)
+
+
+def _demand_taken(tree: exp.Expr) -> None:
+    """Refuse what is written in another way in an SQL view, and say in which."""
+    for node in tree.walk():
+        if type(node) in NOT_TAKEN:
+            raise ExpressionError(NOT_TAKEN[type(node)])
+        if isinstance(node, exp.Select) and node.args.get("windows"):
+            raise ExpressionError("an SQL view names no windows: write what is in brackets after each OVER")
 
 
 def _shorten(tree: exp.Expr) -> None:
@@ -83,7 +101,7 @@ def govern_tables(view: View, source: SqlSource, views: dict[str, View], problem
         names = [
             name for name, other in views.items() if not other.is_derived and not other.alias_of and _is(other, table)
         ]
-        at = view.source
+        at = source.place or view.source
         if len(names) == 1:
             found[table] = names[0]
         else:
