@@ -86,7 +86,7 @@ def _beside(node: exp.Expr, parent: exp.Expr) -> list[exp.Expr]:
         return []
     cases = whole.args["ifs"] if isinstance(whole, exp.Case) else [whole]
     values = [item.args.get(key) for item in (*cases, whole) for key in ("true", "false", "default")]
-    return [item for item in values if item is not None and item is not node]
+    return [item for item in values if item is not None]
 
 
 def _demand_choice(parent: exp.Expr) -> None:

@@ -75,6 +75,7 @@ REFUSED = {
     "union with gaps": f"SELECT DISTINCT q.id AS id FROM ({SIDE} UNION ALL SELECT x.name FROM omni_store.customers AS x) AS q",
     "hash of a hash": f"SELECT MAX(q.id) AS id FROM (SELECT c.id AS id, LEFT(c.email, 1) AS e {FROM}) AS q GROUP BY q.e",
     "all": f"SELECT c.limit_ AS id, MAX(c.id) AS d {FROM} GROUP BY ALL",
+    "name of two": f"SELECT UPPER(c.email) AS region, MAX(c.id) AS id {FROM} GROUP BY region",
     "truth": f"SELECT c.id AS id {FROM} WHERE c.limit_ IS TRUE",
     "nothing": f"SELECT c.id AS id {FROM} WHERE c.email = NULL",
     "gaps of a choice": f"SELECT c.id AS id {FROM} WHERE NULLIF(c.email, 'ola@x.no') IS NULL",

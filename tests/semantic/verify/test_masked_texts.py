@@ -44,6 +44,7 @@ FINE_TOO = {
     "another column of its name": "SELECT CAST(o.limit_ AS INT) AS id FROM (SELECT o.id AS limit_ FROM omni_store.orders AS o) AS o",
     "a text for another row": "SELECT LAG(c.limit_, 1, 'none') OVER (ORDER BY c.id) AS id {0}",
     "counted over rows": "SELECT COUNT(c.limit_) OVER (ORDER BY c.id) * 2 AS id {0}",
+    "a part of a window": "SELECT q.y * 2 AS id FROM (SELECT COUNT(*) OVER (PARTITION BY c.email) AS y {0}) AS q",
     "is there one": "SELECT CASE WHEN EXISTS (SELECT c.limit_ FROM omni_store.orders AS o) THEN 1 ELSE 0 END AS id {0}",
     "chosen by a text": "SELECT CASE c.limit_ WHEN '100' THEN 1 ELSE 0 END AS id {0}",
     "compared with a text": "SELECT CASE WHEN c.limit_ > CAST(c.id AS TEXT) THEN 1 ELSE 0 END AS id {0}",
@@ -60,18 +61,24 @@ def test_a_mask_in_a_text_is_taken_for_no_other_type(name):
 
 @pytest.mark.parametrize("name", [*FINE, *FINE_TOO])
 def test_a_mask_in_a_text_is_used_as_it_is(name):
-    proves({**FINE, **FINE_TOO}[name].format(FROM, int="INT", text="TEXT"), MASKED, customers=CUSTOMERS)
+    proves(
+        {**FINE, **FINE_TOO}[name].format(FROM, int="INT", text="TEXT"),
+        MASKED | {"customers.mail", "customers.email"},
+        customers=CUSTOMERS,
+    )
 
 
 IT = '"customers"."masked lim"'
 TEXTS = (
     f"UPPER({IT})", f"CAST({IT} AS TEXT)", f"COALESCE({IT}, 'none')", f"CASE WHEN {IT} = '100' THEN 1 ELSE 0 END", f"CONCAT({IT}, '!')",
+    f"CASE WHEN 1 = 1 THEN {IT} ELSE 'none' END", f"IF(1 = 1, {IT}, 'none')",
     f"CASE WHEN {IT} IS NULL THEN 1 END", f"CASE {IT} WHEN '1' THEN 1 END", f"CASE WHEN {IT} IN ('1', '2') THEN 1 END",
 )  # fmt: skip
 OTHERS = (
     f"CAST({IT} AS INT)", f"{IT} + 1", f"COALESCE({IT}, 0)", f"CASE WHEN {IT} = 100 THEN 1 END", f"CASE {IT} WHEN 100 THEN 1 END",
     f"CASE 100 WHEN {IT} THEN 1 END", f"CASE WHEN {IT} IN ('1', 2) THEN 1 END", f"CASE WHEN 1 = 1 THEN {IT} ELSE 0 END",
     f"CASE WHEN 1 = 1 THEN 0 ELSE {IT} END", f"UPPER(CAST({IT} AS INT))", f"ABS({IT})", f"NULLIF({IT}, -1)",
+    f"IF({IT}, 1, 2)", f"IF(1 = 1, {IT}, 0)", *(f"COALESCE({IT}, 1 {sign} 1)" for sign in ("+", "-", "*", "/", "//", "%")),
     f"CASE WHEN {IT} THEN 1 END", f"CASE WHEN {IT} > CAST(1 AS INT) THEN 1 END",
 )  # fmt: skip
 
