@@ -94,8 +94,8 @@ def secure_text(query: exp.Expr, governed: Sequence[exp.Subquery], dialect: str)
 class Failing:
     """Says whether working out a tree could end in an error on some row; without values, of no bound one it is known.
 
-    ``is_strict`` counts what DuckDB converts by itself: where a condition compares other values than texts, it may take a
-    column of texts for numbers, dates or truth, row by row.
+    ``is_strict`` counts what DuckDB converts by itself, a column or a bound text, when the first row gets there: all that is
+    compared has to be a text for sure.
     """
 
     def __init__(self, risks: Risks, values: Values | None, dialect: str = "", *, is_strict: bool = False) -> None:
@@ -139,13 +139,16 @@ class Failing:
         parts = [*(item.args["true"] if isinstance(item, exp.If) else item for item in parts)]
         if all(map(_is_truth, parts)):
             return False
-        changing = [item for item in parts if not self._is_text(item)]
-        return len(changing) > 1 or (len(changing) == 1 and isinstance(changing[0].unnest(), CONSTANTS))
+        return not (isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)) and not all(
+            map(self._is_text, parts)
+        )
 
     def _is_text(self, node: exp.Expr) -> bool:
         inner = node.unnest()
-        if isinstance(inner, exp.Null):
+        if isinstance(inner, exp.Null | exp.Lower | exp.Upper):
             return True
+        if isinstance(inner, exp.Cast):
+            return inner.args["to"].this in TEXTS
         if isinstance(inner, exp.Var):
             return self.values is not None and isinstance(self.values.value_of(inner), str)
         return isinstance(inner, exp.Literal) and inner.is_string

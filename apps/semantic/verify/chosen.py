@@ -77,6 +77,7 @@ def _columns(inner: exp.Select) -> dict[str, exp.Expr]:
 
 def _exchange(select: exp.Select, columns: dict[str, exp.Expr]) -> None:
     names, used = {name.lower() for name in columns}, set[str]()
+    beside = {CHOSEN, *(join.this.alias for join in select.args.get("joins") or ())}
     for node in [*_own_columns(select)]:
         if node.table == CHOSEN:
             made = columns.get(node.name)
@@ -85,7 +86,8 @@ def _exchange(select: exp.Select, columns: dict[str, exp.Expr]) -> None:
                 node.replace(made.copy())
             used.add(node.name)
         else:
-            demand(bool(node.table) or node.name.lower() not in names, OTHER)
+            demand(node.table in beside if node.table else node.name.lower() not in names, OTHER)
+        demand(given(node) <= {"this", "table"}, OTHER)
     demand(all(name in used or type(made) is exp.Literal for name, made in columns.items()), OTHER)
 
 

@@ -63,7 +63,7 @@ class Doubts:
     """Says what may fail, given the columns that do. A pattern whose text is bound is noted with what it may not end in.
 
     ``guards`` are cases that are worked out only where the rules hold. With a ``dialect`` conditions of a question are looked
-    at: to DuckDB, one on anything but texts may take what a column holds for a number, a date or truth, row by row.
+    at: DuckDB may take what a column holds, or a bound text, for something else when it comes to a row.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class Doubts:
             return not all(map(is_truth, parts))
         if type(node) not in COMPARING or all(map(is_truth, parts)):
             return False
-        others = [item.unnest() for item in parts if not self._is_text(item.unnest())]
-        return len(others) > 1 or any(type(item) in FIXED for item in others)
+        is_gap = type(node) is exp.Is and type(node.expression) is exp.Null
+        return not is_gap and not all(self._is_text(item.unnest()) for item in parts)
 
     def _is_text(self, node: exp.Expr) -> bool:
         if type(node) is exp.Placeholder and self.ledger is not None:
@@ -121,7 +121,9 @@ class Doubts:
                 return False
             self.ledger.proof.texts.append(place)
             return True
-        return type(node) is exp.Null or (type(node) is exp.Literal and node.is_string)
+        if type(node) is exp.Cast:
+            return node.args["to"].this in TEXTS
+        return type(node) in (exp.Null, exp.Lower, exp.Upper) or (type(node) is exp.Literal and node.is_string)
 
     def _is_risk(self, node: exp.Expr) -> bool:
         name = node.name.lower()

@@ -250,11 +250,16 @@ def test_groups_of_a_query_views_topic_are_chosen_before_its_own_filters_may_fai
 
 
 def test_what_cannot_fail_is_asked_as_ever(fences):
-    for condition in (
+    compared = (
         {"orders.note": {"is": ["a", "b"]}},
+        {"orders.id": {"is": [1, 2]}},
+        {"or": [{"orders.note": {"not": "a"}}, {"orders.region": {"is": "EU"}}]},
+    )
+    # DuckDB may take a column or a text for something else, once it comes to a row.
+    for condition in (
         {"orders.note": {"starts_with": "a"}},
         {"orders.note": {"is": None}},
-        {"or": [{"orders.note": {"not": "a"}}, {"orders.region": {"is": "EU"}}]},
+        *(compared if fences.engine.dialect != "duckdb" else ()),
     ):
         question = ask("Orders", "orders.id", filters=condition)
         for rights in (
@@ -263,8 +268,6 @@ def test_what_cannot_fail_is_asked_as_ever(fences):
         ):
             assert_has_no_fence(fences, question, rights)
     number = ask("Orders", "orders.id", filters={"orders.id": {"is": [1, 2]}})
-    if fences.engine.dialect != "duckdb":
-        assert_has_no_fence(fences, number, rights_of(fences, "Orders", row_policies=OWN))
     assert_has_no_fence(fences, number, rights_of(fences, "Orders"))
     assert_has_no_fence(fences, ask("Orders", "orders.id", filters={"orders.sum": ABOVE}), rights_of(fences, "Orders"))
 

@@ -47,7 +47,11 @@ def scope(dialect: str) -> AccessScope:
 
 @cache
 def good(dialect: str) -> CompiledQuery:
-    return compile_query(parse_query(QUESTION), model=model_of(dialect), scope=scope(dialect), today=TODAY)
+    # What DuckDB may convert by itself stands around the chosen rows; a pattern does not.
+    question = (
+        QUESTION | {"filters": {"orders.status": {"contains": ["paid", "open"]}}} if dialect == "duckdb" else QUESTION
+    )
+    return compile_query(parse_query(question), model=model_of(dialect), scope=scope(dialect), today=TODAY)
 
 
 def accepts(compiled: CompiledQuery, sql: str, parameters: tuple[object, ...] | None = None) -> bool:

@@ -77,13 +77,17 @@ def test_a_text_is_one_select(dialect, change, why):
         found.proves(change(found.text))
 
 
+def status_of(dialect: str) -> str:
+    """Return a column as what may be compared beside a policy: to DuckDB only a text for sure."""
+    return 'CAST("orders"."status" AS TEXT)' if dialect == "duckdb" else '"orders"."status"'
+
+
 @pytest.mark.parametrize("mark", ["--", "#", "/*", "{", "*/", "}"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_begins_a_comment_may_stand_in_a_text(dialect, mark):
     found = orders(dialect)
-    status = '"orders"."status"'
     start = found.text.index(" GROUP BY")
-    found.proves(f"{found.text[:start]} WHERE {status} <> '{mark} x'{found.text[start:]}")
+    found.proves(f"{found.text[:start]} WHERE {status_of(dialect)} <> '{mark} x'{found.text[start:]}")
 
 
 def test_what_mysql_reads_otherwise_is_refused():
@@ -110,7 +114,7 @@ def test_placeholders_are_counted_as_the_driver_counts_them(dialect):
     start = found.text.index(" GROUP BY")
 
     def filtered(text: str) -> str:
-        return f'{found.text[:start]} WHERE "orders"."status" <> \'{text}\'{found.text[start:]}'
+        return f"{found.text[:start]} WHERE {status_of(dialect)} <> '{text}'{found.text[start:]}"
 
     if dialect in ("duckdb", "spark"):
         for text in ("?", "what? 'no''", "%s", "%", "%(a)s"):
@@ -266,6 +270,6 @@ def test_a_measures_aggregate_is_opened_by_what_rests_on_it():
 def test_without_a_key_of_masks_an_empty_text_is_a_value_like_others():
     found = orders()
     start = found.text.index(" GROUP BY")
-    filtered = f'{found.text[:start]} WHERE "orders"."status" <> :\'\':{found.text[start:]}'
+    filtered = f'{found.text[:start]} WHERE CAST("orders"."status" AS TEXT) <> :\'\':{found.text[start:]}'
     replace(found, rights=replace(found.rights, mask_key="")).proves(filtered)
     found.proves(filtered)

@@ -21,15 +21,18 @@ SCOPE = replace(
     topic_policies=(policy("countries.continent", "EUROPE", "AMERICA"),),
     max_rows=1000,
 )
+FIELDS = ("customers.email", "orders.created_at[month]", "orders.revenue")
 ASKED = query(
-    "customers.email", "orders.created_at[month]", "orders.revenue",
-    filters={"orders.status": Condition("is", ("paid", "open"))}, timezone="Europe/Oslo",
+    *FIELDS, filters={"orders.status": Condition("is", ("paid", "open"))}, timezone="Europe/Oslo",
 )  # fmt: skip
 DIALECTS = ("duckdb", "postgres")
 
 
 def good(dialect: str = "duckdb") -> CompiledQuery:
-    return compile_query(ASKED, model=shop.model(dialect), scope=SCOPE, today=shop.TODAY)
+    # What DuckDB may convert by itself stands around the chosen rows; a pattern does not.
+    filters = {"orders.status": Condition("contains", ("paid", "open"))}
+    question = query(*FIELDS, filters=filters, timezone="Europe/Oslo") if dialect == "duckdb" else ASKED
+    return compile_query(question, model=shop.model(dialect), scope=SCOPE, today=shop.TODAY)
 
 
 def check(compiled: CompiledQuery, scope=SCOPE) -> None:
@@ -68,7 +71,7 @@ SPOILED = {
     "forbidden column in a subquery": ('"masked email" FROM', '"masked email", "fee" FROM', 0),
     "forbidden column in the answer": ('SUM("orders"."amount")', 'SUM("orders"."100% s")', 0),
     "join key in the answer": ('SUM("orders"."amount")', 'SUM("orders"."customer_id")', 0),
-    "join key in a filter": ('"orders"."status" IN (?, ?)', '"orders"."customer_id" IN (?, ?)', 0),
+    "join key in a filter": ('("orders"."status" LIKE', '("orders"."customer_id" LIKE', 0),
     "join key in the order": (" ORDER BY 2 ASC", ' ORDER BY "orders"."customer_id"', 0),
     "result column named after a forbidden field": ('AS "orders.revenue"', 'AS "orders.odd"', 0),
     "limit removed": (" LIMIT 1001", "", 0),
@@ -116,7 +119,7 @@ def test_spoiled_text_is_refused(case):
 def test_every_policy_and_mask_parameter_is_pinned_and_others_are_free(dialect):
     compiled = good(dialect)
     # False belongs to the topic's own filter, which is pinned as well.
-    free = {"Europe/Oslo", "paid", "open"}
+    free = {"Europe/Oslo", "paid", "open", "%paid%", "%open%"}
     for index, value in enumerate(compiled.parameters):
         spoiled = (*compiled.parameters[:index], "ASIA", *compiled.parameters[index + 1 :])
         if value in free:
@@ -129,7 +132,7 @@ def test_every_policy_and_mask_parameter_is_pinned_and_others_are_free(dialect):
 def test_swapped_parameters_are_refused():
     compiled = good()
     swapped = list(compiled.parameters)
-    one, other = swapped.index("EU"), swapped.index("paid")
+    one, other = swapped.index("EU"), swapped.index("%paid%")
     swapped[one], swapped[other] = swapped[other], swapped[one]
     with pytest.raises(UnprovenSqlError):
         check(replace(compiled, parameters=tuple(swapped)))
