@@ -73,15 +73,19 @@ def test_a_long_download_takes_no_more_memory_than_a_short_one(busy_house: Insta
     assert house.hands is not None
     assert house.ask("acme", "Tick", 1, is_async=False)[0] == 200  # both have loaded what they need
     in_worker, in_web = Measured(children(house.hands.pid)), Measured(children(house.running[0].pid))
-    begun = time.monotonic()
-    status, body = house.send("acme", "POST", "/api/v1/downloads", QUESTION)
-    assert status == 202
-    place, run = f"/api/v1/downloads/{body['run_id']}", f"/api/v1/runs/{body['run_id']}"
-    seen: list[int] = []
-    told = until(lambda: is_done(house, run, seen), "the download is made", 600)
-    figures["made in s"] = round(time.monotonic() - begun, 1)
-    assert (told["state"], told["rows"]) == ("done", ROWS)
-    assert seen == sorted(seen)
+    for number in range(10):  # a quick one may be made between two looks; the same again would be the same run
+        begun = time.monotonic()
+        question = QUESTION | {"filters": {"many.n": {"greater_than": -number}}}
+        status, body = house.send("acme", "POST", "/api/v1/downloads", question)
+        assert status == 202
+        place, run = f"/api/v1/downloads/{body['run_id']}", f"/api/v1/runs/{body['run_id']}"
+        seen: list[int] = []
+        told = until(lambda run=run, seen=seen: is_done(house, run, seen), "the download is made", 600)  # type: ignore[misc]
+        figures["made in s"] = round(time.monotonic() - begun, 1)
+        assert (told["state"], told["rows"]) == ("done", ROWS)
+        assert seen == sorted(seen)
+        if seen:
+            break
     assert seen[-1] > 0  # rows so far were told meanwhile
     for name, kind, reader in (("csv", CSV, csv_rows), ("arrow", ARROW, arrow_rows)):
         begun = time.monotonic()
