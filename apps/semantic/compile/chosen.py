@@ -12,10 +12,10 @@ from sqlglot import exp
 from apps.semantic.compile.fences import FENCES, Failing, chooses, fence, fence_tables, risks_of
 from apps.semantic.compile.leaves import ROWS
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
+from apps.semantic.compile.sources import NOTHING
 from apps.semantic.compile.values import Values
 
 CHOSEN = "chosen rows"
-NOTHING = "any row"
 
 
 def choose_rows(
@@ -55,7 +55,7 @@ def choose_rows(
     joined = Failing(risks, values, dialect)
     is_needed = (
         bool(failing)
-        or any(map(of_groups.may, (*_plain_groups(select), *around)))
+        or any(map(of_groups.may, (*without_aggregates(select.args.get("having")), *around)))
         or any(map(joined.may, _conditions(joins, of_answers=True)))
     )
     if is_needed:
@@ -68,10 +68,6 @@ def choose_rows(
 def without_aggregates(having: exp.Expr | None) -> list[exp.Expr]:
     """Return the conditions on groups that a database may hold rows to, as they aggregate nothing."""
     return [node for node in _conjuncts(having.this) if not node.find(exp.AggFunc)] if having is not None else []
-
-
-def _plain_groups(select: exp.Select) -> list[exp.Expr]:
-    return without_aggregates(select.args.get("having"))
 
 
 def _conditions(joins: Iterable[exp.Join], *, of_answers: bool) -> list[exp.Expr]:

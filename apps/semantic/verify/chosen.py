@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.fences import FENCES
+from apps.semantic.verify.fences import FENCES, is_fenced
 from apps.semantic.verify.trees import conjuncts
 
 CHOSEN = "chosen rows"
@@ -39,12 +39,8 @@ def _opened(select: exp.Select, source: exp.Subquery, dialect: str, ledger: Ledg
     inner = source.this
     demand(given(source) == {"this", "alias"} and given(source.args["alias"]) == {"this"}, OTHER)
     demand(type(inner) is exp.Select and bool(inner.args.get("from_")), OTHER)
-    key, kind, number = FENCES.get(dialect, ("", exp.Null, ""))
-    fence = inner.args.get(key)
-    demand(type(fence) is kind and given(fence) == {"expression"}, OTHER)
-    value = fence.expression if fence is not None else exp.Null()
-    demand(type(value) is exp.Literal and not value.is_string and value.name == number, OTHER)
-    demand(given(inner) <= PARTS | {key}, OTHER)
+    demand(is_fenced(inner, dialect), OTHER)
+    demand(given(inner) <= PARTS | {FENCES[dialect][0]}, OTHER)
     around = [*(select.args.get("joins") or ())]
     # A table that is joined outside would be filtered before the rules: only answers are.
     demand(all(type(join.this) is exp.Subquery and " " in join.this.alias for join in around), OTHER)

@@ -42,12 +42,18 @@ Risks = Mapping[str, frozenset[str]]
 
 def take_fence(query: exp.Expr, dialect: str, ledger: Ledger) -> bool:
     """Take the fence off a query, for what else it has to be proven; say whether there was one."""
-    key, kind, number = FENCES.get(dialect, ("", exp.Null, ""))
-    node = query.args.get(key)
-    if type(node) is not kind or not _is_of(node, number):
+    key = FENCES.get(dialect, ("",))[0]
+    if not is_fenced(query, dialect):
         return False
     ledger.taken.append((query, key, query.args.pop(key)))
     return True
+
+
+def is_fenced(query: exp.Expr, dialect: str) -> bool:
+    """Say whether a query ends in the fence of its dialect."""
+    key, kind, number = FENCES.get(dialect, ("", exp.Null, ""))
+    node = query.args.get(key)
+    return type(node) is kind and _is_of(node, number)
 
 
 def is_no_cut(node: exp.Expr) -> bool:

@@ -118,8 +118,7 @@ class _SelectProver:
         self.sources: dict[str, Columns] = {}
         self.views: set[str] = set()
         self.answers_on: list[exp.Expr] = []
-        """conditions on which answers are joined, each part; the wholes besides"""
-        self.answers_wholes: list[exp.Expr | None] = []
+        """conditions on which answers are joined, each part"""
         self.tables = TableProver(self.permit, self.ledger, self._query_view)
 
     def outputs(self) -> Columns:
@@ -210,7 +209,6 @@ class _SelectProver:
         demand(alias not in self.sources, "A table is read twice.")
         self.sources[alias] = self._derived(join.this, chooses_groups=False)
         self.answers_on += conjuncts(join.args.get("on"))
-        self.answers_wholes.append(join.args.get("on"))
         if is_ranking(join):
             top = self.prover.top
             tops = [*self.permit.tops, *([top] if top is not None else [])]
@@ -248,8 +246,8 @@ class _SelectProver:
             self.ledger.settled.add(id(self.select))
         if not is_hiding:
             return
-        ons = [join.args["on"] for join in self.select.args.get("joins") or () if join.args.get("on")]
-        of_model = [node for node in ons if not any(node is other for other in self.answers_wholes)]
+        joins = [join for join in self.select.args.get("joins") or () if not self._is_derived(join.this)]
+        of_model = [join.args["on"] for join in joins if join.args.get("on")]
         demand_sure([*rules, *of_model], Doubts(risks, self.ledger), frozenset(self.tables.unfenced))
         strict = Doubts(risks, self.ledger, dialect=self.permit.dialect)
         if within is not None:
