@@ -6,12 +6,12 @@ from django.http import HttpResponse, JsonResponse
 
 TITLES = {
     400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 405: "Method not allowed",
-    406: "Not acceptable", 409: "Conflict", 413: "Too large", 415: "Unsupported media type", 429: "Too many requests", 502: "The source did not answer",
+    406: "Not acceptable", 409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Failed on a value", 429: "Too many requests", 502: "The source could not answer",
     503: "Not available at the moment", 504: "The source took too long", 507: "No room",
 }  # fmt: skip
 STATUS = {
     "unknown_dataset": 404, "forbidden": 404, "timed_out": 504, "unreachable": 502, "refused_credentials": 502,
-    "refused_target": 502, "query_failed": 502, "too_large": 413, "missing_attribute": 403, "cancelled": 409,
+    "refused_target": 502, "query_failed": 502, "not_there": 502, "bad_value": 422, "too_large": 413, "missing_attribute": 403, "cancelled": 409,
     "changed": 409, "lost": 409, "scope": 403, "crashed": 502, "nonsense": 502,
     "no_queue": 503, "too_many_waiting": 429, "no_space": 507, "no_download": 403, "unreadable_model": 503,
 }  # fmt: skip

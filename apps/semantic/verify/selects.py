@@ -251,6 +251,7 @@ class _SelectProver:
         demand_sure([*rules, *of_model], Doubts(risks, self.ledger), frozenset(self.tables.unfenced))
         strict = Doubts(risks, self.ledger, dialect=self.permit.dialect)
         if within is not None:
+            demand(all(id(node) in within for node in rules), HIDDEN)  # outside, one would come too late
             demand(not any(strict.may_fail(node) for node in others if id(node) in within), HIDDEN)
             return
         demand(not any(map(strict.may_fail, [*others, *group_conditions(self.select)])), HIDDEN)

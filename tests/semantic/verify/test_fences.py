@@ -104,6 +104,17 @@ def test_a_rule_within_the_fence_is_still_demanded(dialect):
     found.refuses(found.text.replace(":0:", ":'US':"), "bound to another value")
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_rule_outside_the_fence_could_come_too_late(dialect):
+    found = sales(dialect, topic_policies=EU)
+    head, _, rest = found.text.partition(FENCE[dialect])
+    head, _, rule = head.rpartition(" WHERE ")
+    shown = head.replace(' AS "column 2"', ' AS "column 2", "customers"."region" AS "column 3"')
+    rule = rule.replace('"customers"."region"', '"chosen rows"."column 3"')
+    for condition in (f" WHERE {rule} AND ", f" WHERE (1 = 1) AND {rule} AND "):
+        found.refuses(shown + FENCE[dialect] + rest.replace(" WHERE ", condition, 1), HIDDEN)
+
+
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres"])
 def test_a_fence_stands_nowhere_else(dialect):
     found = own(dialect)
