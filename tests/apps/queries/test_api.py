@@ -73,6 +73,15 @@ def test_other_forms_of_the_same_answer(send: Send, eve: User) -> None:
     ]
 
 
+def test_a_value_that_fails_is_told_to_whom_its_row_is_shown_and_to_nobody_else(send: Send, eve: User) -> None:
+    for region, status in (("EU", 422), ("US", 200), ("XX", 200)):
+        filters = {"orders.region": {"is": region}, "orders.status": {"is": [7, True]}}
+        found = send(eve, body=QUESTION | {"filters": filters})
+        assert found.status_code == status, (region, found.content)
+        if status == 422:
+            assert (found.json()["code"], found.json()["title"]) == ("bad_value", "Failed on a value")
+
+
 def test_the_lists_name_what_may_be_used_and_nothing_else(send: Send, eve: User, ada: User) -> None:
     assert [item["name"] for item in send(eve, "/api/v1/datasets").json()["datasets"]] == ["Sales"]
     fields = {field["name"] for field in send(eve, "/api/v1/datasets/Sales").json()["fields"]}
