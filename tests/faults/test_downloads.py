@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_a_long_download_takes_no_more_memory_than_a_short_one(busy_house: Insta
         assert status == 202
         place, run = f"/api/v1/downloads/{body['run_id']}", f"/api/v1/runs/{body['run_id']}"
         seen: list[int] = []
-        told = until(lambda run=run, seen=seen: is_done(house, run, seen), "the download is made", 600)  # type: ignore[misc]
+        told = until(partial(is_done, house, run, seen), "the download is made", 600)
         figures["made in s"] = round(time.monotonic() - begun, 1)
         assert (told["state"], told["rows"]) == ("done", ROWS)
         assert seen == sorted(seen)
