@@ -28,7 +28,8 @@ def test_an_administrator_sees_as_somebody_else_and_changes_nothing(demo: Path, 
     page = sign_in("skyline", "ada@skyline.example", DASHBOARD)
     assert number(page, "Flights") == raw(demo, "select count(*) from flights")
     page.get_by_role("link", name="View as…").click()
-    page.get_by_role("button", name=re.compile("View as Uma")).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name=re.compile("View as Uma")).click()
     page.goto(url("skyline", DASHBOARD))
     expect(page.locator(".view-banner")).to_contain_text("sees this as")
     assert number(page, "Flights") == raw(demo, "select count(*) from flights where carrier = 'UA'")

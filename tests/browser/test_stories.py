@@ -102,7 +102,8 @@ def test_the_support_story(demo: Path, sign_in: SignIn) -> None:
     ada.locator("[name=minutes]").fill("15")
     ada.locator("[name=datasets]").first.check()
     ada.locator("[name=grants_values]").check()
-    ada.get_by_role("button", name=re.compile("approve", re.I)).click()
+    with ada.expect_navigation():
+        ada.get_by_role("button", name=re.compile("approve", re.I)).click()
 
     sam.goto(url("", "/support/"))
     sam.get_by_role("button", name=re.compile("^enter", re.I)).first.click()
@@ -118,8 +119,8 @@ def test_the_support_story(demo: Path, sign_in: SignIn) -> None:
 
     ada.reload()
     expect(ada.get_by_text(DASHBOARD).first).to_be_visible(timeout=15_000)
-    ada.get_by_role("button", name=re.compile("end", re.I)).first.click()
-    ada.wait_for_load_state()
+    with ada.expect_navigation():
+        ada.get_by_role("button", name=re.compile("end", re.I)).first.click()
 
     after = sam.goto(url("skyline", DASHBOARD))
     assert after is not None
