@@ -240,10 +240,10 @@ class CatalogTableAdmin(ReadOnlyAdmin):
     capability = Capability.MANAGE_CONNECTIONS
 
     ordering = ("schema", "name")
-    list_display = ("name", "schema", "connection", "columns_count", "seen_at")
-    list_filter = ("connection",)
+    list_display = ("name", "schema", "connection", "columns_count", "is_stored", "seen_at")
+    list_filter = ("connection", "is_stored")
     search_fields = ("name", "schema")
-    fields = ("connection", "schema", "name", "seen_at")
+    fields = ("connection", "schema", "name", "is_stored", "seen_at")
     inlines = (ColumnInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CatalogTable]:

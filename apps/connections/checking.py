@@ -115,12 +115,13 @@ def save_catalog(connection: Connection, tables: Iterable[TableInfo], *, now: da
             "schema", "name", "pk", "digest"
         )
     }
-    count = 0
+    count, stored = 0, hashlib.sha256()
     source = iter(tables)
     while batch := list(islice(source, BATCH)):
         changed = []
         for table in batch:
             count += 1
+            stored.update(repr((table.schema, table.name, table.is_stored)).encode())
             key, digest = known.pop((table.schema, table.name), (None, ""))
             if key is None or digest != digest_of(table):
                 changed.append((key, table))
@@ -128,12 +129,13 @@ def save_catalog(connection: Connection, tables: Iterable[TableInfo], *, now: da
         _add(connection, [table for _, table in changed], now)
     _remove([key for key, _ in known.values()])
     CatalogTable.objects.filter(connection=connection).exclude(seen_at=now).update(seen_at=now)
+    Connection.objects.filter(pk=connection.pk).update(stored_digest=stored.hexdigest()[:32])
     return count
 
 
 def digest_of(table: TableInfo) -> str:
-    """Return what changes whenever a column does."""
-    return hashlib.sha256(repr(table.columns).encode()).hexdigest()[:32]
+    """Return what changes whenever a column does, or whether the table is stored."""
+    return hashlib.sha256(repr((table.columns, table.is_stored)).encode()).hexdigest()[:32]
 
 
 def _remove(keys: list[UUID]) -> None:
@@ -147,7 +149,12 @@ def _add(connection: Connection, tables: list[TableInfo], now: datetime) -> None
     rows = CatalogTable.objects.bulk_create(
         [
             CatalogTable(
-                connection=connection, schema=table.schema, name=table.name, seen_at=now, digest=digest_of(table)
+                connection=connection,
+                schema=table.schema,
+                name=table.name,
+                seen_at=now,
+                digest=digest_of(table),
+                is_stored=table.is_stored,
             )
             for table in tables
         ],

@@ -64,6 +64,12 @@ class Connection(TenantOwnedModel):
     health = models.CharField(max_length=10, choices=Health.choices, default=Health.UNKNOWN, editable=False)
     health_text = models.CharField(max_length=300, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
+    stored_digest = models.CharField(
+        max_length=32,
+        default="",
+        editable=False,
+        help_text="of which tables are stored, as last read: what questions are made of depends on it",
+    )
     excess_rights = models.JSONField(
         default=list, editable=False, help_text="what the database user may do that a reader need not, in words"
     )
@@ -151,6 +157,11 @@ class CatalogTable(TenantOwnedModel):
         default="",
         editable=False,
         help_text="of its columns: a table that is as it was is not written anew",
+    )
+    is_stored = models.BooleanField(
+        "stored",
+        default=False,
+        help_text="all its columns hold what was written into them; those of a view may be worked out, and fail, when they are read",
     )
 
     class Meta:

@@ -42,6 +42,8 @@ def save_connection(connection: Connection, *, secret: str | None, by: AuditActo
         connection.sealed_credential = before.sealed_credential
     is_kept = before is not None and not is_moved and not secret
     connection.pending_credential = before.pending_credential if before is not None and is_kept else None
+    # Of another source, nobody has looked yet which tables are stored.
+    connection.stored_digest = before.stored_digest if before is not None and not is_moved else ""
     connection.version = before.version + 1 if before else 1
     connection.refresh_due_at = now if connection.refresh_every_h else None
     connection.excess_rights = []

@@ -4,7 +4,7 @@ import logging
 from functools import lru_cache
 from uuid import UUID
 
-from apps.connections.models import CatalogTable
+from apps.connections.models import CatalogTable, Connection
 from apps.datamodels.attributes import attribute_problems
 from apps.datamodels.catalogue import TableColumns, kinds_in_source, missing
 from apps.datamodels.comparing import compare_files
@@ -15,6 +15,7 @@ from apps.semantic.errors import ModelError, Problem, UnreadableModelError
 from apps.semantic.model.former import is_other_name
 from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.reading import read_model
+from apps.semantic.model.stored import StoredTables
 from apps.semantic.model.types import Measure, SemanticModel
 from apps.tenants.binding import bound_tenant_id
 
@@ -60,22 +61,36 @@ def semantic_model(version: ModelVersion) -> SemanticModel:
         ModelError: the files of a draft do not make a model.
         UnreadableModelError: nor do those of a published version, by rules that are newer than it.
     """
+    connection = version.data_model.connection
     if version.published_at is None:
-        return read_model(files_of(version), dialect=version.data_model.connection.dialect)
-    found = _parsed(bound_tenant_id(), version.pk, version.digest, version.data_model.connection.dialect)
+        stored = _stored(connection.pk, connection.stored_digest)
+        return read_model(files_of(version), dialect=connection.dialect, stored=stored)
+    source = connection.pk, connection.dialect, connection.stored_digest
+    found = _parsed(bound_tenant_id(), version.pk, version.digest, source)
     if isinstance(found, SemanticModel):
         return found
     raise UnreadableModelError(found)
 
 
 @lru_cache(maxsize=64)
-def _parsed(tenant_id: UUID, version_id: UUID, digest: str, dialect: str) -> SemanticModel | tuple[Problem, ...]:
+def _parsed(
+    tenant_id: UUID, version_id: UUID, digest: str, source: tuple[UUID, str, str]
+) -> SemanticModel | tuple[Problem, ...]:
+    connection_id, dialect, stored_digest = source
     files = dict(ModelFile.objects.filter(version_id=version_id).values_list("path", "content"))
     try:
-        return read_model(files, dialect=dialect)
+        return read_model(files, dialect=dialect, stored=_stored(connection_id, stored_digest))
     except ModelError as error:
         logger.error("version %s of a model, published once, has faults: %s", version_id, error)
         return error.problems
+
+
+def _stored(connection_id: UUID, digest: str) -> StoredTables:
+    """Return which tables of a source are stored, as it was when this digest was noted; none where that is past."""
+    tables = CatalogTable.objects.filter(connection_id=connection_id).values_list("schema", "name", "is_stored")
+    found = [*tables] if digest else []
+    is_current = bool(found) and Connection.objects.filter(pk=connection_id, stored_digest=digest).exists()
+    return StoredTables(found if is_current else ())
 
 
 def meaning_or_none(version: ModelVersion) -> SemanticModel | None:

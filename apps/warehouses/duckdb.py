@@ -35,7 +35,9 @@ from apps.warehouses.types import (
 logger = logging.getLogger(__name__)
 FILE = re.compile(r"[A-Za-z0-9_\-]+(?:/[A-Za-z0-9_\-]+)*\.duckdb")
 CATALOG = """
-SELECT table_schema, table_name, column_name, data_type, ordinal_position, is_nullable = 'YES'
+SELECT table_schema, table_name, column_name, data_type, ordinal_position, is_nullable = 'YES' AS is_nullable,
+       is_generated = 'NEVER' AND (table_schema, table_name) IN (
+           SELECT (schema_name, table_name) FROM duckdb_tables() WHERE database_name = current_database()) AS is_stored
 FROM information_schema.columns
 WHERE table_catalog = current_database() AND table_schema NOT IN ('information_schema', 'pg_catalog')
 ORDER BY 1, 2, 5

@@ -45,9 +45,12 @@ SESSION = (
     "SESSION lock_wait_timeout = 5"
 )
 CATALOG = """
-SELECT table_schema, table_name, column_name, column_type, ordinal_position, is_nullable = 'YES'
-FROM information_schema.columns
-WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
+SELECT c.table_schema, c.table_name, c.column_name, c.column_type, c.ordinal_position, c.is_nullable = 'YES' AS is_nullable,
+       t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.engine IN ('InnoDB', 'Aria', 'MyISAM', 'ROCKSDB', 'Columnstore')
+           AND c.extra NOT LIKE '%%VIRTUAL%%' AS is_stored
+FROM information_schema.columns c
+JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+WHERE c.table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
 ORDER BY 1, 2, 5
 """
 RIGHTS = """

@@ -40,10 +40,18 @@ SESSION = (
     "-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=60s -c timezone=UTC -c lock_timeout=5s"
 )
 CATALOG = """
-SELECT table_schema::text, table_name::text, column_name::text, data_type::text, ordinal_position::int,
-       is_nullable = 'YES'
-FROM information_schema.columns
-WHERE table_schema <> 'information_schema' AND table_schema NOT LIKE 'pg\\_%%'
+SELECT n.nspname::text, c.relname::text, a.attname::text,
+       CASE WHEN e.typelem <> 0 AND e.typlen = -1 THEN 'ARRAY'
+            WHEN e.typnamespace = 'pg_catalog'::regnamespace THEN format_type(e.oid, NULL) ELSE 'USER-DEFINED' END AS kind,
+       a.attnum::int, NOT a.attnotnull AS is_nullable,
+       c.relkind IN ('r', 'p', 'm') AND a.attgenerated IN ('', 's') AS is_stored
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_type e ON e.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+  AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')
 ORDER BY 1, 2, 5
 """
 RIGHTS = """

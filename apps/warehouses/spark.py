@@ -64,7 +64,8 @@ WORDS = {
     "certificate": "certificate",
 }  # fmt: skip
 """what gRPC says of a line that does not come about → our hint; the first that fits"""
-COLUMNS = (pa.string(), pa.string(), pa.string(), pa.string(), pa.int32(), pa.bool_())
+STORED = ("MANAGED", "EXTERNAL")
+COLUMNS = (pa.string(), pa.string(), pa.string(), pa.string(), pa.int32(), pa.bool_(), pa.bool_())
 EVERYTHING = "every table that the server can reach"
 RIGHTS = [Right("writes", EVERYTHING), Right("creates", "every schema"), Right("files")]
 """Spark Connect knows no rights: whoever reaches it may do all that its server may"""
@@ -191,11 +192,12 @@ class SparkWarehouse:
         return tables_of(ArrowResult(table, is_truncated=False))
 
     def _columns(self, ends_at: float) -> Iterator[tuple[Any, ...]]:
-        """Yield schema, table, column, type, position and emptiness; a table that cannot be looked at is left out."""
+        """Yield schema, table, column, type, position, emptiness and whether it is stored; what cannot be looked at is left out."""
         count = 0
         for schema in sorted(str(row["name"]) for row in self._ask(_left(ends_at), list_databases=LIST_DATABASES)):
             tables = self._ask(_left(ends_at), list_tables={"db_name": schema})
-            for table in sorted(str(row["name"]) for row in tables if not row["isTemporary"]):
+            kept = sorted((str(row["name"]), row["tableType"] in STORED) for row in tables if not row["isTemporary"])
+            for table, is_stored in kept:
                 try:
                     columns = self._ask(
                         _left(ends_at), list_columns={"table_name": f"{_quoted(schema)}.{_quoted(table)}"}
@@ -210,7 +212,7 @@ class SparkWarehouse:
                 for position, column in enumerate(columns, start=1):
                     name, kind = str(column["name"]), str(column["dataType"])[:MAX_NAME]
                     if max(len(schema), len(table), len(name)) <= MAX_NAME:
-                        yield schema, table, name, kind, position, bool(column["nullable"])
+                        yield schema, table, name, kind, position, bool(column["nullable"]), is_stored
 
     def check(self) -> None:
         self.execute("SELECT 1", (), CHECK_LIMITS)

@@ -100,6 +100,8 @@ class TableInfo:
     schema: str
     name: str
     columns: tuple[ColumnInfo, ...]
+    is_stored: bool = False
+    """whether all its columns hold what was written into them; those of a view may be worked out, and fail, when they are read"""
 
 
 CATALOG_LIMITS = Limits(max_rows=2_000_000, max_bytes=512 * 1024 * 1024, timeout_s=120)
@@ -108,7 +110,7 @@ MAX_NAME = 200
 
 
 def tables_of(result: ArrowResult) -> Iterator[TableInfo]:
-    """Group rows of (schema, table, column, type, position, is nullable), sorted, by table, one table at a time.
+    """Group rows of (schema, table, column, type, position, is nullable, is stored), sorted, by table, one at a time.
 
     A table or column whose name is longer than any model can write is left out.
 
@@ -121,13 +123,14 @@ def tables_of(result: ArrowResult) -> Iterator[TableInfo]:
         row for batch in result.table.to_batches(BATCH_ROWS) for row in zip(*batch.to_pydict().values(), strict=True)
     )
     for (schema, table), group in groupby(rows, key=itemgetter(0, 1)):
+        found = [*group]
         columns = tuple(
             ColumnInfo(column, kind[:MAX_NAME], int(position), bool(is_nullable))
-            for _, _, column, kind, position, is_nullable in group
+            for _, _, column, kind, position, is_nullable, _ in found
             if len(column) <= MAX_NAME
         )
         if columns and max(len(schema), len(table)) <= MAX_NAME:
-            yield TableInfo(schema, table, columns)
+            yield TableInfo(schema, table, columns, all(row[-1] for row in found))
 
 
 class Warehouse(Protocol):

@@ -14,7 +14,18 @@ from apps.warehouses.postgres import PostgresWarehouse
 from apps.warehouses.types import Limits, PooledWarehouse, Target, Warehouse
 from tests.environment import WORKER
 from tests.semantic.features.engines import MARIADB
-from tests.warehouses.samples import LOCAL, PASSWORD, make_file, mariadb_database, reader_database, spark_schema
+from tests.warehouses.samples import (
+    KEPT,
+    LOCAL,
+    PASSWORD,
+    TOTALS,
+    VIEW,
+    WORKED_OUT,
+    make_file,
+    mariadb_database,
+    reader_database,
+    spark_schema,
+)
 
 AMPLE = Limits(max_rows=1_000_000, max_bytes=512 * 1024 * 1024, timeout_s=20)
 
@@ -22,7 +33,7 @@ AMPLE = Limits(max_rows=1_000_000, max_bytes=512 * 1024 * 1024, timeout_s=20)
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
-    make_file(folder / "shop.duckdb")
+    make_file(folder / "shop.duckdb", VIEW, WORKED_OUT)
     return folder
 
 
@@ -33,7 +44,7 @@ def file(data_dir: Path) -> Target:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[Target]:
-    with reader_database(f"warehouse_source_{WORKER}") as target:
+    with reader_database(f"warehouse_source_{WORKER}", VIEW, KEPT, TOTALS) as target:
         yield target
 
 

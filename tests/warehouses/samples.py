@@ -24,13 +24,19 @@ TABLES = (
     "CREATE TABLE orders (id int, country varchar, amount decimal(15, 2))",
     "INSERT INTO orders VALUES (1, 'NO', 100.10), (2, 'NO', 50.05), (3, 'SE', NULL)",
 )
+VIEW = "CREATE VIEW shares AS SELECT id, amount / id AS share FROM orders"
+KEPT = "CREATE TABLE kept (id int, twice int GENERATED ALWAYS AS (id * 2) STORED)"
+WORKED_OUT = "CREATE TABLE worked_out (id int, twice int GENERATED ALWAYS AS (id * 2) VIRTUAL)"
+TOTALS = "CREATE MATERIALIZED VIEW totals AS SELECT country, SUM(amount) AS amount FROM orders GROUP BY country"
+STORED = ("orders", "kept", "totals")
+"""of these tables and views, those that hold what was written into them"""
 
 
-def make_file(path: Path) -> None:
+def make_file(path: Path, *more: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with duckdb.connect(str(path)) as connection:
-        for statement in TABLES:
+        for statement in (*TABLES, *more):
             connection.execute(statement)
 
 
@@ -57,7 +63,14 @@ def mariadb_database(address: str, name: str) -> Iterator[Target]:
         f"GRANT ALL ON {name}.* TO '{name}'@'localhost'", f"USE {name}", *TABLES[:1],
     )  # fmt: skip
     with closing(admin), admin.cursor() as cursor:
-        for statement in (*gone, *(text.replace("country varchar", "country varchar(20)") for text in made), TABLES[1]):
+        for statement in (
+            *gone,
+            *(text.replace("country varchar", "country varchar(20)") for text in made),
+            TABLES[1],
+            VIEW,
+            KEPT,
+            WORKED_OUT,
+        ):
             cursor.execute(statement)
         yield Target("mysql", parts.hostname or "127.0.0.1", parts.port, name, name)
         for statement in gone:
@@ -69,14 +82,14 @@ def spark_schema(folder: Path) -> Iterator[Target]:
     """Start a server with a schema; Spark has no users, so everybody may do everything with it."""
     with spark_server(folder) as port, closing(Owner(port)) as owner:
         create = TABLES[0].replace("varchar", "string")
-        for statement in ("CREATE SCHEMA sales", "USE sales", f"{create} USING parquet", TABLES[1]):
+        for statement in ("CREATE SCHEMA sales", "USE sales", f"{create} USING parquet", TABLES[1], VIEW):
             owner.tell(statement)
         yield Target("spark", "127.0.0.1", port, "spark_catalog.sales", "reader")
 
 
 @contextmanager
-def reader_database(name: str) -> Iterator[Target]:
-    """Make a database, and a role of the same name that may do everything with its table; both go afterwards."""
+def reader_database(name: str, *more: str) -> Iterator[Target]:
+    """Make a database, and a role of the same name that may do everything with its tables; both go afterwards."""
     identifier = sql.Identifier(name)
     with psycopg.connect(ADMIN_URL, autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
@@ -84,9 +97,9 @@ def reader_database(name: str) -> Iterator[Target]:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(identifier, sql.Literal(PASSWORD)))
         with psycopg.connect(ADMIN_URL, dbname=name) as connection:
-            for statement in TABLES:
+            for statement in (*TABLES, *more):
                 connection.execute(statement.encode())
-            connection.execute(sql.SQL("GRANT ALL ON orders TO {}").format(identifier))
+            connection.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA public TO {}").format(identifier))
             connection.execute(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(identifier))
         yield Target("postgres", SOCKET_DIR, None, name, name)
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))

@@ -15,7 +15,7 @@ from apps.warehouses.mysql import MySQLWarehouse
 from apps.warehouses.types import Limits, Warehouse
 from tests.warehouses import dialects
 from tests.warehouses.conftest import AMPLE, Rows
-from tests.warehouses.samples import PASSWORD
+from tests.warehouses.samples import PASSWORD, STORED
 
 ENDLESS = (
     "SELECT count(*) FROM generate_series(1, 30000000) a(i), generate_series(1, 30000000) b(j) WHERE a.i + b.j < 0"
@@ -143,6 +143,13 @@ def test_the_catalogue_lists_tables_with_their_columns(source: Warehouse) -> Non
     (orders,) = [table for table in source.catalog() if table.name == "orders"]
     assert [column.name for column in orders.columns] == ["id", "country", "amount"]
     assert [column.position for column in orders.columns] == [1, 2, 3]
+
+
+def test_the_catalogue_tells_what_is_stored_from_what_is_worked_out(source: Warehouse) -> None:
+    found = {table.name: table.is_stored for table in source.catalog()}
+    assert found == {name: name in STORED for name in found}
+    assert found["orders"]
+    assert not found["shares"]
 
 
 def test_a_failure_names_no_host_no_secret_no_statement_and_no_value(

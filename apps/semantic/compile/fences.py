@@ -46,6 +46,18 @@ AROUND_QUERIES = (exp.From, exp.Join, exp.Exists, exp.Union, exp.Subquery, exp.I
 """where a query stands that is not taken for one value"""
 CONSTANTS = (exp.Literal, exp.Var, exp.Null, exp.Boolean)
 TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
+STORED = "stored"
+"""noted of a physical table: none of its columns is worked out when it is read"""
+
+
+class _All(frozenset[str]):
+    """All names."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ALL = _All()
 Risks = Mapping[str, frozenset[str]]
 """by the name of a source, those of its columns in small letters that are worked out and may fail"""
 
@@ -177,7 +189,9 @@ def _outputs(query: exp.Expr) -> list[tuple[str, bool]]:
         parts = zip(_outputs(query.this), _outputs(query.expression), strict=False)
         return [(name, is_risk or other) for (name, is_risk), (_, other) in parts]
     read = [query.args["from_"], *(query.args.get("joins") or ())] if query.args.get("from_") else []
-    failing = Failing(risks_of(part.this for part in read), None)
+    sources = [part.this for part in read]
+    worked_out = [node for node in sources if isinstance(node, exp.Table) and not node.meta.get(STORED)]
+    failing = Failing({**risks_of(sources), **{node.alias_or_name: ALL for node in worked_out}}, None)
     return [(node.alias_or_name.lower(), failing.may(node.unalias())) for node in query.expressions]
 
 

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.attributes import schema_of
 from apps.semantic.compile.dialects.texts import GUESSING, exact, spelt
-from apps.semantic.compile.fences import secure_policies
+from apps.semantic.compile.fences import STORED, secure_policies
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.nodes import all_hold, cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
@@ -69,12 +69,14 @@ def physical(view: View, plan: Plan, columns: Iterable[str]) -> exp.Table:
     """
     schema = schema_of(view, plan.scope)
     is_ambiguous = any(text.lower() == view.table_name.lower() for text in columns)
-    return exp.Table(
+    table = exp.Table(
         this=name(view.table_name),
         db=name(schema) if schema else None,
         catalog=name(view.catalog) if view.catalog else None,
         alias=exp.TableAlias(this=name(TABLE)) if is_ambiguous else None,
     )
+    table.meta[STORED] = not view.is_worked_out
+    return table
 
 
 def _named(columns: Iterable[str], masks: Iterable[Dimension], uses: Iterable[PolicyUse]) -> set[str]:

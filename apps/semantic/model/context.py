@@ -8,6 +8,7 @@ from sqlglot import exp
 from apps.semantic.errors import Problem
 from apps.semantic.model.expressions import ExpressionError, ParsedExpression, parse_expression
 from apps.semantic.model.parameters import add
+from apps.semantic.model.stored import StoredTables
 from apps.semantic.model.types import LabelAccess
 from apps.semantic.model.yaml_nodes import Node
 
@@ -31,6 +32,8 @@ class Context:
     """by identity of the files and name: what ``extends`` has come to, worked out once"""
     dynamic_schemas: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """schema as written → (schema that the model was made from, user attribute that names the real one)"""
+    stored: StoredTables | None = None
+    """of the source; None where the files are read by themselves"""
 
     def parsed(
         self, sql: str, view: str, at: Node, *, name: str = "sql", may_aggregate: bool = False

@@ -39,6 +39,7 @@ from apps.semantic.model.settings import (
     schema_filter,
 )
 from apps.semantic.model.settling import settled
+from apps.semantic.model.stored import StoredTables
 from apps.semantic.model.suggestions import bounded_work
 from apps.semantic.model.topics import as_topic_sees, implicit_topics, read_topic, topic_name
 from apps.semantic.model.types import CompositeTopic, Relationship, SemanticModel, Topic, View
@@ -66,17 +67,19 @@ def read_model(
     files: Mapping[str, str],
     *,
     dialect: str,
+    stored: StoredTables | None = None,
 ) -> SemanticModel:
     """Read and check the files of a model; paths use ``/``.
 
     Args:
         files: content by path; policy tests (``*.access_test``) are known and left alone.
         dialect: of the connection.
+        stored: the source's tables, for a model that answers questions; None for what the files say by themselves.
 
     Raises:
         ModelError: with every problem found, each with file, line and column.
     """
-    context = Context(dialect, [])
+    context = Context(dialect, [], stored=stored)
     problems = context.problems
     try:
         with bounded_work():

@@ -53,6 +53,7 @@ def rolled_up(model: SemanticModel, rollup_view: str) -> SemanticModel:
     measures = _measures(base, held)
     replaced = replace(
         base, schema=holder.schema, catalog=holder.catalog, table_name=holder.table_name, primary_key=(),
+        is_worked_out=holder.is_worked_out,
         schema_attribute=holder.schema_attribute, dimensions=dimensions, measures=measures, sql_source=None,
         query_source=None, alias_of=None,
     )  # fmt: skip

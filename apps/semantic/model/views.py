@@ -78,7 +78,12 @@ def read_view(name: str, node: Node, context: Context) -> View:
         tags=tuple(texts(node, "tags", problems)),
         decoration=decoration(node, "view"),
     )
-    return with_other_names(labelled(_with_source(found, node, context), node, context), node, context)
+    return with_other_names(labelled(_with_source(_known(found, context), node, context), node, context), node, context)
+
+
+def _known(view: View, context: Context) -> View:
+    """Note whether the source works out what the view's table holds."""
+    return replace(view, is_worked_out=context.stored is not None and not context.stored.has(view))
 
 
 def _with_source(view: View, node: Node, context: Context) -> View:

@@ -59,6 +59,8 @@ class Ledger:
         """by identity of a SELECT around fenced rows, its conditions that stood within the fence"""
         self.settled: set[int] = set()
         """queries that leave out no row unless behind a fence: around them anything may be worked out"""
+        self.stored: set[int] = set()
+        """physical tables, by identity, whose columns hold what was written into them: to read one cannot fail"""
         self.taken: list[tuple[exp.Expr, str, exp.Expr]] = []
         """parts that were taken off a query, with their key there"""
 

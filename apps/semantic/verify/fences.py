@@ -4,7 +4,7 @@ A fence is what cuts nothing off and what no database moves conditions through. 
 alone: what is not known never to fail may fail, and a column of a subquery is what it is made of there.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from sqlglot import exp
 
@@ -36,7 +36,7 @@ QUERIES = frozenset((
 FIXED = (exp.Literal, exp.Placeholder, exp.Null, exp.Boolean)
 TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
 HIDDEN = "A condition may fail on rows that a rule hides."
-Risks = Mapping[str, frozenset[str]]
+Risks = Mapping[str, Collection[str]]
 """by the alias of a subquery, those of its columns in small letters that are made of what may fail"""
 
 
@@ -172,20 +172,33 @@ def is_truth(node: exp.Expr) -> bool:
     return type(inner) in TRUTHS or type(inner) is exp.Null
 
 
-def risks_of(sources: Iterable[exp.Expr]) -> Risks:
-    """Return the columns of subqueries that are made of what may fail."""
-    found = [node for node in sources if type(node) is exp.Subquery]
-    return {node.alias: frozenset(name for name, is_risk in _made(node.this) if is_risk) for node in found}
+class _EveryName(frozenset[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
 
 
-def _made(query: exp.Expr) -> list[tuple[str, bool]]:
+EVERY_NAME = _EveryName()
+
+
+def risks_of(sources: Iterable[exp.Expr], ledger: Ledger) -> Risks:
+    """Return the columns that are made of what may fail: some of a subquery, all of a table that is not known to be stored."""
+    return {node.alias_or_name: _risky(node, ledger) for node in sources}
+
+
+def _risky(source: exp.Expr, ledger: Ledger) -> Collection[str]:
+    if type(source) is exp.Subquery:
+        return frozenset(name for name, is_risk in _made(source.this, ledger) if is_risk)
+    return frozenset() if id(source) in ledger.stored else EVERY_NAME
+
+
+def _made(query: exp.Expr, ledger: Ledger) -> list[tuple[str, bool]]:
     if type(query) is exp.Subquery:
-        return _made(query.this)
+        return _made(query.this, ledger)
     if type(query) is exp.Union:
-        first, second = _made(query.this), _made(query.expression)
+        first, second = _made(query.this, ledger), _made(query.expression, ledger)
         demand(len(first) == len(second), "Answers of different width are put together.")
         return [(name, one or other) for (name, one), (_, other) in zip(first, second, strict=True)]
-    doubts = Doubts(risks_of(sources_of(query)))
+    doubts = Doubts(risks_of(sources_of(query), ledger))
     return [(node.alias_or_name.lower(), doubts.may_fail(node.unalias())) for node in query.expressions]
 
 

@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from apps.semantic.model.types import Scalar
+from apps.semantic.model.types import Scalar, View
 from apps.semantic.scope import RowPolicy
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.trees import bare, conjuncts, in_text_order
@@ -16,8 +16,8 @@ def prove_mask(node: exp.Expr, masks: list[exp.Expr], ledger: Ledger) -> None:
         ledger.expect_key(key)
 
 
-def prove_physical(table: exp.Expr, expected: tuple[str, str, str]) -> None:
-    """Prove that a table is the expected one, by its full and quoted name."""
+def prove_physical(table: exp.Expr, expected: tuple[str, str, str], view: View, ledger: Ledger) -> None:
+    """Prove that a table is the expected one of a view, by its full and quoted name, and note it where it is stored."""
     demand(type(table) is exp.Table and isinstance(table.this, exp.Identifier), "A subquery reads no plain table.")
     demand(given(table) <= {"this", "db", "catalog", "alias"}, "A table has options.")
     demand(not table.alias or " " in table.alias, "A table goes by a name that a column may have.")
@@ -25,6 +25,8 @@ def prove_physical(table: exp.Expr, expected: tuple[str, str, str]) -> None:
     demand((table.text("catalog"), table.text("db"), table.name) == expected, "A table is not its view's.")
     quoted = (table.args.get(key) for key in ("this", "db", "catalog"))
     demand(all(item.args.get("quoted") for item in quoted if item), "A table's name is not quoted.")
+    if not view.is_worked_out:
+        ledger.stored.add(id(table))
 
 
 def prove_columns(inner: exp.Select, table: exp.Expr) -> None:

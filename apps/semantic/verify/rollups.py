@@ -49,7 +49,7 @@ class Stand:
         dimensions = {name: field for name, field in held.items() if _order(field) in (None, *self._whole(held))}
         view = replace(
             self.base, catalog=holder.catalog, schema=holder.schema, table_name=holder.table_name, primary_key=(),
-            dimensions=dimensions, measures=self._measures(), alias_of=None,
+            dimensions=dimensions, measures=self._measures(), alias_of=None, is_worked_out=holder.is_worked_out,
         )  # fmt: skip
         self.model = replace(
             own, views={**own.views, view.name: view}, topic_models={},

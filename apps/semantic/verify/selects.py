@@ -239,7 +239,7 @@ class _SelectProver:
         for node in [*others, *self.answers_on]:
             self._check(node, Label.OPEN)
         sources = [source for source in sources_of(self.select) if not self._is_derived(source)]
-        risks = risks_of(sources)
+        risks = risks_of(sources, self.ledger)
         within = self.ledger.chosen.get(id(self.select))
         is_hiding = self.permit.dialect in FENCES and bool(rules or self.tables.choosing)
         if not is_hiding or within is not None:
@@ -262,7 +262,7 @@ class _SelectProver:
         source = self.select.args["from_"].this.this
         is_settled = id(source) in self.ledger.settled and not source.args.get("having")
         if self.permit.dialect in FENCES and not is_settled:
-            doubts = Doubts(risks_of(sources_of(self.select)), self.ledger, dialect=self.permit.dialect)
+            doubts = Doubts(risks_of(sources_of(self.select), self.ledger), self.ledger, dialect=self.permit.dialect)
             conditions = [*conjuncts(where.this if where is not None else None), *group_conditions(self.select)]
             demand(not any(map(doubts.may_fail, conditions)), HIDDEN)
 

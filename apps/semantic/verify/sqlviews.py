@@ -40,7 +40,7 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
         masks[id(subquery)] = _prove_governed(subquery, permit, source.tables.get(_table_text(table), ""), ledger)
         texts[id(subquery)] = {name for name, kind in masks[id(subquery)].items() if kind not in OF_OTHER_TYPES}
     if permit.dialect in FENCES and any(node.this.args.get("where") for node in unfenced):
-        _demand_sure(query, governed)
+        _demand_sure(query, governed, ledger)
     inside = {id(node) for subquery in governed for node in in_text_order(subquery)}
     left = [node for node in placeholders(query) if id(node) not in inside]
     expected, values = _expected(source.tree, permit)
@@ -54,9 +54,9 @@ def prove_sql_view(query: exp.Expr, source: SqlSource, permit: Permit, ledger: L
     return [name for name, _ in outputs]
 
 
-def _demand_sure(query: exp.Expr, governed: list[exp.Subquery]) -> None:
+def _demand_sure(query: exp.Expr, governed: list[exp.Subquery], ledger: Ledger) -> None:
     """Demand that nothing in a text that decides about rows may fail on those that policies hide."""
-    worked_out = frozenset[str]().union(*risks_of(governed).values())
+    worked_out = frozenset[str]().union(*risks_of(governed, ledger).values())
     demand(not text_may_fail(_with_stand_ins(query), worked_out), HIDDEN)
 
 
@@ -74,7 +74,7 @@ def _prove_governed(subquery: exp.Subquery, permit: Permit, view_name: str, ledg
     inner = subquery.this
     demand(given(subquery) == {"this", "alias"} and given(inner) <= INNER_PARTS, "A subquery has more parts.")
     demand(not subquery.args["alias"].args.get("columns"), "A subquery renames its columns.")
-    prove_physical(inner.args["from_"].this, permit.table(view_name))
+    prove_physical(inner.args["from_"].this, permit.table(view_name), view, ledger)
     prove_columns(inner, inner.args["from_"].this)
     prove_policies(inner, permit.policies_of(view_name), ledger)
     return _prove_columns(inner, view, permit, ledger)

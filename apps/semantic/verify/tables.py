@@ -56,14 +56,13 @@ class TableProver:
     def _prove_from(self, inner: exp.Select, view: View) -> None:
         source = inner.args["from_"].this if inner.args.get("from_") else exp.Null()
         if not view.is_derived:
-            prove_physical(source, self.permit.table(view.name))
+            prove_physical(source, self.permit.table(view.name), view, self.ledger)
             prove_columns(inner, source)
             return
         demand(type(source) is exp.Subquery and " " in source.alias, "A derived view reads no query.")
         demand(given(source) == {"this", "alias"}, "A subquery has more parts.")
         demand(not source.args["alias"].args.get("columns"), "A subquery renames its columns.")
-        if not take_fence(source.this, self.permit.dialect, self.ledger) and source.this.args.get("limit") is None:
-            self._demand_sure(inner, source)
+        is_cut = take_fence(source.this, self.permit.dialect, self.ledger) or source.this.args.get("limit") is not None
         if view.sql_source is not None:
             let = prove_sql_view(source.this, view.sql_source, self.permit, self.ledger)
             _demand_let(inner, let)
@@ -79,12 +78,14 @@ class TableProver:
                 if top is not None:
                     prove_shown(source.this, place, top, self.ledger)
             _demand_let(inner, [name.lower() for name in outputs])
+        if not is_cut:
+            self._demand_sure(inner, source)
 
     def _demand_sure(self, inner: exp.Select, source: exp.Expr) -> None:
         """Demand that a derived view's own policies cannot fail on rows that its query leaves out."""
         where = inner.args.get("where")
         if where is not None and self.permit.dialect in FENCES:
-            demand(not Doubts(risks_of([source]), self.ledger).may_fail(where.this), HIDDEN)
+            demand(not Doubts(risks_of([source], self.ledger), self.ledger).may_fail(where.this), HIDDEN)
 
     def _projected(self, inner: exp.Select, view: str) -> Columns:
         projected = {node.alias_or_name: self._label(node, view) for node in inner.expressions}

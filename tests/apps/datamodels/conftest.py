@@ -50,6 +50,7 @@ FILES = {
 }
 Browse = Callable[[User], Client]
 Object = Callable[[str], None]
+Change = Callable[..., None]
 Publish = Callable[..., ModelVersion]
 
 
@@ -78,6 +79,18 @@ def another_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(draft)) as database:
         yield database
     draft.replace(path)
+
+
+@pytest.fixture
+def alter(database_file: Path) -> Change:
+    """Run statements at the source."""
+
+    def act(*statements: str) -> None:
+        with another_file(database_file) as database:
+            for statement in statements:
+                database.execute(statement)
+
+    return act
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Schema refresh: the worker reads the source, news become proposals that nobody sees, losses become problems."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -23,22 +22,9 @@ from apps.datamodels.selectors import current_version, files_of, problems_of, un
 from apps.governance.selectors import scope_for
 from apps.semantic.model.kinds import check_kinds
 from apps.semantic.model.reading import read_model
-from tests.apps.datamodels.conftest import FILES, ORDERS, Publish, another_file
+from tests.apps.datamodels.conftest import FILES, ORDERS, Change, Publish
 
-Change = Callable[..., None]
 VIEW = "orders.view.yaml"
-
-
-@pytest.fixture
-def alter(database_file: Path) -> Change:
-    """Run statements at the source."""
-
-    def act(*statements: str) -> None:
-        with another_file(database_file) as database:
-            for statement in statements:
-                database.execute(statement)
-
-    return act
 
 
 @pytest.fixture

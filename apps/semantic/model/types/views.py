@@ -87,6 +87,8 @@ class View:
     """the view that this is another name of (``join_to_view_as``); its table is that one's"""
     schema_attribute: str | None = None
     """``dynamic_schemas``: the user attribute that names the schema"""
+    is_worked_out: bool = False
+    """whether the source may work out the table's columns when they are read, as a view's: reading one may fail"""
     is_hidden: bool = False
     classification: Classification = ""
     """of its fields, where they have none of their own"""
