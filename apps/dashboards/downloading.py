@@ -32,8 +32,9 @@ def tile_download(request: ActorRequest, slug: str, tile_id: UUID) -> HttpRespon
     choices = read_choices(tile.dashboard.filters.all(), request.GET)
     if any(choice.problem for choice in choices):
         return _refused(request, UNUSABLE, HTTPStatus.BAD_REQUEST)
-    question = {name: value for name, value in tile_query(tile, choices).items() if name not in ONLY_ON_PAGES}
     try:
+        asked = tile_query(request.actor, tile, choices)
+        question = {name: value for name, value in asked.items() if name not in ONLY_ON_PAGES}
         run_id = downloads.begin(request.actor, question, now=timezone.now())
     except (NoDownloadError, MissingAttributeError) as error:
         return _refused(request, error.message, HTTPStatus.FORBIDDEN)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.access.types import Actor
+from apps.dashboards.asked_values import typed_condition
 from apps.dashboards.charts import chart_spec, describe
 from apps.dashboards.choices import query_string
 from apps.dashboards.formats import format_number, format_short, format_value
@@ -39,13 +40,23 @@ DATA_ROWS = 200
 """rows in the readable table under a chart"""
 
 
-def tile_query(tile: Tile, choices: Sequence[Choice]) -> dict[str, Any]:
-    """Return the tile's query in its public form, with the page's filters on those fields that its data set has."""
+def tile_query(actor: Actor, tile: Tile, choices: Sequence[Choice]) -> dict[str, Any]:
+    """Return the tile's query in its public form, with the page's filters on those fields that its data set has.
+
+    Raises:
+        QueryError: the reader may not use the data set.
+    """
     query = {**tile.query, "dataset": tile.dataset.name}
-    wanted = [(choice.filter.field, choice.condition) for choice in choices if choice.condition is not None]
-    if wanted:
-        fields = topic_fields(tile)
-        applied = [(name, condition) for name, condition in wanted if name.partition("[")[0] in fields]
+    wanted = [choice for choice in choices if choice.condition is not None]
+    model = _model(tile) if wanted else None
+    if model is not None:
+        fields = _fields(tile, model)
+        applied = [
+            (choice.filter.field, condition)
+            for choice in wanted
+            if choice.filter.field.partition("[")[0] in fields
+            and (condition := typed_condition(actor, tile.dataset, model, choice)) is not None
+        ]
         query["filters"] = merge_filters(query.get("filters", {}), applied)
     return query
 
@@ -66,7 +77,11 @@ def is_downloadable(tile: Tile) -> bool:
 def topic_fields(tile: Tile) -> frozenset[str]:
     """Return the ids of all fields of the tile's data set; whether the reader may use one is decided elsewhere."""
     model = _model(tile)
-    found = model.datasets.get(tile.dataset.name) if model is not None else None
+    return _fields(tile, model) if model is not None else frozenset()
+
+
+def _fields(tile: Tile, model: SemanticModel) -> frozenset[str]:
+    found = model.datasets.get(tile.dataset.name)
     return found.fields if found else frozenset()
 
 
@@ -87,7 +102,7 @@ def view_tile(
     if problem:
         return replace(shell, status="failed", message=f"A filter of this page is not usable. {problem}")
     try:
-        answer = ask(actor, tile_query(tile, choices), now=now, wait_s=wait_s, run_id=run_id)
+        answer = ask(actor, tile_query(actor, tile, choices), now=now, wait_s=wait_s, run_id=run_id)
     except MissingAttributeError as error:
         return replace(shell, status="missing", message=error.message)
     except (UnknownDatasetError, UnknownFieldError):
@@ -123,7 +138,7 @@ def refresh_tiles(actor: Actor, tiles: Iterable[Tile], choices: Sequence[Choice]
         return
     for tile in tiles:
         with suppress(QueryError):
-            refresh_whole(actor, tile_query(tile, choices), now=timezone.now())
+            refresh_whole(actor, tile_query(actor, tile, choices), now=timezone.now())
 
 
 def tile_url(tile: Tile, choices: Sequence[Choice], route: str = "dashboards:tile") -> str:

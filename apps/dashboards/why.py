@@ -45,7 +45,7 @@ def why_tile(actor: Actor, tile: Tile, choices: Sequence[Choice], *, now: dateti
     A tile that rests on anything closed to its reader names nothing, whatever it is that is closed.
     """
     try:
-        found, sql = explained(actor, as_query(tile_query(tile, choices)), now=now)
+        found, sql = explained(actor, as_query(tile_query(actor, tile, choices)), now=now)
     except UnknownDatasetError:
         return TileWhy(tile, message=UNAVAILABLE)
     except QueryError:

@@ -213,6 +213,7 @@ def test_the_values_of_a_filter_are_those_the_reader_may_see(
 def published(sales: Dataset, now: datetime, **fields: str) -> None:
     """Publish the shop's model with other decorations of the status."""
     view = FILES["orders.view.yaml"].replace("  status: {}", f"  status: {{{fields['status']}}}")
+    view = view.replace("  amount: {hidden: true}", "  amount: {hidden: true, reads_in_clear: true}")
     view = view.replace("  country: {}", f"  country: {{{fields.get('country', '')}}}")
     files = FILES | {"orders.view.yaml": view}
     import_files(connection=sales.data_model.connection, name="shop", files=files, publish=True, by=SYSTEM, now=now)
@@ -240,6 +241,57 @@ def test_values_are_suggested_from_another_field_that_the_reader_may_use(
     assert re.findall(r'value="([^"]*)"><span', browse(reader).get(url).content.decode()) == ["NO"]
     published(sales, now, status="suggest_from_field: country", country="required_access_grants: [finance]")
     assert re.findall(r'value="([^"]*)"><span', browse(reader).get(url).content.decode()) == ["open", "paid"]
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        ("sql: CAST(amount AS INT)", ["50", "100"]),
+        ("sql: CAST(amount AS INT) / 8.0", ["6.25", "12.5"]),
+        ("sql: CAST(amount AS INT) > 60", ["False", "True"]),
+        ("sql: CAST(amount AS INT), mask: hash, mask_unless_access_grants: [finance]", None),
+    ],
+)
+def test_values_are_chosen_by_the_type_of_the_field(
+    reader: User,
+    dashboard: Dashboard,
+    sales: Dataset,
+    browse: Browse,
+    now: datetime,
+    status: str,
+    offered: list[str] | None,
+) -> None:
+    published(sales, now, status=status)
+    client = browse(reader)
+    page = client.get(f"{PAGE}filters/status/options/", {"static": "1"}).content.decode()
+    values = re.findall(r'value="([^"]*)"><span', page)
+    assert values == offered or (offered is None and all(re.fullmatch("[0-9a-f]{16}", value) for value in values))
+    for value in values:
+        chosen = client.get(PAGE, {"f--status": value, "static": "1"})
+        assert 'data-value="1"' in chosen.content.decode()
+        assert "no longer fits" not in text(chosen)
+    assert 'data-value="2"' in client.get(PAGE, {"f--status": values, "static": "1"}).content.decode()
+
+
+def test_a_part_of_a_date_is_chosen_by_its_number(
+    reader: User, sales: Dataset, give, browse: Browse, now: datetime
+) -> None:
+    field = {"key": "hour", "label": "Hour", "field": "orders.created_at[hour_of_day]", "dataset": "Sales"}
+    hours = import_dashboard(DEFINITION | {"slug": "hours", "filters": [field]}, by=SYSTEM, now=now)
+    give(reader, ("view_dashboard", hours))
+    for hour, count in (("23", 1), ("8", 1), ("9", 0)):
+        page = browse(reader).get("/dashboards/hours/", {"f--hour": hour, "static": "1"}).content.decode()
+        assert f'data-value="{count}"' in page
+
+
+def test_a_text_that_is_no_number_shows_no_numbers(
+    reader: User, dashboard: Dashboard, sales: Dataset, browse: Browse, now: datetime
+) -> None:
+    published(sales, now, status="sql: CAST(amount AS INT)")
+    for value in ("paid", "NaN", "1e999999", "١x"):
+        page = browse(reader).get(PAGE, {"f--status": value, "static": "1"})
+        assert page.status_code == 200
+        assert "kpi-value" not in page.content.decode()
 
 
 def test_a_range_has_no_values_to_choose_from(reader: User, dashboard: Dashboard, browse: Browse) -> None:
