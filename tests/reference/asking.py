@@ -12,6 +12,7 @@ from apps.semantic.compile.dialects.traits import traits_of
 from apps.semantic.compile.types import CompiledQuery
 from apps.semantic.errors import QueryError
 from apps.semantic.model.reading import read_model
+from apps.semantic.model.stored import StoredTables
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.pivoting import pivot
 from apps.semantic.query.reading import parse_query
@@ -112,8 +113,9 @@ def has_zones(engine: Engine) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _read(files: tuple[tuple[str, str], ...], dialect: str, claim: str) -> SemanticModel:
-    found = read_model(dict(files), dialect=dialect)
+def _read(files: tuple[tuple[str, str], ...], dialect: str, claim: str, worked_out: frozenset[str]) -> SemanticModel:
+    stored = StoredTables(("omni_worlds", f"t{name}", name not in worked_out) for name in (*NAMES, "r"))
+    found = read_model(dict(files), dialect=dialect, stored=stored)
     return claiming(found, claim) if claim else found
 
 
@@ -129,7 +131,7 @@ def claiming(model: SemanticModel, field: str) -> SemanticModel:
 def model_of(world: World, dialect: str) -> SemanticModel:
     """Return the world's model."""
     claim = world.rollup.claim if world.rollup is not None else ""
-    return _read(tuple(sorted(world.files().items())), dialect, claim)
+    return _read(tuple(sorted(world.files().items())), dialect, claim, world.worked_out)
 
 
 def scope_of(world: World, dialect: str = "duckdb") -> AccessScope:

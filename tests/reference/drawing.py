@@ -96,6 +96,7 @@ def single_worlds(draw: st.DrawFn, join_types: tuple[str, ...], *, composite: bo
     renamed = draw(names(question, query_view)) if rollup is None else frozenset()
     world = World(
         edges, tables, person, always, question, query_view, rollup, renamed, second, joins_all_topics=draw(st.booleans()),
+        worked_out=draw(st.one_of(st.just(frozenset()), st.frozensets(st.sampled_from((*NAMES, "r"))))),
     )  # fmt: skip
     return fuller(world, keeps_rules=draw(st.booleans())) if draw(st.sampled_from((True, True, True, False))) else world
 

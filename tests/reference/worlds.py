@@ -164,6 +164,8 @@ class World:
     joins_all_topics: bool = False
     topic: str = "T"
     moved: tuple[str, str] | None = None
+    worked_out: frozenset[str] = frozenset()
+    """tables whose columns count as worked out when they are read; "r" is the rollup's"""
 
     @property
     def views(self) -> tuple[str, ...]:
