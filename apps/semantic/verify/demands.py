@@ -11,8 +11,6 @@ from apps.semantic.model.types import Scalar, SemanticModel
 from apps.semantic.query.types import Top
 from apps.semantic.scope import AccessScope
 
-Mark = tuple[tuple[int, ...], set[int], set[int]]
-
 
 def demand(holds: bool, message: str) -> None:
     """Fail the proof unless something holds."""
@@ -38,6 +36,17 @@ class Proof:
     """where a pattern is bound that must not end in a lone escape"""
     texts: list[int] = field(default_factory=list)
     """where nothing but a text may be bound"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point of a walk: how long its lists were, and what its sets held."""
+
+    counts: tuple[int, ...]
+    proven: set[int]
+    settled: set[int]
+    masked_texts: set[tuple[str, str]]
+    rankings: dict[tuple[int, Top], set[str]]
 
 
 class Ledger:
@@ -75,41 +84,36 @@ class Ledger:
 
     def mark(self) -> Mark:
         """Return a point to go back to."""
-        proof = self.proof
-        noted = (
-            len(proof.values),
-            len(proof.mask_keys),
-            len(proof.rests),
-            len(proof.pairs),
-            len(proof.patterns),
-            len(proof.texts),
-            len(self.taken),
+        return Mark(
+            tuple(map(len, self._lists())),
+            set(self.proven),
+            set(self.settled),
+            set(self.masked_texts),
+            {key: set(names) for key, names in self.rankings.items()},
         )
-        return noted, set(self.proven), set(self.settled)
+
+    def _lists(self) -> tuple[list[Any], ...]:
+        proof = self.proof
+        return (
+            proof.values, proof.mask_keys, proof.rests, proof.pairs, proof.patterns, proof.texts, self.taken,
+        )  # fmt: skip
 
     def is_met(self, mark: Mark) -> bool:
         """Say whether the parameters are the values noted after a point."""
         given_ = self.parameters
         return all(
-            place < len(given_) and is_same(given_[place], value) for place, value in self.proof.values[mark[0][0] :]
+            place < len(given_) and is_same(given_[place], value)
+            for place, value in self.proof.values[mark.counts[0] :]
         )
 
     def back_to(self, mark: Mark) -> None:
         """Forget what was noted after a point."""
-        proof = self.proof
-        noted: tuple[list[Any], ...] = (
-            proof.values,
-            proof.mask_keys,
-            proof.rests,
-            proof.pairs,
-            proof.patterns,
-            proof.texts,
-        )
-        for query, key, part in self.taken[mark[0][-1] :]:
+        for query, key, part in self.taken[mark.counts[-1] :]:
             query.args[key] = part
-        for items, count in zip((*noted, self.taken), mark[0], strict=True):
+        for items, count in zip(self._lists(), mark.counts, strict=True):
             del items[count:]
-        self.proven, self.settled = mark[1], mark[2]
+        self.proven, self.settled, self.masked_texts = set(mark.proven), set(mark.settled), set(mark.masked_texts)
+        self.rankings = {key: set(names) for key, names in mark.rankings.items()}
 
 
 def is_same(found: Scalar, expected: Scalar) -> bool:
