@@ -115,8 +115,9 @@ def _outputs(query: exp.Expr) -> list[str]:
 
 
 def _is_within(start: Dimension, view: str, model: SemanticModel) -> bool:
-    if start.view != view or start.top_n or start.level_of_detail:
+    if start.view != view or start.level_of_detail:
         return False
+    # A ranking names its measure, which is no dimension.
     inner = [model.dimension(name.partition("[")[0]) for name in named(start)]
     return all(item is not None and _is_within(item, view, model) for item in inner)
 

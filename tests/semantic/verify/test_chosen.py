@@ -96,6 +96,8 @@ def test_rows_that_are_only_counted_show_a_number() -> None:
         'COUNT(*) AS "column 1"',
     ):
         found.refuses(counted.replace('1 AS "column 1"', other), OTHER)
+    start, stop = counted.index(" FROM (SELECT 1") + len(" FROM ("), counted.index(" OFFSET 0)")
+    found.refuses(counted[:start] + 'SELECT 1 AS "column 1"' + counted[stop:], OTHER)
     found.refuses(counted.replace("WHERE 5 >", 'WHERE "chosen rows"."column 1" >'), OTHER)
 
 

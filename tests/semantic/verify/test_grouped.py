@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+import sqlglot
 
 from apps.semantic.errors import UnprovenSqlError
 from apps.semantic.verify import verify
@@ -22,7 +23,7 @@ PEOPLE = CUSTOMERS.replace("dimensions:\n", f"""dimensions:
   deep: {{sql: "UPPER(${{customers.state}})", mask: redact, {ONLY}}}
   first: {{sql: "${{name}}", dynamic_top_n: {{n: 1, by: count, else: rest}}}}
   best: {{sql: "${{region}}", dynamic_top_n: {{n: 1, by: most, else: rest}}}}
-  detail: {{sql: "${{credit}}", level_of_detail: {{aggregate_type: sum, fixed: [customers.dept]}}}}
+  detail: {{sql: "${{id}}", level_of_detail: {{aggregate_type: sum, fixed: [customers.dept]}}}}
   since: {{duration: {{sql_start: "${{born}}", sql_end: "${{orders.ordered_at}}", intervals: [days]}}}}
 """, 1).replace("measures:\n", "measures:\n  most: {aggregate_type: max, sql: '${dept}'}\n  mails: {aggregate_type: count, sql: '${mail}'}\n", 1)  # fmt: skip
 FIELDS = "dimensions: {x: {}}\nmeasures: {count: {aggregate_type: count}}\n"
@@ -168,6 +169,19 @@ def test_a_hash_is_followed_out_of_an_sql_view(name):
 @pytest.mark.parametrize("name", RANGES)
 def test_what_is_no_hash_in_each_row_makes_no_groups_out_of_an_sql_view(name):
     refuses("v.e", MASKED, topic="V", **of_text(RANGES[name]))
+
+
+def test_of_two_outputs_of_one_name_in_a_text_either_may_be_meant():
+    """Whoever reads a model lets no such text through; to the proof it is made of what is masked."""
+    of, clear, seen = viewed("v.e", MASKED, topic="V", **of_text(f"SELECT c.region AS e, c.region AS f {FROM}"))
+    found = statement({"dataset": "W", "fields": ["w.count"]}, of, clear)
+    verify(found.compiled, model=of, scope=seen)
+    view = of.views["v"]
+    tree = sqlglot.parse_one(f"SELECT c.region AS e, c.email AS e {FROM}", read="duckdb")
+    changed = replace(view, sql_source=replace(view.sql_source, tree=tree))
+    of = replace(of, views={**of.views, "v": changed}, topic_models={})
+    with pytest.raises(UnprovenSqlError, match=COMPARED):
+        verify(found.compiled, model=of, scope=seen)
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "mysql"])
