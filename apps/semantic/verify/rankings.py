@@ -9,28 +9,30 @@ from collections.abc import Iterable, Iterator
 from sqlglot import exp
 
 from apps.semantic.query.types import Top
-from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.demands import Ledger, demand
 from apps.semantic.verify.groups import traced
 from apps.semantic.verify.ordered import is_grouped, is_limited, is_ordered, outputs_of
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.places import Place
 from apps.semantic.verify.tops import prove_rest
 
-PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
 OTHER = "A ranking keeps other values than the question or the model asks for."
 MISSING = "A dimension is shown without its ranking."
 
 
 def is_ranking(join: exp.Join) -> bool:
     """Say whether an answer that is joined was cut off, at any depth: a level of detail never is."""
-    select = join.this.this if isinstance(join.this, exp.Subquery) else None
-    while isinstance(select, exp.Select):
-        if select.args.get("limit"):
-            return True
-        # A view's name has no space in it, that of an answer has.
-        source = select.args["from_"].this if select.args.get("from_") else None
-        select = source.this if isinstance(source, exp.Subquery) and " " in source.alias else None
-    return False
+    return _is_cut(join.this.this)
+
+
+def _is_cut(query: exp.Expr) -> bool:
+    if isinstance(query, exp.Union):
+        return _is_cut(query.this) or _is_cut(query.expression)
+    if query.args.get("limit"):
+        return True
+    # A view's name has no space in it, that of an answer has.
+    source = query.args["from_"].this if query.args.get("from_") else exp.Null()
+    return " " in source.alias and _is_cut(source.this)
 
 
 def prove_ranking(join: exp.Join, select: exp.Select, tops: Iterable[Top], permit: Permit, ledger: Ledger) -> None:
@@ -42,7 +44,7 @@ def prove_ranking(join: exp.Join, select: exp.Select, tops: Iterable[Top], permi
     """
     ranking: exp.Select = join.this.this
     outputs = outputs_of(ranking)
-    demand(given(ranking) <= PARTS and len(outputs) == len(ranking.expressions) == 3, OTHER)
+    demand(len(outputs) == len(ranking.expressions) == 3, OTHER)
     value, _, kept = outputs
     demand(outputs[kept] == exp.Literal.number(1) and is_grouped(ranking, outputs, frozenset((value,))), OTHER)
     met = [top for top in tops if _is_met(top, join, select, permit)]

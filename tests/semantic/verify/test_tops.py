@@ -67,6 +67,10 @@ def test_a_ranking_within_another_answer_is_no_ranking_that_was_asked_for():
         f'SELECT "a b"."value" AS "value", "a b"."by" AS "by", 1 AS "kept" FROM ({found.text[start:end]}) AS "a b"'
     )
     found.refuses(found.text[:start] + wrapped + found.text[end:], OTHER)
+    join = found.text[start - len(" INNER JOIN (") : found.text.index('."value"', end) + len('."value"')]
+    for deep in (f"{wrapped} UNION ALL {wrapped}", f'{wrapped[: wrapped.index(" FROM")]} FROM ({wrapped}) AS "a b"'):
+        other = join.replace(found.text[start:end], deep).replace('"top customers.name"', '"more of it"')
+        found.refuses(found.changed((join, join + other)), OTHER)
 
 
 BEST = {"dataset": "Sales", "fields": ["orders.best_customers", "orders.revenue"]}
