@@ -86,12 +86,43 @@ def test_a_key_per_detail_reads_what_it_is_made_of():
         found.refuses(found.changed((shown, other)), KEYS)
 
 
-def test_a_key_of_time_between_reads_both_ends():
-    query = QUERY.replace("customers.region: region", '"orders.delivery[days]": region')
-    found = viewed(query)
+@pytest.mark.parametrize(
+    "name", ["orders.delivery", "orders.delivery[days]", "orders.since", "orders.ordered_at[month]"]
+)
+def test_a_key_of_time_reads_its_columns_and_no_other(name):
+    orders = FILES["orders.view"].replace("  status: {}\n", '  status: {}\n  since: {sql: "${ordered_at[month]}"}\n', 1)
+    found = viewed(QUERY.replace("customers.region: region", f'"{name}": region'), **{"orders.view": orders})
     start = found.text.index('"orders"."status" AS "status", ') + len('"orders"."status" AS "status", ')
-    days = found.text[start : found.text.index(' AS "region"')]
-    found.refuses(found.changed((f'{days} AS "region"', '"orders"."amount" AS "region"')), KEYS)
+    shown = found.text[start : found.text.index(' AS "region"')]
+    assert '_at"' in shown
+    for other in ('"orders"."amount"', "CAST('2026-01-01' AS DATE)", f'COALESCE({shown}, "orders"."amount")'):
+        found.refuses(found.changed((f'{shown} AS "region"', f'{other} AS "region"')), KEYS)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"), [("orders.p90", "amount"), ("orders.states", "status"), ("orders.wanted_orders", "")]
+)
+def test_a_measure_of_another_kind_than_the_plain_ones_is_over_its_columns(name, column):
+    found = viewed(QUERY.replace("orders.revenue: revenue", f"{name}: revenue"))
+    start = found.text.index(' AS "region", ') + len(' AS "region", ')
+    shown = found.text[start : found.text.index(' AS "revenue"')]
+    found.refuses(found.changed((f'{shown} AS "revenue"', '1 AS "revenue"')), COLUMNS)
+    if column:
+        other = shown.replace(f'"orders"."{column}"', '"orders"."customer_id"')
+        found.refuses(found.changed((shown, other)), COLUMNS)
+
+
+def test_a_measure_of_what_is_gone_reads_nothing():
+    query = QUERY.replace("orders.count: number", "customers.limits: number")
+    customers = FILES["customers.view"].replace(
+        "dimensions:\n", "dimensions:\n  gone: {sql: limit_, mask: null, mask_unless_access_grants: [sees_mail]}\n", 1
+    )
+    customers = customers.replace(
+        "measures:\n", 'measures:\n  limits: {aggregate_type: count_distinct, sql: "${gone}"}\n', 1
+    )
+    found = viewed(query, {"customers.gone"}, **{"customers.view": customers})
+    assert 'COUNT(DISTINCT "customers"."masked gone")' in found.text, found.text
+    found.refuses(found.changed(("COUNT(DISTINCT", "SUM(DISTINCT")), COLUMNS)
 
 
 def test_a_ranking_is_demanded_whatever_else_is_masked():

@@ -68,7 +68,9 @@ def test_a_ranking_within_another_answer_is_no_ranking_that_was_asked_for():
     )
     found.refuses(found.text[:start] + wrapped + found.text[end:], OTHER)
     join = found.text[start - len(" INNER JOIN (") : found.text.index('."value"', end) + len('."value"')]
-    for deep in (f"{wrapped} UNION ALL {wrapped}", f'{wrapped[: wrapped.index(" FROM")]} FROM ({wrapped}) AS "a b"'):
+    whole = wrapped.replace(" LIMIT 1", "")
+    around = f'{wrapped[: wrapped.index(" FROM")]} FROM ({wrapped}) AS "a b"'
+    for deep in (f"{wrapped} UNION ALL {whole}", f"{whole} UNION ALL {wrapped}", around):
         other = join.replace(found.text[start:end], deep).replace('"top customers.name"', '"more of it"')
         found.refuses(found.changed((join, join + other)), OTHER)
 
@@ -145,6 +147,23 @@ def test_a_ranking_without_its_rest_leaves_the_others_out():
         for other in (None, replace(found.compiled.top, n=2), replace(found.compiled.top, is_descending=False)):
             with pytest.raises(UnprovenSqlError, match=OTHER):
                 verify(replace(found.compiled, top=other), model=found.model, scope=found.rights)
+
+
+def test_a_ranking_is_of_a_dimension_and_by_a_measure():
+    top = {"field": "customers.name", "n": 1, "by": "orders.revenue", "others": None}
+    found = ranked("duckdb", ask("Sales", "customers.name", "orders.revenue", top=top))
+    for changes in (
+        {"field": "customers.nothing"},
+        {"field": "orders.revenue"},
+        {"by": "orders.nothing"},
+        {"by": "customers.name"},
+    ):
+        with pytest.raises(UnprovenSqlError):
+            verify(
+                replace(found.compiled, top=replace(found.compiled.top, **changes)),
+                model=found.model,
+                scope=found.rights,
+            )
 
 
 def test_the_question_ranks_in_the_place_of_the_model():
