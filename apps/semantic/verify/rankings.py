@@ -15,6 +15,7 @@ from apps.semantic.verify.ordered import is_grouped, is_limited, is_ordered, out
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.places import Place
 from apps.semantic.verify.tops import prove_rest
+from apps.semantic.verify.trees import bare
 
 OTHER = "A ranking keeps other values than the question or the model asks for."
 MISSING = "A dimension is shown without its ranking."
@@ -90,16 +91,25 @@ def _is_met(top: Top, join: exp.Join, select: exp.Select, permit: Permit) -> boo
 
 def _is_joined(join: exp.Join, value: str, place: Place, select: exp.Select) -> bool:
     """Say whether a ranking is joined by its values and those of the dimension: both equal, or both missing."""
-    on = join.args.get("on")
-    sides = [on] if type(on) is exp.NullSafeEQ else [on.this, on.expression] if type(on) is exp.And else []
-    if len(sides) == 2 and not all(type(side) is exp.EQ for side in sides):
-        return False
-    for side in sides:
-        found = {(node.table, node.name) for node in side.expression.find_all(exp.Column)}
-        is_within = any(node.table == join.this.alias for node in side.this.find_all(exp.Column))
-        if found != {(join.this.alias, value)} or is_within or not place.fits(frozenset(traced(side.this, select))):
-            return False
-    return bool(sides)
+    own, kept = _compared(join.args.get("on"))
+    is_kept = type(kept) is exp.Column and (kept.table, kept.name) == (join.this.alias, value)
+    is_own = not any(node.table == join.this.alias for node in own.find_all(exp.Column))
+    return is_kept and is_own and place.fits(frozenset(traced(own, select)))
+
+
+def _compared(on: exp.Expr | None) -> tuple[exp.Expr, exp.Expr]:
+    """Return what must be equal or both missing; PostgreSQL hashes the longer form, in which the same fills both gaps."""
+    if type(on) is exp.NullSafeEQ:
+        return bare(on.this), bare(on.expression)
+    missing, filled = (on.this, on.expression) if type(on) is exp.And else (exp.Null(), exp.Null())
+    sides = [bare(side) for side in (missing.args.get("this"), missing.args.get("expression")) if side is not None]
+    found = [side.this for side in sides if type(side) is exp.Is and type(side.expression) is exp.Null]
+    if type(missing) is not exp.EQ or type(filled) is not exp.EQ or len(found) != 2:
+        return exp.Null(), exp.Null()
+    fills = [bare(filled.this), bare(filled.expression)]
+    is_same = all(type(fill) is exp.Coalesce and fill.this == node for fill, node in zip(fills, found, strict=True))
+    is_same = is_same and fills[0].expressions == fills[1].expressions
+    return (found[0], found[1]) if is_same else (exp.Null(), exp.Null())
 
 
 def _source(select: exp.Select) -> exp.Expr | None:

@@ -131,7 +131,11 @@ def test_the_values_at_the_top_are_those_that_the_ranking_says():
     kept = '"top orders.best_customers"."kept" = 1'
     found.refuses(found.changed((kept, '"top orders.best_customers"."by" = 1')), MERGED)
     start, end = found.text.index("CASE WHEN"), found.text.index(' AS "orders.best_customers"')
-    for shown in ('"customers"."name"', f"COALESCE({found.text[start:end]}, '')"):
+    for shown in (
+        '"customers"."name"',
+        f"COALESCE({found.text[start:end]}, '')",
+        'CASE WHEN 1 = 1 THEN "customers"."name" ELSE \'x\' END',
+    ):
         found.refuses(found.text[:start] + shown + found.text[end:], MISSING)
 
 
@@ -147,6 +151,54 @@ def test_a_ranking_without_its_rest_leaves_the_others_out():
         for other in (None, replace(found.compiled.top, n=2), replace(found.compiled.top, is_descending=False)):
             with pytest.raises(UnprovenSqlError, match=OTHER):
                 verify(replace(found.compiled, top=other), model=found.model, scope=found.rights)
+
+
+SAME = {
+    "duckdb": "IS NOT DISTINCT FROM",
+    "postgres": "IS NOT DISTINCT FROM",
+    "mysql": "<=>",
+    "spark": "IS NOT DISTINCT FROM",
+}
+
+
+@pytest.mark.parametrize("field", ["customers.area", "customers.name"])
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
+def test_a_ranking_is_joined_where_both_values_are_the_same_or_missing(dialect, field):
+    found = ranked(dialect, ask("Sales", field, "orders.revenue", top={"field": field, "n": 1, "by": "orders.revenue"}))
+    kept = f'"top {field}"."value"'
+    start = found.text.index(f'AS "top {field}" ON ') + len(f'AS "top {field}" ON ')
+    on = found.text[start : found.text.index(" GROUP BY", start)]
+    name = '"customers"."name"' if field == "customers.name" else '"customers"."region"'
+    is_long = dialect == "postgres" and field == "customers.area"
+    assert on.count(" = ") > 1 if is_long else f" {SAME[dialect]} {kept}" in on
+    own = on[: on.index(f" {SAME[dialect]} {kept}")] if not is_long else ""
+    others = ["1 = 1", f"{on} OR 1 = 1", f"{on} AND 1 = 1", f"NOT {on}"]
+    if is_long:
+        missing, filled = on[: on.index(" AND COALESCE(")], on[on.index(" AND COALESCE(") + 5 :]
+        first, last = filled.split(f" = COALESCE({kept}")
+        others += [
+            missing, filled, f"{missing} AND {missing}", f"{filled} AND {filled}", f"{filled} AND {missing}", f"{missing} OR {filled}", missing.replace("NULL", "TRUE", 1) + " AND " + filled,
+            on.replace(" = COALESCE(", " >= COALESCE("), on.replace(") = (", ") <> ("), f"{missing} AND {first} = COALESCE({kept}, CAST('x' AS TEXT))", f"{missing} AND {first} = {kept}",
+            on.replace(f"({kept} IS NULL)", f"({name} IS NULL)"), on.replace(f"{kept} IS NULL", f"UPPER({kept}) IS NULL"), on.replace(f"COALESCE({kept}", f"COALESCE(UPPER({kept})"),
+            f"{missing} AND CONCAT({first.removeprefix('COALESCE(')} = CONCAT({kept}{last}", on.replace(name, '"customers"."id"'), on.replace(f'"top {field}"."value"', f'"top {field}"."by"'),
+        ]  # fmt: skip
+    else:
+        same = SAME[dialect]
+        others += [
+            f"{own} = {kept}", f"UPPER({own}) {same} UPPER({kept})", f"{own} {same} UPPER({kept})", f"{kept} {same} {kept}", f"{own} {same} {own}", f"{own} = {kept} AND {own} = {kept}",
+            f'{own} {same} "top {field}"."by"', f'"customers"."id" {same} {kept}', f"COALESCE({own}, {kept}) {same} {kept}", f"{own} {same} {kept} AND {own} {same} {kept}",
+        ]  # fmt: skip
+        found.proves(found.changed((on, f"({own}) {same} ({kept})")))
+    for other in others:
+        assert other != on
+        found.refuses(found.text[:start] + other + found.text[start + len(on) :], OTHER)
+
+
+def test_a_level_of_detail_that_tells_rows_apart_is_no_ranking():
+    of = model()
+    rights = everything(of, "People")
+    found = statement(ask("People", "customers.lifetime", filters={"items.sku": {"contains": "x"}}), of, rights)
+    assert 'AS "joined rows" GROUP BY 1) AS "detail customers.lifetime"' in found.text
 
 
 def test_a_ranking_is_of_a_dimension_and_by_a_measure():
