@@ -34,10 +34,30 @@ def test_only_the_form_that_keeps_the_rest_apart_is_proven():
         whole.replace("1, 13)", "2, 13)"), whole.replace("1, 13)", "1, 12)"), whole.replace(":1:", ":'Other':"),
         whole.replace("ELSE CAST(:3: AS TEXT)", "ELSE CAST(:'Ola': AS TEXT)"), whole.replace(":2:", ":'Else (value)':"),
         whole.replace(f"{KEPT} AND {VALUE} =", f"{KEPT} OR {VALUE} ="), whole.replace("ELSE CAST(:3: AS TEXT)", f"ELSE {VALUE}"),
-        "COALESCE(\"top customers.name\".\"value\", :'Other':)",
+        "COALESCE(\"top customers.name\".\"value\", :'Other':)", whole.replace("CASE", "CASE 1 = 1", 1), whole.replace(" ELSE CAST(:3: AS TEXT)", ""),
+        whole.replace(VALUE, 'CAST("top customers.name"."value" AS TEXT)'), whole.replace(f"SUBSTRING({VALUE}, 1, 13)", f"SUBSTRING(UPPER({VALUE}), 1, 13)"),
+        whole.replace(f"SUBSTRING({VALUE}, 1, 13)", f"LEFT({VALUE}, 13)"), whole.replace("1, 13)", "1, :=13:)"), whole.replace("1, 13)", "1, 13.0)"), whole.replace("1, 13)", "1)"),
+        *(whole.replace(f"{VALUE} || ' (value)'", other) for other in (
+            f"{VALUE} || ' (value)' || 'x'", f"CONCAT({VALUE}, ' (value)', 'x')", f"CONCAT(UPPER({VALUE}), ' (value)')", f"CONCAT_WS({VALUE}, ' (value)')", f"UPPER({VALUE}) || ' (value)'",
+            f"{VALUE} || UPPER(' (value)')", f"{VALUE} || ' (other)'", f"{VALUE} || :' (value)':", VALUE, f"' (value)' || {VALUE}", f"COALESCE({VALUE}, ' (value)')",
+        )),
+        *(whole.replace(f"{KEPT} AND {VALUE} =", f"{KEPT} AND {VALUE} {sign}") for sign in ("<>", ">=", "LIKE")), whole.replace("1, 13) =", "1, 13) <>"),
+        *(whole.replace(KEPT, other) for other in (
+            KEPT.replace("=", ">="), KEPT.replace("=", "<>"), '1 = "top customers.name"."kept"', KEPT.replace("= 1", "= 2"), KEPT.replace("= 1", "= :=1:"), KEPT.replace("= 1", "IS NOT NULL"),
+            KEPT.replace("kept", "value").replace("= 1", "= 'x'"), f"NOT {KEPT}", f"ABS({KEPT.replace(' = 1', '')}) = 1",
+        )),
+        whole.replace("CAST(:0: AS TEXT)", "'Other'"), whole.replace("CAST(:0: AS TEXT)", "CAST(:=5: AS INT)"), whole.replace("CAST(:0: AS TEXT)", "UPPER(:'other':)"),
+        whole.replace("CAST(:1: AS TEXT)", "'Other (value)'"), whole.replace("CAST(:2: AS TEXT)", VALUE), whole.replace("CAST(:3: AS TEXT)", "'Other'"), whole.replace("CAST(:0: AS TEXT)", ":=5:"),
+        whole.replace("CAST(:0: AS TEXT)", "CAST(:0: AS INT)"), whole.replace(":0:", ":=5:").replace(":3:", ":=5:"),
     ):  # fmt: skip
         assert changed != whole
         found.refuses(found.changed((whole, changed)), MERGED)
+    for changed in (
+        whole.replace(f"{VALUE} || ' (value)'", f"CONCAT({VALUE}, ' (value)')"),
+        whole.replace("CAST(:0: AS TEXT)", ":0:"),
+        whole.replace(KEPT, f"({KEPT})"),
+    ):
+        found.proves(found.changed((whole, changed)))
 
 
 def test_each_label_is_compared_though_the_text_is_known():
