@@ -75,6 +75,16 @@ def test_texts_and_columns_of_a_known_type_are_compared_as_they_are(dialect):
     numbers = ruled(dialect, policy("orders.amount", 5))
     assert " AS INT) IN (:0:)" in numbers.text or " AS SIGNED) IN (:0:)" in numbers.text
     numbers.refuses(numbers.changed((":0:", ":'5':")), "another value")
+    days = ruled(
+        dialect,
+        policy("orders.day", "2026-01-01"),
+        **{
+            "orders.view": FILES["orders.view"].replace(
+                "  status: {}\n", "  status: {}\n  day: {sql: CAST(shipped_at AS DATE)}\n", 1
+            )
+        },
+    )
+    assert ' WHERE CAST("shipped_at" AS DATE) IN (:0:)' in days.text
     if dialect == "postgres":
         plain = ruled(dialect, policy("orders.status", 5))
         assert ' WHERE "status" IN (:0:)' in plain.text
