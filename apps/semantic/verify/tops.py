@@ -23,7 +23,8 @@ def prove_rest(select: exp.Select, alias: str, kept: str, ledger: Ledger) -> Non
     Args:
         kept: the ranking's column that is 1 for a value at the top.
     """
-    parts = [*select.expressions, *(select.args.get(key) for key in ("where", "group", "having", "order"))]
+    joined = (join.args.get("on") for join in select.args["joins"] if join.this.alias != alias)
+    parts = [*select.expressions, *joined, *(select.args.get(key) for key in ("where", "group", "having", "order"))]
     seen: set[int] = set()
     for node in [found for part in parts if part is not None for found in part.find_all(exp.Column)]:
         if node.table != alias:

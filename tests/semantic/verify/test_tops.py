@@ -214,6 +214,16 @@ def test_a_ranking_is_joined_where_both_values_are_the_same_or_missing(dialect, 
         found.refuses(found.text[:start] + other + found.text[start + len(on) :], OTHER)
 
 
+@pytest.mark.parametrize("other", ["Other", None])
+def test_no_other_join_reads_a_ranking(other):
+    top = {"field": "customers.name", "n": 1, "by": "orders.revenue", "others": other}
+    found = ranked("duckdb", ask("Sales", "customers.name", "customers.lifetime", "orders.revenue", top=top))
+    on = '"customers"."id" IS NOT DISTINCT FROM "detail customers.lifetime"."g1"'
+    for more in ('"top customers.name"."kept" = 1', '"customers"."name" = "top customers.name"."value"'):
+        found.refuses(found.changed((on, f"{on} AND {more}")), MERGED)
+    found.proves(found.changed((on, f'{on} AND "customers"."name" LIKE \'O%\'')))
+
+
 def test_a_level_of_detail_that_tells_rows_apart_is_no_ranking():
     of = model()
     rights = everything(of, "People")
