@@ -197,7 +197,7 @@ def test_a_ranking_is_joined_where_both_values_are_the_same_or_missing(dialect, 
         missing, filled = on[: on.index(" AND COALESCE(")], on[on.index(" AND COALESCE(") + 5 :]
         first, last = filled.split(f" = COALESCE({kept}")
         others += [
-            missing, filled, f"{missing} AND {missing}", f"{filled} AND {filled}", f"{filled} AND {missing}", f"{missing} OR {filled}", missing.replace("NULL", "TRUE", 1) + " AND " + filled,
+            missing, filled, missing.replace(" IS NULL", " = NULL") + " AND " + filled, f"{missing} AND {missing}", f"{filled} AND {filled}", f"{filled} AND {missing}", f"{missing} OR {filled}", missing.replace("NULL", "TRUE", 1) + " AND " + filled,
             on.replace(" = COALESCE(", " >= COALESCE("), on.replace(") = (", ") <> ("), f"{missing} AND {first} = COALESCE({kept}, CAST('x' AS TEXT))", f"{missing} AND {first} = {kept}",
             on.replace(f"({kept} IS NULL)", f"({name} IS NULL)"), on.replace(f"{kept} IS NULL", f"UPPER({kept}) IS NULL"), on.replace(f"COALESCE({kept}", f"COALESCE(UPPER({kept})"),
             f"{missing} AND CONCAT({first.removeprefix('COALESCE(')} = CONCAT({kept}{last}", on.replace(name, '"customers"."id"'), on.replace(f'"top {field}"."value"', f'"top {field}"."by"'),
