@@ -268,6 +268,8 @@ def test_both_parts_of_a_comparison_are_of_the_same_top_values():
     )
     found = ranked("duckdb", compared)
     assert found.text.count(" LIMIT 1)") == 2
+    shown = '"stitched parts"."d1" AS "orders.best_customers"'
+    found.refuses(found.changed((shown, f"CAST({shown.replace(' AS', ' AS TEXT) AS')}")), MISSING)
     first = found.text.index(" LIMIT 1)") + 1
     found.refuses(found.text[:first] + found.text[first:].replace("LIMIT 1)", "LIMIT 2)", 1), OTHER)
     found.refuses(found.text.replace(" LIMIT 1)", " LIMIT 2)", 1), OTHER)
