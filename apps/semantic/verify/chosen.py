@@ -41,14 +41,15 @@ def _opened(select: exp.Select, source: exp.Subquery, dialect: str, ledger: Ledg
     demand(type(inner) is exp.Select and bool(inner.args.get("from_")), OTHER)
     demand(is_fenced(inner, dialect), OTHER)
     demand(given(inner) <= PARTS | {FENCES[dialect][0]}, OTHER)
-    around = [*(select.args.get("joins") or ())]
-    # A table that is joined outside would be filtered before the rules: only answers are.
-    demand(all(type(join.this) is exp.Subquery and " " in join.this.alias for join in around), OTHER)
+    beneath, around = (node.args.get("joins") or [] for node in (inner, select))
+    # A table that is joined outside would be filtered before the rules; what an answer is joined on may fail.
+    demand(not any(" " in join.this.alias for join in beneath), OTHER)
+    demand(all(" " in join.this.alias for join in around), OTHER)
     _exchange(select, _columns(inner))
     within, outside = inner.args.get("where"), select.args.get("where")
     ledger.chosen[id(select)] = {id(node) for node in conjuncts(within.this if within is not None else None)}
     select.set("from_", inner.args["from_"])
-    select.set("joins", [*(inner.args.get("joins") or ()), *around])
+    select.set("joins", [*beneath, *around])
     both = [node.this for node in (within, outside) if node is not None]
     if both:
         where = both[0] if len(both) == 1 else exp.And(this=both[0], expression=both[1])
@@ -77,7 +78,7 @@ def _exchange(select: exp.Select, columns: dict[str, exp.Expr]) -> None:
     for node in [*_own_columns(select)]:
         if node.table == CHOSEN:
             made = columns.get(node.name)
-            demand(type(made) is exp.Column and bool(node.this.args.get("quoted")), OTHER)
+            demand(type(made) is exp.Column, OTHER)
             if made is not None:
                 node.replace(made.copy())
             used.add(node.name)
@@ -94,5 +95,5 @@ def _own_columns(select: exp.Select) -> Iterator[exp.Column]:
         node = waiting.pop()
         if isinstance(node, exp.Column):
             yield node
-        elif not isinstance(node, exp.Subquery | exp.Select | exp.Union):
+        elif not isinstance(node, exp.Subquery):
             waiting += node.iter_expressions()

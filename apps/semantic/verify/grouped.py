@@ -40,9 +40,10 @@ def kind_of(item: Dimension, dialect: str) -> str:
 def is_told_by_key(name: str, asked: list[str], model: SemanticModel) -> bool:
     """Say whether all of a view's key is asked for, and a dimension of one row of that view alone is no part of it."""
     found = model.dimension(name.partition("[")[0])
-    view = model.views[found.view] if found is not None else None
-    key = [item.id for item in view.dimensions.values() if item.is_primary_key] if view is not None else []
-    if found is None or not key or found.id in key or not all(item in asked for item in key):
+    if found is None:
+        return False
+    key = [item.id for item in model.views[found.view].dimensions.values() if item.is_primary_key]
+    if not key or found.id in key or not all(item in asked for item in key):
         return False
     return _is_within(found, found.view, model)
 
@@ -51,9 +52,11 @@ def kinds_of(name: str, model: SemanticModel, scope: AccessScope) -> Kinds:
     """Return the kinds of the masks that a field's values are, or are made of."""
     found = model.dimension(name)
     if found is None or found.top_n or found.level_of_detail or found.duration:
-        field = found or model.dimension(name.partition("[")[0]) or model.measure(name)
-        parts = (kinds_of(inner, model, scope) for inner in named(field)) if field is not None else ()
-        is_masked = field is not None and (field.id in scope.masked or carries_mask((field.id,), model, scope))
+        field = model.dimension(name.partition("[")[0]) or model.measure(name)
+        if field is None:
+            return MADE
+        parts = (kinds_of(inner, model, scope) for inner in named(field))
+        is_masked = field.id in scope.masked or carries_mask((field.id,), model, scope)
         return MADE if is_masked or any(parts) else NONE
     own = frozenset((kind_of(found, model.dialect),)) if found.id in scope.masked else NONE
     if isinstance(found.sql, exp.Placeholder):
@@ -86,7 +89,7 @@ def _of_text(query: exp.Expr, output: str | int, source: SqlSource, model: Seman
         return NONE
     if isinstance(query, exp.SetOperation):
         sides = [_of_text(side, place, source, model, scope) for side in (query.this, query.expression)]
-        return sides[0] if sides[0] == sides[1] else sides[0] | sides[1] | MADE
+        return sides[0] if sides[0] == sides[1] else MADE
     item = query.expressions[place].unalias()
     if not _is_plain(item):
         return MADE
@@ -112,8 +115,9 @@ def _outputs(query: exp.Expr) -> list[str]:
 
 
 def _is_within(start: Dimension, view: str, model: SemanticModel) -> bool:
-    if start.view != view or start.top_n or start.level_of_detail:
+    if start.view != view or start.level_of_detail:
         return False
+    # A ranking names its measure, which is no dimension.
     inner = [model.dimension(name.partition("[")[0]) for name in named(start)]
     return all(item is not None and _is_within(item, view, model) for item in inner)
 

@@ -45,9 +45,9 @@ def is_grouped(select: exp.Select, outputs: Outputs, wanted: frozenset[str]) -> 
 def is_limited(select: exp.Select, wanted: int | None) -> bool:
     """Say whether a SELECT is cut off after a number of rows; None: not at all."""
     limit = select.args.get("limit")
-    if wanted is None or limit is None:
-        return limit is None and wanted is None
-    number = limit.expression if type(limit) is exp.Limit and given(limit) == {"expression"} else None
+    if wanted is None:
+        return limit is None
+    number = limit.expression if limit is not None and given(limit) == {"expression"} else None
     return type(number) is exp.Literal and not number.is_string and number.name == str(wanted)
 
 
@@ -66,8 +66,6 @@ def _keys(found: list[exp.Expr]) -> list[tuple[exp.Expr, bool]] | None:
     keys: list[tuple[exp.Expr, bool]] = []
     missing: exp.Expr | None = None
     for node in found:
-        if type(node) is not exp.Ordered or node.args.get("with_fill"):
-            return None
         is_descending = bool(node.args.get("desc"))
         asked = None if is_descending else _asked_for_gaps(node.this)
         if asked is not None and missing is None:
@@ -83,7 +81,7 @@ def _keys(found: list[exp.Expr]) -> list[tuple[exp.Expr, bool]] | None:
 
 def _asked_for_gaps(node: exp.Expr) -> exp.Expr | None:
     """Return what is asked after in ``CASE WHEN … IS NULL THEN 1 ELSE 0 END``."""
-    if type(node) is not exp.Case or given(node) != {"ifs", "default"} or len(node.args["ifs"]) != 1:
+    if given(node) != {"ifs", "default"} or len(node.args["ifs"]) != 1:
         return None
     found, default = node.args["ifs"][0], node.args["default"]
     is_form = type(found.this) is exp.Is and type(found.this.expression) is exp.Null

@@ -9,28 +9,31 @@ from collections.abc import Iterable, Iterator
 from sqlglot import exp
 
 from apps.semantic.query.types import Top
-from apps.semantic.verify.demands import Ledger, demand, given
+from apps.semantic.verify.demands import Ledger, demand
 from apps.semantic.verify.groups import traced
 from apps.semantic.verify.ordered import is_grouped, is_limited, is_ordered, outputs_of
 from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.places import Place
 from apps.semantic.verify.tops import prove_rest
+from apps.semantic.verify.trees import bare
 
-PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
 OTHER = "A ranking keeps other values than the question or the model asks for."
 MISSING = "A dimension is shown without its ranking."
 
 
 def is_ranking(join: exp.Join) -> bool:
     """Say whether an answer that is joined was cut off, at any depth: a level of detail never is."""
-    select = join.this.this if isinstance(join.this, exp.Subquery) else None
-    while isinstance(select, exp.Select):
-        if select.args.get("limit"):
-            return True
-        # A view's name has no space in it, that of an answer has.
-        source = select.args["from_"].this if select.args.get("from_") else None
-        select = source.this if isinstance(source, exp.Subquery) and " " in source.alias else None
-    return False
+    return _is_cut(join.this.this)
+
+
+def _is_cut(query: exp.Expr) -> bool:
+    if isinstance(query, exp.Union):
+        return _is_cut(query.this) or _is_cut(query.expression)
+    if query.args.get("limit"):
+        return True
+    # A view's name has no space in it, that of an answer has.
+    source = query.args["from_"].this if query.args.get("from_") else exp.Null()
+    return " " in source.alias and _is_cut(source.this)
 
 
 def prove_ranking(join: exp.Join, select: exp.Select, tops: Iterable[Top], permit: Permit, ledger: Ledger) -> None:
@@ -42,7 +45,7 @@ def prove_ranking(join: exp.Join, select: exp.Select, tops: Iterable[Top], permi
     """
     ranking: exp.Select = join.this.this
     outputs = outputs_of(ranking)
-    demand(given(ranking) <= PARTS and len(outputs) == len(ranking.expressions) == 3, OTHER)
+    demand(len(outputs) == len(ranking.expressions) == 3, OTHER)
     value, _, kept = outputs
     demand(outputs[kept] == exp.Literal.number(1) and is_grouped(ranking, outputs, frozenset((value,))), OTHER)
     met = [top for top in tops if _is_met(top, join, select, permit)]
@@ -88,16 +91,25 @@ def _is_met(top: Top, join: exp.Join, select: exp.Select, permit: Permit) -> boo
 
 def _is_joined(join: exp.Join, value: str, place: Place, select: exp.Select) -> bool:
     """Say whether a ranking is joined by its values and those of the dimension: both equal, or both missing."""
-    on = join.args.get("on")
-    sides = [on] if type(on) is exp.NullSafeEQ else [on.this, on.expression] if type(on) is exp.And else []
-    if len(sides) == 2 and not all(type(side) is exp.EQ for side in sides):
-        return False
-    for side in sides:
-        found = {(node.table, node.name) for node in side.expression.find_all(exp.Column)}
-        is_within = any(node.table == join.this.alias for node in side.this.find_all(exp.Column))
-        if found != {(join.this.alias, value)} or is_within or not place.fits(frozenset(traced(side.this, select))):
-            return False
-    return bool(sides)
+    own, kept = _compared(join.args.get("on"))
+    is_kept = type(kept) is exp.Column and (kept.table, kept.name) == (join.this.alias, value)
+    is_own = not any(node.table == join.this.alias for node in own.find_all(exp.Column))
+    return is_kept and is_own and place.fits(frozenset(traced(own, select)))
+
+
+def _compared(on: exp.Expr | None) -> tuple[exp.Expr, exp.Expr]:
+    """Return what must be equal or both missing; PostgreSQL hashes the longer form, in which the same fills both gaps."""
+    if type(on) is exp.NullSafeEQ:
+        return bare(on.this), bare(on.expression)
+    missing, filled = (on.this, on.expression) if type(on) is exp.And else (exp.Null(), exp.Null())
+    sides = [bare(side) for side in (missing.args.get("this"), missing.args.get("expression")) if side is not None]
+    found = [side.this for side in sides if type(side) is exp.Is and type(side.expression) is exp.Null]
+    if type(missing) is not exp.EQ or type(filled) is not exp.EQ or len(found) != 2:
+        return exp.Null(), exp.Null()
+    fills = [bare(filled.this), bare(filled.expression)]
+    is_same = all(type(fill) is exp.Coalesce and fill.this == node for fill, node in zip(fills, found, strict=True))
+    is_same = is_same and fills[0].expressions == fills[1].expressions
+    return (found[0], found[1]) if is_same else (exp.Null(), exp.Null())
 
 
 def _source(select: exp.Select) -> exp.Expr | None:

@@ -23,34 +23,33 @@ def prove_rest(select: exp.Select, alias: str, kept: str, ledger: Ledger) -> Non
     Args:
         kept: the ranking's column that is 1 for a value at the top.
     """
-    parts = [*select.expressions, *(select.args.get(key) for key in ("where", "group", "having", "order"))]
+    joined = (join.args.get("on") for join in select.args["joins"] if join.this.alias != alias)
+    parts = [*select.expressions, *joined, *(select.args.get(key) for key in ("where", "group", "having", "order"))]
     seen: set[int] = set()
     for node in [found for part in parts if part is not None for found in part.find_all(exp.Column)]:
         if node.table != alias:
             continue
-        case = node.find_ancestor(exp.Case, exp.Select)
-        demand(isinstance(case, exp.Case), MERGED)
-        if case is not None and id(case) not in seen:
+        case = node.find_ancestor(exp.Case, exp.Select) or select
+        if id(case) not in seen:
             seen.add(id(case))
             _prove_form(case, (alias, kept), ledger)
 
 
 def _prove_form(case: exp.Expr, at: tuple[str, str], ledger: Ledger) -> None:
-    ifs = case.args.get("ifs") or []
-    demand(given(case) == {"ifs", "default"} and len(ifs) == 3, MERGED)
-    (first, marked), (second, again), (third, value) = ((item.this, item.args["true"]) for item in ifs)
+    demand(given(case) == {"ifs", "default"} and len(case.args["ifs"]) == 3, MERGED)
+    (first, marked), (second, again), (third, value) = ((item.this, item.args["true"]) for item in case.args["ifs"])
     _demand_kept(third, at)
     shown = bare(value)
     demand(not any(node.table == at[0] for node in value.find_all(exp.Column)), MERGED)
     is_label, begins = _beside_kept(first, at), _beside_kept(second, at)
     demand(bare(is_label.this) == shown, MERGED)
     start = begins.this.unnest()
-    demand(type(start) is exp.Substring and bare(start.this) == shown, MERGED)
+    demand(given(start) == {"this", "start", "length"} and bare(start.this) == shown, MERGED)
     demand(start.args["start"].name == "1" and start.args["length"].name.isdecimal(), MERGED)
     halves = [again.this, again.expression] if type(again) is exp.DPipe else [*again.expressions]
     demand(type(again) in (exp.DPipe, exp.Concat) and len(halves) == 2 and bare(halves[0]) == shown, MERGED)
     end = halves[1]
-    demand(type(end) is exp.Literal and end.is_string and end.name == MARK, MERGED)
+    demand(end.is_string and end.name == MARK, MERGED)
     labels = [_bound(node, ledger) for node in (is_label.expression, case.args["default"])]
     marks = [_bound(node, ledger) for node in (marked, begins.expression)]
     ledger.proof.rests.append((tuple(labels), tuple(marks), int(start.args["length"].name)))
@@ -82,7 +81,6 @@ def _bound(node: exp.Expr, ledger: Ledger) -> int:
 
 def is_apart(parameters: tuple[object, ...], rest: tuple[tuple[int, ...], tuple[int, ...], int]) -> bool:
     """Say whether the values bound in a form are one label, and that label with its mark."""
-    labels = {parameters[place] for place in rest[0]}
+    label, other = (parameters[place] for place in rest[0])
     marked = {parameters[place] for place in rest[1]}
-    label = next(iter(labels))
-    return len(labels) == 1 and isinstance(label, str) and marked == {label + MARK} and rest[2] == len(label + MARK)
+    return isinstance(label, str) and other == label and marked == {label + MARK} and rest[2] == len(label + MARK)
