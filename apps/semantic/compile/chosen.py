@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlglot import exp
 
-from apps.semantic.compile.fences import FENCES, Failing, chooses, fence, fence_tables, risks_of
+from apps.semantic.compile.fences import FENCES, STORED, Failing, chooses, fence, fence_tables, holds_risk, risks_of
 from apps.semantic.compile.leaves import ROWS
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
 from apps.semantic.compile.sources import NOTHING
@@ -45,24 +45,46 @@ def choose_rows(
     if dialect not in FENCES:
         return
     risks = risks_of(tables)
-    fence_tables(tables, [*rules, *_conditions(joins, of_answers=False)], values, dialect)
+    of_model = [*rules, *_conditions(joins, of_answers=False)]
+    fence_tables(tables, of_model, values, dialect)
     if not rules and not any(map(chooses, tables)):
         return
+    # What fails beneath the fence fails on the same rows whatever is asked: nothing of a question chooses them.
+    is_doubtful = any(holds_risk(node, values) for node in of_model) or any(
+        _is_doubtful(node, bool(rules) or any(chooses(other) for other in tables if other is not node), values)
+        for node in tables
+    )
     of_sources = Failing(risks, values, dialect, is_strict=True)
     failing = [node for node in others if of_sources.may(node)]
     shown = frozenset(item.alias for item in select.expressions if of_sources.may(item.unalias()))
     of_groups = Failing({**risks, ROWS: shown}, values, dialect, is_strict=True)
     joined = Failing(risks, values, dialect)
+    of_groups_and_around = [*without_aggregates(select.args.get("having")), *around]
     is_needed = (
         bool(failing)
-        or any(map(of_groups.may, (*without_aggregates(select.args.get("having")), *around)))
+        or any(map(of_groups.may, of_groups_and_around))
         or any(map(joined.may, _conditions(joins, of_answers=True)))
+        or (is_doubtful and bool(others or of_groups_and_around or len(tables) < len(sources)))
     )
     if is_needed:
-        apart = {id(node) for node in others if any(" " in item.table for item in node.find_all(exp.Column))}
+        apart = {id(node) for node in others if is_doubtful or _reads_answers(node)}
         apart |= {id(node) for node in failing}
         inside = [*rules, *(node for node in others if id(node) not in apart)]
         _close(select, inside, [node for node in others if id(node) in apart], beside, dialect)
+
+
+def _is_doubtful(table: exp.Expr, is_hidden_outside: bool, values: Values) -> bool:
+    """Say whether something within a table's subquery may fail on rows that are hidden around it, or by a rule that may itself."""
+    select = table.this
+    source, where = select.args["from_"].this, select.args.get("where")
+    is_plain = isinstance(source, exp.Table) and bool(source.meta.get(STORED))
+    if where is not None and not is_hidden_outside:
+        is_hidden_outside = not is_plain or holds_risk(where.this, values)
+    return is_hidden_outside and holds_risk(table, values)
+
+
+def _reads_answers(node: exp.Expr) -> bool:
+    return any(" " in item.table for item in node.find_all(exp.Column))
 
 
 def without_aggregates(having: exp.Expr | None) -> list[exp.Expr]:

@@ -31,6 +31,8 @@ FRAME = frozenset((
     exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Subquery,
     exp.Table, exp.TableAlias, exp.Alias, exp.Union, exp.Exists, exp.Star,
 ))  # fmt: skip
+WITHIN = FRAME | LINKS | {exp.In, exp.Case, exp.If, exp.Offset, exp.Filter, exp.WithinGroup, exp.Distinct}
+"""what stands in queries and never fails by itself"""
 COMPARING = frozenset((
     exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between, exp.NullSafeEQ, exp.NullSafeNEQ,
     exp.Coalesce, exp.Case, exp.Anonymous,
@@ -48,6 +50,8 @@ CONSTANTS = (exp.Literal, exp.Var, exp.Null, exp.Boolean)
 TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
 STORED = "stored"
 """noted of a physical table: none of its columns is worked out when it is read"""
+SURE_MASK = "sure mask"
+"""noted of a mask that is a text, over a value that cannot fail"""
 
 
 class _All(frozenset[str]):
@@ -70,8 +74,11 @@ def fence(query: exp.Expr, dialect: str) -> None:
 
 
 def fence_tables(tables: Sequence[exp.Expr], conditions: Sequence[exp.Expr], values: Values, dialect: str) -> None:
-    """Fence the tables whose rules could come after conditions of the model that may fail and read them."""
-    failing = Failing(risks_of(tables), values, dialect)
+    """Fence the tables whose rules could come after conditions of the model that may fail and read them.
+
+    What the source works out is no reason: a fence would have it worked out on rows that a join leaves out.
+    """
+    failing = Failing(risks_of(tables, trusts_source=True), values, dialect)
     reached = {item.table for node in conditions if failing.may(node) for item in node.find_all(exp.Column)}
     for node in tables:
         if node.alias in reached and chooses(node):
@@ -115,6 +122,7 @@ class Failing:
         self.is_strict = is_strict and dialect == "duckdb"
 
     def may(self, root: exp.Expr) -> bool:
+        """Say so of a tree over the rows of sources; an aggregate is worked out after conditions on rows."""
         waiting = [root]
         while waiting:
             node = waiting.pop()
@@ -123,7 +131,7 @@ class Failing:
                 if _is_risk(node, self.risks):
                     return True
             elif kind is exp.Cast:
-                if not _is_sure_cast(node):
+                if not _is_sure_cast(node, is_lazy=self.is_strict):
                     return True
                 waiting.append(node.this)
             elif kind is exp.Escape or kind is exp.Like or kind is exp.ILike:
@@ -166,10 +174,10 @@ class Failing:
         return isinstance(inner, exp.Literal) and inner.is_string
 
 
-def risks_of(sources: Iterable[exp.Expr]) -> Risks:
+def risks_of(sources: Iterable[exp.Expr], *, trusts_source: bool = False) -> Risks:
     """Return the columns of subqueries that may fail: the database may put what they are made of in their place."""
     return {
-        node.alias: frozenset(name for name, is_risk in _outputs(node.this) if is_risk)
+        node.alias: frozenset(name for name, is_risk in _outputs(node.this, trusts_source) if is_risk)
         for node in sources
         if isinstance(node, exp.Subquery)
     }
@@ -182,16 +190,50 @@ def chooses(table: exp.Expr) -> bool:
     return bool(inner.args.get("where")) or (is_derived and inner.find(*CHOOSING) is not None)
 
 
-def _outputs(query: exp.Expr) -> list[tuple[str, bool]]:
+def holds_risk(root: exp.Expr, values: Values) -> bool:
+    """Say whether anything in a tree may fail, on whatever rows: in its subqueries and aggregates too."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        kind = type(node)
+        if kind is exp.Table:
+            if not node.meta.get(STORED):
+                return True
+        elif kind is exp.Cast:
+            if not _is_sure_cast(node):
+                return True
+            waiting.append(node.this)
+        elif kind is exp.Escape or kind is exp.Like or kind is exp.ILike:
+            if not _is_sure_pattern(node, values):
+                return True
+            waiting.append((node.this if kind is exp.Escape else node).this)
+        elif kind is exp.Subquery and node is not root and not isinstance(node.parent, AROUND_QUERIES):
+            return True  # two rows are no value
+        elif isinstance(node, exp.AggFunc) and isinstance(node.parent, exp.Window):
+            return True
+        elif node.meta.get(SURE_MASK) or kind is exp.Column or _is_negative_number(node):
+            continue
+        elif kind in WITHIN or kind in SURE or isinstance(node, exp.AggFunc) or node.name == "COALESCE":
+            waiting += node.iter_expressions()
+        else:
+            return True
+    return False
+
+
+def _outputs(query: exp.Expr, trusts_source: bool) -> list[tuple[str, bool]]:
     if isinstance(query, exp.Subquery):
-        return _outputs(query.this)
+        return _outputs(query.this, trusts_source)
     if isinstance(query, exp.Union):
-        parts = zip(_outputs(query.this), _outputs(query.expression), strict=False)
+        parts = zip(_outputs(query.this, trusts_source), _outputs(query.expression, trusts_source), strict=False)
         return [(name, is_risk or other) for (name, is_risk), (_, other) in parts]
     read = [query.args["from_"], *(query.args.get("joins") or ())] if query.args.get("from_") else []
     sources = [part.this for part in read]
-    worked_out = [node for node in sources if isinstance(node, exp.Table) and not node.meta.get(STORED)]
-    failing = Failing({**risks_of(sources), **{node.alias_or_name: ALL for node in worked_out}}, None)
+    worked_out = [
+        node for node in sources if isinstance(node, exp.Table) and not node.meta.get(STORED) and not trusts_source
+    ]
+    failing = Failing(
+        {**risks_of(sources, trusts_source=trusts_source), **{node.alias_or_name: ALL for node in worked_out}}, None
+    )
     return [(node.alias_or_name.lower(), failing.may(node.unalias())) for node in query.expressions]
 
 
@@ -202,10 +244,13 @@ def _is_risk(node: exp.Expr, risks: Risks) -> bool:
     return name in found if found is not None else not table and any(name in names for names in risks.values())
 
 
-def _is_sure_cast(node: exp.Expr) -> bool:
-    """Say whether a cast is of a value that is the same in each row, or makes a text of any length."""
+def _is_sure_cast(node: exp.Expr, *, is_lazy: bool = False) -> bool:
+    """Say whether a cast is of a value that is the same in each row, or makes a text of any length.
+
+    ``is_lazy``: the database converts a bound value only when a row gets there.
+    """
     inner = node.this.unnest()
-    if isinstance(inner, CONSTANTS):
+    if isinstance(inner, CONSTANTS) and not (is_lazy and isinstance(inner, exp.Var)):
         return True
     if node.args["to"].this is exp.DType.BINARY:
         return isinstance(inner, exp.Cast) and inner.to.this is exp.DType.CHARACTER_SET

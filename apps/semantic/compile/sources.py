@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.attributes import schema_of
 from apps.semantic.compile.dialects.texts import GUESSING, exact, spelt
-from apps.semantic.compile.fences import STORED, secure_policies
+from apps.semantic.compile.fences import STORED, SURE_MASK, holds_risk, secure_policies
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.nodes import all_hold, cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
@@ -19,6 +19,7 @@ BuildQuery = Callable[[Plan, View, Values], exp.Query]
 SOURCE = "view query"
 TABLE = "physical table"
 NOTHING = "any row"
+TEXT_MASKS = frozenset(("hash", "redact", "keep_last", "null"))
 
 
 def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery:
@@ -32,7 +33,7 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     leaving = {sameness(text, plan.dialect): text for text in read.columns}
     columns: list[exp.Expr] = [column(None, text) for text in leaving.values()]
     masks: list[exp.Expr] = [
-        exp.Alias(this=masked_value(item, reads), alias=name(MASK_PREFIX + key)) for key, item in read.masks.items()
+        exp.Alias(this=_mask(item, reads), alias=name(MASK_PREFIX + key)) for key, item in read.masks.items()
     ]
     nothing = exp.Alias(this=literal_number(1), alias=name(NOTHING))
     uses = plan.row_policies.get(view_name, ())
@@ -45,6 +46,13 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     if view.is_derived:
         secure_policies(select, reads.values, plan.dialect)
     return exp.Subquery(this=select, alias=exp.TableAlias(this=name(view_name)))
+
+
+def _mask(item: Dimension, reads: Reads) -> exp.Expr:
+    """Return what stands for a value, noted where it cannot fail: a text of whatever the value is, if that cannot."""
+    found = masked_value(item, reads)
+    found.meta[SURE_MASK] = item.mask.kind in TEXT_MASKS and not holds_risk(reads.inside(item), reads.values)
+    return found
 
 
 def policy(use: PolicyUse, node: exp.Expr, reads: Reads) -> exp.Expr:

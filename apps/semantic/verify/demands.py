@@ -45,6 +45,7 @@ class Mark:
     counts: tuple[int, ...]
     proven: set[int]
     settled: set[int]
+    doubtful: set[int]
     masked_texts: set[tuple[str, str]]
     rankings: dict[tuple[int, Top], set[str]]
 
@@ -68,6 +69,10 @@ class Ledger:
         """by identity of a SELECT around fenced rows, its conditions that stood within the fence"""
         self.settled: set[int] = set()
         """queries that leave out no row unless behind a fence: around them anything may be worked out"""
+        self.doubtful: set[int] = set()
+        """queries in which something may fail on hidden rows: no condition around them may choose on which"""
+        self.sure_masks: set[int] = set()
+        """masks, by identity, that are texts of what cannot fail"""
         self.stored: set[int] = set()
         """physical tables, by identity, whose columns hold what was written into them: to read one cannot fail"""
         self.taken: list[tuple[exp.Expr, str, exp.Expr]] = []
@@ -88,6 +93,7 @@ class Ledger:
             tuple(map(len, self._lists())),
             set(self.proven),
             set(self.settled),
+            set(self.doubtful),
             set(self.masked_texts),
             {key: set(names) for key, names in self.rankings.items()},
         )
@@ -112,7 +118,8 @@ class Ledger:
             query.args[key] = part
         for items, count in zip(self._lists(), mark.counts, strict=True):
             del items[count:]
-        self.proven, self.settled, self.masked_texts = set(mark.proven), set(mark.settled), set(mark.masked_texts)
+        self.proven, self.settled, self.doubtful = set(mark.proven), set(mark.settled), set(mark.doubtful)
+        self.masked_texts = set(mark.masked_texts)
         self.rankings = {key: set(names) for key, names in mark.rankings.items()}
 
 

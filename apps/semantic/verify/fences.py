@@ -36,6 +36,7 @@ QUERIES = frozenset((
 FIXED = (exp.Literal, exp.Placeholder, exp.Null, exp.Boolean)
 TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
 HIDDEN = "A condition may fail on rows that a rule hides."
+CHOSEN = "A question chooses on which hidden rows something may fail."
 Risks = Mapping[str, Collection[str]]
 """by the alias of a subquery, those of its columns in small letters that are made of what may fail"""
 
@@ -90,7 +91,7 @@ class Doubts:
                 if self._is_risk(node):
                     return True
             elif kind is exp.Cast:
-                if not is_sure_cast(node):
+                if not is_sure_cast(node, is_lazy=self.is_converting):
                     return True
                 waiting.append(node.this)
             elif kind is exp.Escape or kind is exp.Like or kind is exp.ILike:
@@ -154,10 +155,10 @@ def is_whole_pattern(text: object, escape: str) -> bool:
     return isinstance(text, str) and (len(text) - len(text.rstrip(escape))) % 2 == 0
 
 
-def is_sure_cast(node: exp.Expr) -> bool:
-    """Say whether a cast is of what is the same in each row, or to a text."""
+def is_sure_cast(node: exp.Expr, *, is_lazy: bool = False) -> bool:
+    """Say whether a cast is of what is the same in each row, or to a text; ``is_lazy``: what is bound is cast row by row."""
     inner, target = node.this.unnest(), node.args["to"].this
-    if isinstance(inner, FIXED):
+    if isinstance(inner, FIXED) and not (is_lazy and type(inner) is exp.Placeholder):
         return True
     if target is exp.DType.BINARY:  # MySQL's bytes of a text
         return type(inner) is exp.Cast and inner.args["to"].this is exp.DType.CHARACTER_SET
@@ -180,18 +181,21 @@ class _EveryName(frozenset[str]):
 EVERY_NAME = _EveryName()
 
 
-def risks_of(sources: Iterable[exp.Expr], ledger: Ledger) -> Risks:
-    """Return the columns that are made of what may fail: some of a subquery, all of a table that is not known to be stored."""
+def risks_of(sources: Iterable[exp.Expr], ledger: Ledger | None) -> Risks:
+    """Return the columns that are made of what may fail: some of a subquery, all of a table that is not known to be stored.
+
+    Without a ledger all tables are taken for stored.
+    """
     return {node.alias_or_name: _risky(node, ledger) for node in sources}
 
 
-def _risky(source: exp.Expr, ledger: Ledger) -> Collection[str]:
+def _risky(source: exp.Expr, ledger: Ledger | None) -> Collection[str]:
     if type(source) is exp.Subquery:
         return frozenset(name for name, is_risk in _made(source.this, ledger) if is_risk)
-    return frozenset() if id(source) in ledger.stored else EVERY_NAME
+    return frozenset() if ledger is None or id(source) in ledger.stored else EVERY_NAME
 
 
-def _made(query: exp.Expr, ledger: Ledger) -> list[tuple[str, bool]]:
+def _made(query: exp.Expr, ledger: Ledger | None) -> list[tuple[str, bool]]:
     if type(query) is exp.Subquery:
         return _made(query.this, ledger)
     if type(query) is exp.Union:
@@ -206,6 +210,36 @@ def sources_of(select: exp.Expr) -> list[exp.Expr]:
     """Return what a SELECT reads."""
     given_ = [select.args["from_"].this] if select.args.get("from_") else []
     return [*given_, *(join.this for join in select.args.get("joins") or ())]
+
+
+def holds_risk(root: exp.Expr, ledger: Ledger) -> bool:
+    """Say whether anything in a tree may fail on any rows, within its subqueries and aggregates too.
+
+    A mask that is a text never does where the proof has noted that what it stands for does not.
+    """
+    doubts = Doubts({}, ledger)
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        kind = type(node)
+        if id(node) in ledger.sure_masks or kind in (exp.Column, exp.Identifier):
+            continue
+        if kind is exp.Table:
+            if id(node) not in ledger.stored:
+                return True
+        elif kind is exp.Subquery and node is not root and type(node.parent) not in HOLDERS:
+            return True
+        elif isinstance(node, exp.AggFunc):
+            if type(node.parent) is exp.Window:
+                return True
+            waiting += node.iter_expressions()
+        elif kind in QUERIES or kind in (exp.Offset, exp.Filter, exp.WithinGroup, exp.Distinct) or kind in NEVER_FAIL:
+            waiting += node.iter_expressions()
+        elif doubts.may_fail(node):
+            return True
+        else:  # an aggregate within is not looked into there
+            waiting += node.find_all(exp.AggFunc)
+    return False
 
 
 def text_may_fail(text: exp.Expr, worked_out: frozenset[str]) -> bool:

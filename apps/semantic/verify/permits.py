@@ -22,6 +22,7 @@ from apps.semantic.model.types import (
 from apps.semantic.scope import AccessScope, RowPolicy, rights_key
 from apps.semantic.verify.asked import Asked, Asker
 from apps.semantic.verify.conditions import HoleRule, filter_rule
+from apps.semantic.verify.fences import Doubts
 from apps.semantic.verify.groups import group_rules
 from apps.semantic.verify.labels import Label
 from apps.semantic.verify.places import Places
@@ -55,7 +56,7 @@ class Permit:
         filters: for each of the topic's own filters, the columns that its condition reads, and the condition itself;
             of dates it says the form.
         groups: conditions of the topic on the groups of an answer.
-        masks: by view, the trees of its masked dimensions.
+        masks: by view, the trees of its masked dimensions; sure_masks: those that are texts of what cannot fail.
         on: by joined view, its join condition; where_sql: what holds once it is joined.
         places: what stands for its fields; tops: the rankings that the model gives them.
         compared: the rules that would compare masks.
@@ -115,10 +116,10 @@ class Permit:
         # A mask over several tables has no place inside one of them: it is not offered, so never proven.
         local = [item for item in masked if is_local(item, self.model)]
         self.masks = {view: [expected.mask(item) for item in local if item.view == view] for view in topic.views}
-        self.text_masks = {
-            view: [expected.mask(item) for item in local if item.view == view and item.mask.kind not in OF_OTHER_TYPES]
-            for view in topic.views
-        }
+        texts = [item for item in local if item.mask.kind not in OF_OTHER_TYPES]
+        self.text_masks = {view: [expected.mask(item) for item in texts if item.view == view] for view in topic.views}
+        sure = [item for item in texts if not Doubts({}).may_fail(expected.inside(item))]
+        self.sure_masks = {view: [expected.mask(item) for item in sure if item.view == view] for view in topic.views}
         self.on = {
             join.view: expected.rule(join.relationship.on_sql)
             for join in topic.joins

@@ -12,11 +12,13 @@ from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.conditions import HoleRule
 from apps.semantic.verify.demands import Ledger, demand, given
 from apps.semantic.verify.fences import (
+    CHOSEN,
     FENCES,
     HIDDEN,
     Doubts,
     demand_sure,
     group_conditions,
+    holds_risk,
     risks_of,
     sources_of,
 )
@@ -248,22 +250,33 @@ class _SelectProver:
             return
         joins = [join for join in self.select.args.get("joins") or () if not self._is_derived(join.this)]
         of_model = [join.args["on"] for join in joins if join.args.get("on")]
-        demand_sure([*rules, *of_model], Doubts(risks, self.ledger), frozenset(self.tables.unfenced))
+        own = Doubts(
+            risks_of(sources, None), self.ledger
+        )  # a fence would not help where the source works something out
+        demand_sure([*rules, *of_model], own, frozenset(self.tables.unfenced))
+        is_doubtful = any(holds_risk(node, self.ledger) for node in (*rules, *of_model))
+        is_doubtful = is_doubtful or any(self.tables.is_doubtful(node, bool(rules)) for node in sources)
         strict = Doubts(risks, self.ledger, dialect=self.permit.dialect)
         if within is not None:
             demand(all(id(node) in within for node in rules), HIDDEN)  # outside, one would come too late
-            demand(not any(strict.may_fail(node) for node in others if id(node) in within), HIDDEN)
+            inside = [node for node in others if id(node) in within]
+            demand(not any(map(strict.may_fail, inside)), HIDDEN)
+            demand(not (is_doubtful and inside), CHOSEN)
             return
+        if is_doubtful:
+            demand(not (others or group_conditions(self.select) or self.answers_on), CHOSEN)
+            self.ledger.doubtful.add(id(self.select))
         demand(not any(map(strict.may_fail, [*others, *group_conditions(self.select)])), HIDDEN)
         demand(not any(map(Doubts(risks, self.ledger).may_fail, self.answers_on)), HIDDEN)
 
     def _demand_sure_outside(self, where: exp.Expr | None) -> None:
         """Demand that no condition around an answer may fail on rows or groups that the answer leaves out."""
         source = self.select.args["from_"].this.this
+        conditions = [*conjuncts(where.this if where is not None else None), *group_conditions(self.select)]
+        demand(not (conditions and id(source) in self.ledger.doubtful), CHOSEN)
         is_settled = id(source) in self.ledger.settled and not source.args.get("having")
         if self.permit.dialect in FENCES and not is_settled:
             doubts = Doubts(risks_of(sources_of(self.select), self.ledger), self.ledger, dialect=self.permit.dialect)
-            conditions = [*conjuncts(where.this if where is not None else None), *group_conditions(self.select)]
             demand(not any(map(doubts.may_fail, conditions)), HIDDEN)
 
     def _take_rule(self, found: list[exp.Expr], rule: Rule) -> None:

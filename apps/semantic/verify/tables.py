@@ -8,7 +8,7 @@ from apps.semantic.model.types import View
 from apps.semantic.verify.answers import prove_answer
 from apps.semantic.verify.asked import Asked
 from apps.semantic.verify.demands import Ledger, demand, given
-from apps.semantic.verify.fences import FENCES, HIDDEN, Doubts, risks_of, take_fence
+from apps.semantic.verify.fences import FENCES, HIDDEN, Doubts, holds_risk, risks_of, take_fence
 from apps.semantic.verify.labels import Columns, Label
 from apps.semantic.verify.origins import prove_origins
 from apps.semantic.verify.parts import prove_columns, prove_mask, prove_physical, prove_policies
@@ -52,6 +52,13 @@ class TableProver:
         prove_policies(inner, self.permit.policies[view], self.ledger)
         self.ledger.proven.add(id(inner))
         return self._projected(inner, view)
+
+    def is_doubtful(self, source: exp.Expr, is_ruled: bool) -> bool:
+        """Say whether something in a table's subquery may fail on rows that something else hides, or its own policies late."""
+        where, inner = source.this.args.get("where"), source.this.args["from_"].this
+        is_late = where is not None and (id(inner) not in self.ledger.stored or holds_risk(where.this, self.ledger))
+        is_hidden = is_ruled or is_late or bool(self.choosing - {source.alias})
+        return is_hidden and holds_risk(source, self.ledger)
 
     def _prove_from(self, inner: exp.Select, view: View) -> None:
         source = inner.args["from_"].this if inner.args.get("from_") else exp.Null()
@@ -113,6 +120,8 @@ class TableProver:
         prove_mask(node.this, self.permit.masks[view], self.ledger)
         if bare(node.this) in self.permit.text_masks[view]:
             self.ledger.masked_texts.add((view, node.alias))
+        if bare(node.this) in self.permit.sure_masks[view]:
+            self.ledger.sure_masks.add(id(node.this))
         return Label.OPEN
 
 

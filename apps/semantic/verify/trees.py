@@ -210,6 +210,10 @@ class Expected:
             value = f"CAST({value} AS DOUBLE PRECISION)"
         return self._normal(_plain_mask(dimension.mask, value, self.dialect))
 
+    def inside(self, dimension: Dimension) -> exp.Expr:
+        """Return the normal tree of a dimension's own values within its table."""
+        return self._normal(self._text(dimension.sql, dimension.view, is_qualified=False))
+
     def normal(self, tree: exp.Expr) -> exp.Expr:
         """Return a tree as it is after it was text."""
         return self._normal(tree.sql(self.dialect))

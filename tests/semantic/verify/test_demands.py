@@ -9,7 +9,7 @@ from apps.semantic.query.types import Top
 from apps.semantic.verify.demands import Ledger, Proof
 from tests.semantic.features.store import everything, model
 
-ASKED_ONCE = {"placeholders", "parameters", "chosen", "stored"}
+ASKED_ONCE = {"placeholders", "parameters", "chosen", "stored", "sure_masks"}
 """what says the same on every way: of the text itself, or of a table and its view"""
 
 
@@ -29,7 +29,7 @@ def fill(ledger: Ledger, query: exp.Expr, number: int) -> None:
     top = Top("a.b", number + 1, "a.c")
     ledger.rankings.setdefault((1, top), set()).add(f"ranking {number}")
     ledger.rankings.setdefault((1, Top("a.b", 1, "a.c")), set()).add(f"ranking {number}")
-    for held in (ledger.proven, ledger.settled):
+    for held in (ledger.proven, ledger.settled, ledger.doubtful):
         held.add(number)
     ledger.masked_texts.add(("a", str(number)))
     proof = ledger.proof

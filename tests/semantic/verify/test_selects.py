@@ -225,9 +225,9 @@ always_where_filters: {status: {not: [lost]}, ordered_at: {on_or_after: '2020-01
 AMOUNT = 'CAST("orders"."amount" AS INT)'
 
 
-def guarded() -> Statement:
+def guarded(**question: object) -> Statement:
     rights = {"attributes": {"region": ("EU",)}, "topic_policies": (policy("customers.name", "Ola", "Joe"),)}
-    return of_files(GUARDED, rights, **{"Guarded.topic": GUARD})
+    return of_files(GUARDED | question, rights, **{"Guarded.topic": GUARD})
 
 
 RULES = {
@@ -254,8 +254,12 @@ def test_what_is_a_rules_stays_in_it():
     found = guarded()
     for clause in (f"{AMOUNT} > 20", f"{AMOUNT} > 21"):
         found.refuses(found.changed((" GROUP BY", f" AND {clause} GROUP BY")), "A column is used in a way")
-    # The same rule again says nothing; a reader's own filter on what they may see stands beside it.
-    found.proves(found.changed((" GROUP BY", ' AND CAST("customers"."region" AS TEXT) = :2: GROUP BY')))
+    # A reader's own filter on what they may see stands beside it, but not where it chooses the rows on which the rule may fail.
+    own = (" GROUP BY", ' AND CAST("customers"."region" AS TEXT) = :2: GROUP BY')
+    found.refuses(found.changed(own), "A question chooses on which hidden rows")
+    around = guarded(filters={"customers.region": {"contains": "E"}})
+    assert '"chosen rows" WHERE ("chosen rows"."column' in around.text
+    around.proves(around.text)
 
 
 def test_a_rules_attribute_is_the_persons():
