@@ -62,3 +62,9 @@ def test_windows_of_known_functions_stand_in_a_text(name):
 def test_no_other_windows_stand_in_a_text(window):
     with pytest.raises(UnprovenSqlError, match=HOLDS):
         proves(f"SELECT c.id AS id, {window} AS n {FROM}")
+
+
+@pytest.mark.parametrize("number", ["1", "'0'", "0.0", "1 - 1"])
+def test_an_offset_that_may_cut_something_off_stands_nowhere(number):
+    with pytest.raises(UnprovenSqlError, match="The text holds Offset"):
+        proves(f"SELECT c.id AS id {FROM} ORDER BY c.id OFFSET {number}")

@@ -43,7 +43,7 @@ def test_only_the_form_that_keeps_the_rest_apart_is_proven():
         )),
         *(whole.replace(f"{KEPT} AND {VALUE} =", f"{KEPT} AND {VALUE} {sign}") for sign in ("<>", ">=", "LIKE")), whole.replace("1, 13) =", "1, 13) <>"),
         *(whole.replace(KEPT, other) for other in (
-            KEPT.replace("=", ">="), KEPT.replace("=", "<>"), '1 = "top customers.name"."kept"', KEPT.replace("= 1", "= 2"), KEPT.replace("= 1", "= :=1:"), KEPT.replace("= 1", "IS NOT NULL"),
+            KEPT.replace("=", ">="), KEPT.replace("=", "<>"), '1 = "top customers.name"."kept"', KEPT.replace("= 1", "= 2"), KEPT.replace("= 1", "= :=1:"), KEPT.replace("= 1", "= CAST(1 AS INT)"), KEPT.replace("= 1", "IS NOT NULL"),
             KEPT.replace("kept", "value").replace("= 1", "= 'x'"), f"NOT {KEPT}", f"ABS({KEPT.replace(' = 1', '')}) = 1",
         )),
         whole.replace("CAST(:0: AS TEXT)", "'Other'"), whole.replace("CAST(:0: AS TEXT)", "CAST(:=5: AS INT)"), whole.replace("CAST(:0: AS TEXT)", "UPPER(:'other':)"),
