@@ -96,21 +96,12 @@ def _erasable() -> ControlResult:
 
 def _stays_erased() -> ControlResult:
     """Nobody whose erasure has ended is here, and the file outside of the database says of all of them that they were erased."""
-    here, (signed, unsigned) = returned(), tombs()
+    signed, unsigned = tombs()
     kept = set(Tombstone.objects.exclude(ended_at=None).values_list("pk", flat=True))
-    missing = kept - {tomb.tenant_id for tomb in signed}
-    bad = [
-        text
-        for count, text in (
-            (len(here), "here again"),
-            (len(missing), "not in the file"),
-            (unsigned, "lines without signature"),
-        )
-        if count
-    ]
-    counts = {"here again": len(here), "not in the file": len(missing), "lines without signature": unsigned}
-    erased = len({tomb.tenant_id for tomb in signed if tomb.state == ENDED} | kept)
-    return ControlResult(not bad, f"{erased} erased" + "".join(f", {counts[text]} {text}" for text in bad))
+    filed = {tomb.tenant_id for tomb in signed if tomb.state == ENDED}
+    wrong = {"here again": len(returned()), "not in the file": len(kept - filed), "lines without signature": unsigned}
+    figure = [f"{len(kept | filed)} erased", *(f"{count} {what}" for what, count in wrong.items() if count)]
+    return ControlResult(not any(wrong.values()), ", ".join(figure))
 
 
 def _unfinished() -> ControlResult:

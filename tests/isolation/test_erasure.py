@@ -42,8 +42,10 @@ class Erased:
     sampled_before: int
     names_before: int
     others_before: dict[str, int]
+    key: bytes
+    files_with_key_before: list[str]
+    files_with_canary_before: list[str]
     certificate: dict[str, Any]
-    output: str
 
 
 def admin() -> "psycopg.Connection[Any]":
@@ -111,6 +113,21 @@ def complete(house: House, connection: "psycopg.Connection[Any]") -> None:
     )
 
 
+def files_with(connection: "psycopg.Connection[Any]", text: bytes) -> list[str]:
+    """Return the files of this database (its tables, not the log of writes) that hold a text."""
+    connection.execute("CHECKPOINT")
+    row = connection.execute("SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()").fetchone()  # fmt: skip
+    assert row
+    return [path.name for path in (Path(row[0]) / "base" / str(row[1])).iterdir() if text in path.read_bytes()]
+
+
+def stored_key(connection: "psycopg.Connection[Any]", tenant_id: str) -> bytes:
+    """Return the middle of the tenant's wrapped key as it is stored."""
+    row = connection.execute("SELECT wrapped FROM vault_tenantkey WHERE tenant_id = %s", (tenant_id,)).fetchone()
+    assert row
+    return bytes(row[0])[40:120]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Files of tenants, tombstones and keys of this module's own: others share the state directory."""
@@ -131,11 +148,13 @@ def erased(django_db_setup: None, django_db_blocker: pytest.FixtureRequest, fold
         before = (
             counts(connection, tenant_id), mentions(connection, tenant_id), mentions(connection, CANARY),
             sampled(connection, CANARY), len(in_redis(tenant_id)), counts(connection, houses.globex.tenant.id),
+            stored_key(connection, tenant_id), files_with(connection, stored_key(connection, tenant_id)),
+            files_with(connection, CANARY.encode()),
         )  # fmt: skip
         out = folder / "certificate.json"
         with unbound():
             call_command("erase_tenant", "acme", confirm="acme", certificate=out, by="Olga of operations")
-        yield Erased(houses, folder, tenant_id, *before, json.loads(out.read_text()), "")
+        yield Erased(houses, folder, tenant_id, *before, json.loads(out.read_text()))
 
 
 def test_every_table_of_a_tenant_had_a_row(erased: Erased) -> None:
@@ -197,3 +216,13 @@ def test_the_certificate_counts_what_was_there(erased: Erased) -> None:
     assert content["elsewhere"]["files"] == 1
     assert content["elsewhere"]["rows_of_ours"] == {"support_staffrequestreference.customer_tenant_id": 2}
     assert content["row_count"] == sum(content["rows"].values())
+
+
+def test_no_file_of_the_database_holds_its_key(erased: Erased) -> None:
+    """Tables of keys are written anew by the erasure itself; old versions of other rows go with a full vacuum."""
+    assert erased.files_with_key_before != []
+    assert len(erased.files_with_canary_before) > 10
+    with admin() as connection:
+        assert files_with(connection, erased.key) == []
+        connection.execute("VACUUM FULL")
+        assert files_with(connection, CANARY.encode()) == []

@@ -166,9 +166,10 @@ def _finish(request: ErasureRequest, deleter: Deleter, catalogue: Catalogue) -> 
         with connections[OWNER].cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
             cursor.execute("SELECT FROM tenants_tenant WHERE id = %s FOR UPDATE", [tenant_id])
+        if not ErasureRequest.objects.using(OWNER).filter(pk=request.pk, ended_at=None).exists():
+            raise ErasureError("another process has erased this tenant meanwhile")
         deleter.delete_rest(catalogue)
-        left = deleter.left(catalogue)
-        if left:
+        if left := deleter.left(catalogue):
             raise ErasureError(f"rows are left in {', '.join(left)}; run it again")
         mentions = _delete_mentions(deleter, catalogue)
         domains, _ = TenantDomain.objects.using(OWNER).filter(tenant_id=tenant_id).delete()
@@ -178,7 +179,7 @@ def _finish(request: ErasureRequest, deleter: Deleter, catalogue: Catalogue) -> 
         request.refresh_from_db(using=OWNER)
         request.rows |= {"tenants_tenantdomain": domains, "tenants_tenant": 1}
         request.facts["elsewhere"], request.ended_at = mentions, ended_at
-        request.save(using=OWNER)
+        request.save(using=OWNER, update_fields=["rows", "facts", "ended_at"])
 
 
 def _delete_mentions(deleter: Deleter, catalogue: Catalogue) -> dict[str, int]:

@@ -1,6 +1,8 @@
 """``erase_tenant``: what it refuses, that it goes on wherever it was stopped, and what stays out of its reach."""
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,7 +16,10 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from pytest_django import Settings
 
+from apps.access.models import Role
+from apps.accounts.models import UserGroup
 from apps.audit.models import AuditEvent
+from apps.datamodels.models import Dataset, ModelVersion
 from apps.queries import flights
 from apps.queries.models import QueryRun
 from apps.retention.controls import CONTROLS
@@ -26,10 +31,11 @@ from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant, Tombstone
 from apps.tenants.types import TenantRef
 from apps.vault.errors import KeyDestroyedError
-from apps.vault.services import seal
+from apps.vault.services import seal, timed_key_for
 from tests import databases
 from tests.apps.conftest import MakeTenant
 from tests.apps.retention.conftest import Furnish
+from tests.apps.vault.test_rotation import command, kill_when_it_waits
 from tests.environment import WORKER
 from tests.isolation.ledger import TABLES
 
@@ -179,8 +185,6 @@ def test_wherever_it_is_stopped_it_goes_on_and_counts_right(
     acme: TenantRef, furnish: Furnish, own_folder: Path, now: datetime, table: str, event: str
 ) -> None:
     furnish(acme)
-    from apps.vault.services import timed_key_for
-
     timed_key_for(now + timedelta(hours=1), now=now)
     before = rows_of(acme)
     with refusing(table, event):
@@ -233,8 +237,6 @@ def test_from_the_first_step_on_nothing_can_be_sealed_or_read(
 def test_large_tables_go_in_batches(
     acme: TenantRef, own_folder: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.access.models import Role
-
     monkeypatch.setattr(deleting, "BATCH_ROWS", 2)
     Role.objects.bulk_create([Role(name=f"r{number}", capabilities=[]) for number in range(7)])
     assert erase("acme", own_folder / "out.json")["rows"]["access_role"] == 7
@@ -242,8 +244,6 @@ def test_large_tables_go_in_batches(
 
 def test_runs_are_cancelled_at_the_source(acme: TenantRef, furnish: Furnish, own_folder: Path, now: datetime) -> None:
     furnish(acme)
-    from apps.datamodels.models import Dataset, ModelVersion
-
     run = QueryRun.objects.create(
         dataset=Dataset.objects.get(), model_version=ModelVersion.objects.get(), actor_label="Ann", cache_key="k",
         policy_fingerprint="f", sealed_query=b"x", created_at=now, expires_at=now + timedelta(minutes=5), state="running",
@@ -262,8 +262,6 @@ def test_a_row_that_is_written_meanwhile_is_not_left_over(acme: TenantRef, furni
     furnish(acme)
     with refusing("tenants_tenantdomain", "DELETE"), pytest.raises(CommandError):
         erase("acme", own_folder / "out.json")
-    from apps.accounts.models import UserGroup
-
     UserGroup.objects.create(name="Late")
     content = erase("acme", own_folder / "out.json")
     assert rows_of(acme) == {}
@@ -285,3 +283,61 @@ def test_the_role_that_serves_requests_cannot(acme: TenantRef, statement: str) -
     with pytest.raises(DatabaseError, match="permission denied"), connection.cursor() as cursor:
         cursor.execute(statement)
     assert Tenant.objects.filter(is_active=True).count() == 1
+
+
+def process(slug: str, out: Path, folder: Path) -> "subprocess.Popen[bytes]":
+    """Start the command as a process of its own, with this test's files."""
+    return command(
+        "erase_tenant", slug, "--confirm", slug, "--certificate", str(out),
+        OMNI_TOMBSTONES=str(folder / "tombstones"), OMNI_DATA_DIR=str(folder / "data"),
+        OMNI_CERTIFICATE_KEY_FILE=str(folder / "certificate_key"),
+        OMNI_CERTIFICATE_PUBLIC_KEY_FILE=str(folder / "certificate_public_key"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["accounts_user", "vault_tenantkey", "tenants_tenantdomain"])
+def test_one_that_is_killed_is_taken_up(acme: TenantRef, furnish: Furnish, own_folder: Path, table: str) -> None:
+    furnish(acme)
+    before = rows_of(acme)
+    with psycopg.connect(databases.admin_url(f"omni_test_{WORKER}")) as lock:
+        lock.execute(f"SELECT 1 FROM {table} WHERE tenant_id = %s FOR UPDATE", (acme.id,))
+        kill_when_it_waits(process("acme", own_folder / "out.json", own_folder), lock.info.backend_pid)
+    assert not is_served(acme)
+    assert rows_of(acme) != {}
+    content = erase("acme", own_folder / "out.json")
+    assert rows_of(acme) == {}
+    counted = {name: count for name, count in content["rows"].items() if count} | {"audit_auditevent": 0}
+    assert counted == before | {"tenants_tenant": 1, "audit_auditevent": 0}
+
+
+def test_of_two_at_once_one_hands_out_the_certificate(acme: TenantRef, furnish: Furnish, own_folder: Path) -> None:
+    furnish(acme)
+    before = rows_of(acme)
+    with psycopg.connect(databases.admin_url(f"omni_test_{WORKER}")) as lock:
+        lock.execute("SELECT 1 FROM accounts_user WHERE tenant_id = %s FOR UPDATE", (acme.id,))
+        both = [process("acme", own_folder / f"{number}.json", own_folder) for number in range(2)]
+        wait_until_they_wait(lock.info.backend_pid, 1)
+        time.sleep(3)
+    outputs = [found.communicate(timeout=120)[0].decode() for found in both]
+    assert rows_of(acme) == {}
+    assert all("Traceback" not in output for output in outputs), outputs
+    written = [path for number in range(2) if (path := own_folder / f"{number}.json").exists()]
+    assert written, outputs
+    contents = [json.loads(path.read_text())["certificate"] for path in written]
+    assert {content["id"] for content in contents} == {contents[0]["id"]}
+    counted = {name: count for name, count in contents[0]["rows"].items() if count} | {"audit_auditevent": 0}
+    assert counted == before | {"tenants_tenant": 1, "audit_auditevent": 0}
+    assert ErasureRequest.objects.using("owner").count() == 0
+
+
+def wait_until_they_wait(blocker: int, most: int) -> None:
+    """Wait until some session waits for ours."""
+    with psycopg.connect(databases.ADMIN_URL, autocommit=True) as admin:
+        for _ in range(600):
+            row = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", (blocker,)
+            ).fetchone()
+            if row and row[0] >= most:
+                return
+            time.sleep(0.1)
+    raise AssertionError("nobody waits")
