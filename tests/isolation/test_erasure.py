@@ -185,7 +185,8 @@ def test_the_canary_is_nowhere(erased: Erased) -> None:
 def test_redis_knows_nothing_of_it(erased: Erased) -> None:
     assert erased.names_before > 0
     assert in_redis(erased.tenant_id) == []
-    assert in_redis(CANARY) == []
+    for text in (CANARY, str(erased.houses.acme.connection.pk), str(erased.houses.acme.run.pk)):
+        assert in_redis(text) == [], text
     assert in_redis(str(erased.houses.globex.tenant.id)) != []
 
 

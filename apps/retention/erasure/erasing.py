@@ -15,6 +15,7 @@ from apps.audit.notes import place_notes
 from apps.audit.selectors import verify_chain
 from apps.audit.services import last_place, record
 from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
 from apps.queries.stopping import stop_all_runs
 from apps.retention.certificates import FORMAT, signed
 from apps.retention.erasure.catalogue import Catalogue, read_catalogue
@@ -30,7 +31,7 @@ from apps.tenants.models import Tenant, TenantDomain, Tombstone
 from apps.tenants.selectors import platform_tenant
 from apps.vault.models import TenantKey, TimedKey
 from apps.vault.services import destroy_tenant_keys, void_timed_keys
-from apps.vault.signing import can_sign
+from apps.vault.signing import sign
 
 OWNER = "owner"
 IS_OWNER = "SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = 'public.audit_auditevent'::regclass"
@@ -63,13 +64,11 @@ def erase_tenant(slug: str, *, by: str, now: datetime) -> tuple[ErasureRequest, 
     Raises:
         UnknownTenantError: there is no such tenant.
         ErasureError: it cannot be erased here or now.
+        NoSigningKeyError: nothing could be signed here.
     """
     if not has_owner():
         raise ErasureError("OMNI_DATABASE_OWNER_URL must name the tables' owner; see docs/settings.md")
-    if not can_sign():
-        raise ErasureError(
-            "no key signs certificates: set OMNI_CERTIFICATE_KEY_FILE; see docs/runbooks/erase-a-tenant.md"
-        )
+    sign("control", b"")  # before anything is done that only a certificate can end
     request = _request(slug, by=by, now=now)
     erase(request)
     return request, signed(_content(request))
@@ -138,7 +137,8 @@ def _stop(request: ErasureRequest) -> None:
             with transaction.atomic():
                 length, head = last_place(tenant_id)
             audit = {"events": length, "head": head.hex(), "was_intact": report.is_intact}
-            _note(request, audit=audit, run_ids=[str(run_id) for run_id in run_ids])
+            links = Connection.objects.values_list("pk", flat=True)
+            _note(request, audit=audit, ids=[str(key) for key in (*run_ids, *links)])
 
 
 def _destroy_keys(request: ErasureRequest) -> None:
@@ -154,8 +154,10 @@ def _destroy_keys(request: ErasureRequest) -> None:
 
 
 def _remove_traces(request: ErasureRequest) -> None:
-    files = request.facts.get("files", 0) + remove_files(request.slug)
-    names = request.facts.get("names", 0) + forget_in_redis(request.erased_id, request.facts.get("run_ids", ()))
+    until = request.facts.get("files_until")  # after a restore: the folder may be somebody else's by now
+    found = remove_files(request.slug, until=datetime.fromisoformat(until) if until else None)
+    files = request.facts.get("files", 0) + found
+    names = request.facts.get("names", 0) + forget_in_redis(request.erased_id, request.facts.get("ids", ()))
     _note(request, files=files, names=names)
 
 

@@ -67,6 +67,8 @@ def _erase_as_owner(tomb: Tomb, now: datetime) -> None:
     request = requests.filter(erased_id=tomb.tenant_id, ended_at=None).first()  # out of the backup as well, perhaps
     if request is None:
         request = requests.create(erased_id=tomb.tenant_id, slug=slug, requested_by=BY, began_at=now)
+        request.facts["files_until"] = tomb.at.isoformat()
+        request.save(using=OWNER, update_fields=["facts"])
     erase(request)
     hand_out(request)
 

@@ -15,7 +15,9 @@ SELECT pg_clear_attribute_stats('public', %s, a.attname::text, false)
   FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
 """
 CAN_CLEAR = "SELECT to_regprocedure('pg_clear_attribute_stats(text, text, text, boolean)') IS NOT NULL"
-LOCK_TIMEOUT = "2s"
+LOCK_TIMEOUT = "500ms"
+"""while it is waited for, everybody else who wants a table of keys waits as well"""
+TRIES = 5
 
 
 def tidy(tables: Iterable[str], *, alias: str) -> list[str]:
@@ -27,12 +29,18 @@ def tidy(tables: Iterable[str], *, alias: str) -> list[str]:
     undone = []
     with unbound():
         for table in sorted({*tables} | {*KEY_TABLES}):
-            try:
-                _vacuum(table, alias)
-            except OperationalError:  # somebody holds it; the next automatic vacuum does most of it
+            if not any(_is_vacuumed(table, alias) for _ in range(TRIES)):
                 logger.warning("%s is in use: its old row versions stay until the next vacuum", table)
                 undone.append(table)
     return undone
+
+
+def _is_vacuumed(table: str, alias: str) -> bool:
+    try:
+        _vacuum(table, alias)
+    except OperationalError:  # somebody holds it
+        return False
+    return True
 
 
 def _vacuum(table: str, alias: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import Client
 from pytest_django import Settings
 
@@ -32,6 +32,7 @@ from apps.tenants.models import Tenant, Tombstone
 from apps.tenants.types import TenantRef
 from apps.vault.errors import KeyDestroyedError
 from apps.vault.services import seal, timed_key_for
+from apps.vault.signing import create_signing_key
 from tests import databases
 from tests.apps.conftest import MakeTenant
 from tests.apps.retention.conftest import Furnish
@@ -129,11 +130,27 @@ def test_a_certificate_is_not_written_over_another(acme: TenantRef, own_folder: 
 
 def test_it_needs_the_owner_and_a_key(acme: TenantRef, own_folder: Path, settings: Settings) -> None:
     settings.OMNI_IS_LOCAL = False
-    with pytest.raises(CommandError, match="no key signs certificates"):
+    with pytest.raises(CommandError, match="OMNI_CERTIFICATE_KEY_FILE names no key"):
         erase("acme", own_folder / "out.json")
     assert is_served(acme)
     settings.OMNI_IS_LOCAL = True
     erase("acme", own_folder / "out.json")
+
+
+def test_a_key_that_signs_nothing_that_could_be_checked_stops_it_before_it_begins(
+    acme: TenantRef, own_folder: Path, settings: Settings
+) -> None:
+    create_signing_key(Path(settings.OMNI_CERTIFICATE_KEY_FILE), own_folder / "other")
+    create_signing_key(own_folder / "another", Path(settings.OMNI_CERTIFICATE_PUBLIC_KEY_FILE))
+    with pytest.raises(CommandError, match="does not name the key that would sign"):
+        erase("acme", own_folder / "out.json")
+    assert is_served(acme)
+
+
+def test_a_tenant_that_was_stopped_already_can_be_erased(acme: TenantRef, own_folder: Path) -> None:
+    Tenant.objects.using("owner").filter(pk=acme.id).update(is_active=False)
+    erase("acme", own_folder / "out.json")
+    assert rows_of(acme) == {}
 
 
 def test_everything_is_erased_and_its_owner_is_told(
@@ -268,6 +285,37 @@ def test_a_row_that_is_written_meanwhile_is_not_left_over(acme: TenantRef, furni
     assert content["rows"]["accounts_usergroup"] == 2
     with pytest.raises(DatabaseError):
         UserGroup.objects.create(name="Too late")
+
+
+def test_a_transaction_that_is_open_at_the_end_is_waited_for_and_leaves_nothing(
+    acme: TenantRef, furnish: Furnish, own_folder: Path
+) -> None:
+    """Its row is not to be seen yet when its table is emptied: without a lock on the tenant it would stay for ever."""
+    furnish(acme)
+    with transaction.atomic():
+        UserGroup.objects.create(name="Open")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # as the commit does: it looks whether its tenant is there
+        erasing = process("acme", own_folder / "out.json", own_folder)
+        wait_until_they_wait(connection.connection.info.backend_pid, 1)
+        assert Tenant.objects.filter(pk=acme.id, is_active=False).exists()
+    output, _ = erasing.communicate(timeout=120)
+    assert erasing.returncode == 0, output.decode()
+    assert rows_of(acme) == {}
+    content = json.loads((own_folder / "out.json").read_text())["certificate"]
+    assert content["rows"]["accounts_usergroup"] == 2
+
+
+def test_a_transaction_that_ends_after_its_tenant_has_gone_fails(
+    acme: TenantRef, furnish: Furnish, own_folder: Path
+) -> None:
+    furnish(acme)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        UserGroup.objects.create(name="Open")
+        erasing = process("acme", own_folder / "out.json", own_folder)
+        output, _ = erasing.communicate(timeout=120)
+        assert erasing.returncode == 0, output.decode()
+    assert rows_of(acme) == {}
 
 
 @pytest.mark.parametrize(
