@@ -85,6 +85,8 @@ class Command(BaseCommand):
         if options["again"]:
             try:
                 content = read_certificate(Path(options["again"]).read_text(errors="replace"), keys=trusted_keys())
+            except OSError as error:
+                raise CommandError(f"cannot read {options['again']}: {error.strerror}") from None
             except CertificateError as error:
                 raise CommandError(f"{options['again']}: {error}") from None
             remember(UUID(content["tenant"]["id"]), UUID(content["id"]), at=datetime.fromisoformat(content["ended_at"]))
