@@ -11,7 +11,7 @@ from apps.connections.adopting import adopt
 from apps.connections.checking import check, claim_due
 from apps.connections.models import Connection
 from apps.tenants.binding import bound
-from apps.tenants.models import Tenant
+from apps.tenants.selectors import living
 from apps.tenants.tasks import TenantTask
 
 
@@ -39,7 +39,7 @@ def adopt_credential(connection_id: str) -> None:
 def refresh_schemas() -> None:
     """Queue the checks that are due, tenant by tenant; each is claimed once, however often the message comes."""
     now = timezone.now()
-    for tenant_id in Tenant.objects.filter(is_active=True).order_by("slug").values_list("pk", flat=True):
+    for tenant_id in living().order_by("slug").values_list("pk", flat=True):
         with bound(tenant_id):
             for key in claim_due(now=now):
                 check_connection.delay(str(key), tenant_id=str(tenant_id))

@@ -14,7 +14,7 @@ from apps.queries.errors import TEXTS
 from apps.queries.models import QueryRun
 from apps.queries.running import MAX_ATTEMPTS
 from apps.tenants.binding import bound, bound_tenant_id
-from apps.tenants.models import Tenant
+from apps.tenants.selectors import living
 
 logger = logging.getLogger(__name__)
 BOTH_LOOKS = 3
@@ -45,7 +45,7 @@ def look_after(*, everything: bool, now: datetime) -> int:
 
 
 def _active(among: Iterable[UUID] | None) -> list[UUID]:
-    active = Tenant.objects.filter(is_active=True).order_by("slug")
+    active = living().order_by("slug")
     found = active if among is None else active.filter(pk__in=list(among))
     return list(found.values_list("pk", flat=True))
 

@@ -3,3 +3,11 @@
 
 class PurgeIncompleteError(RuntimeError):
     """Some tenant's temporary data could not be purged; the log says why."""
+
+
+class ErasureError(RuntimeError):
+    """A tenant cannot be erased, or not now; the message says why and what to do."""
+
+
+class CertificateError(ValueError):
+    """A file is no certificate of erasure that holds here; the message says why."""

@@ -13,6 +13,7 @@ from apps.tenants.types import Control, ControlResult
 PLATFORM_TABLES = {
     "tenants_tenant": "names the tenants",
     "tenants_tenantdomain": "host names, read before a tenant is known",
+    "tenants_tombstone": "ids of tenants that were erased, read before a tenant is known; the application cannot write it",
     "django_migrations": "which migrations have run",
     "django_content_type": "names of models",
     "auth_permission": "names of permissions",
@@ -20,6 +21,7 @@ PLATFORM_TABLES = {
 """Every other table in the schema must be locked, or be named below."""
 EMPTY_TABLES = {
     "django_admin_log": "a library's; administration is written into the audit log",
+    "retention_erasurerequest": "a tenant that is being erased; the application may not read it",
     "auth_group": "global groups are not used",
     "auth_group_permissions": "global permissions are not used",
     "access_genericuserpermission": "a library insists on it; a constraint keeps it empty",

@@ -67,6 +67,24 @@ class TenantDomain(models.Model):
         return self.host
 
 
+class Tombstone(models.Model):
+    """A tenant that was erased, or is being erased: nobody is let into it again. Platform-wide; it names nobody.
+
+    The same stands in a file outside of the database, which a restored backup does not undo.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="the tenant's")
+    certificate_id = models.UUIDField()
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("began_at",)
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class TenantOwnedModel(models.Model):
     """Base of every tenant-owned table: a key, the tenant, and a manager that raises when no tenant is bound.
 

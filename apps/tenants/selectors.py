@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from django.db import connection
-from django.db.models import JSONField
+from django.db.models import JSONField, QuerySet
 
 from apps.tenants.binding import bound_tenant_id
 from apps.tenants.errors import UnknownTenantError
 from apps.tenants.limits import limits_of
-from apps.tenants.models import Tenant
+from apps.tenants.models import Tenant, Tombstone
+from apps.tenants.tombstones import buried_ids, is_buried
 from apps.tenants.types import SignInLimits, TenantRef
 
 
@@ -23,7 +24,7 @@ TENANT = ", ".join(
 )
 HOST = f"""
 SELECT {TENANT} FROM tenants_tenantdomain d JOIN tenants_tenant t ON t.id = d.tenant_id
- WHERE d.host = %s AND t.is_active
+ WHERE d.host = %s AND t.is_active AND NOT EXISTS (SELECT FROM tenants_tombstone g WHERE g.id = t.id)
 """
 """by hand, as it is the first statement of every request; see ADR 14. The driver reads ``json``, Django ``jsonb``"""
 
@@ -32,14 +33,21 @@ def tenant_by_host(host: str) -> TenantRef:
     """Return the active tenant whose host name (without port, lower case) this is.
 
     Raises:
-        UnknownTenantError: nobody's host, or an inactive tenant's.
+        UnknownTenantError: nobody's host, an inactive tenant's, or one's that was erased.
     """
     with connection.prepared_cursor() as cursor:  # type: ignore[attr-defined]  # our own backend's
         cursor.execute(HOST, (host,))
         row = cursor.fetchone()
-    if row is None:
+    tenant = Tenant.from_db(connection.alias, TENANT_FIELDS, row) if row is not None else None
+    if tenant is None or is_buried(tenant.pk):
         raise UnknownTenantError(host)
-    return _ref(Tenant.from_db(connection.alias, TENANT_FIELDS, row), host)
+    return _ref(tenant, host)
+
+
+def living() -> QuerySet[Tenant]:
+    """Return the tenants that may do anything: active, and not erased, whatever a restored backup says."""
+    found = Tenant.objects.filter(is_active=True).exclude(pk__in=Tombstone.objects.values("pk"))
+    return found.exclude(pk__in=buried_ids())
 
 
 def tenant_by_slug(slug: str) -> TenantRef:
@@ -48,7 +56,7 @@ def tenant_by_slug(slug: str) -> TenantRef:
     Raises:
         UnknownTenantError: there is none.
     """
-    tenant = Tenant.objects.filter(slug=slug, is_active=True).first()
+    tenant = living().filter(slug=slug).first()
     if tenant is None:
         raise UnknownTenantError(slug)
     domain = tenant.domains.filter(is_primary=True).first()
@@ -69,7 +77,7 @@ def platform_tenant() -> TenantRef:
 
 def active_tenants() -> Iterator[TenantRef]:
     """Yield every active tenant, the platform's too, for work that binds one at a time."""
-    for tenant in Tenant.objects.filter(is_active=True).order_by("slug"):
+    for tenant in living().order_by("slug"):
         yield _ref(tenant)
 
 

@@ -23,3 +23,7 @@ class NoWorkerKeyError(VaultError):
 
 class RotationError(VaultError):
     """A step of a rotation that may not be taken yet."""
+
+
+class NoSigningKeyError(VaultError):
+    """This process may not sign certificates."""

@@ -28,6 +28,7 @@ from apps.vault.timed_keys import (
     seal_timed,
     seal_until,
     timed_key_for,
+    void_timed_keys,
 )
 from apps.vault.worker_keys import (
     add_worker_key,
@@ -70,4 +71,5 @@ __all__ = [
     "seal_until",
     "sealed_columns",
     "timed_key_for",
+    "void_timed_keys",
 ]

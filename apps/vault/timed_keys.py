@@ -129,9 +129,14 @@ def _opened(
         raise SealError("the temporary data does not open in this place") from None
 
 
+def void_timed_keys() -> None:
+    """Destroy the bound tenant's keys of all slots and leave their rows, for somebody who counts what is deleted."""
+    TimedKey.objects.update(wrapped=b"")
+
+
 def destroy_all_timed_keys() -> int:
     """Destroy the bound tenant's keys of all slots: nothing that was kept can be read any more. Return how many."""
-    TimedKey.objects.update(wrapped=b"")
+    void_timed_keys()
     deleted, _ = TimedKey.objects.all().delete()
     return deleted
 

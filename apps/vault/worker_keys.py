@@ -3,8 +3,6 @@
 While it is rotated the private file holds the old key and the new one, and the public file the one that seals.
 """
 
-import os
-import secrets
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,20 +12,10 @@ from tink import hybrid, secret_key_access
 
 from apps.vault import keysets
 from apps.vault.errors import NoWorkerKeyError, SealError
+from apps.vault.key_files import PRIVATE_MODE, PUBLIC_MODE, write_key_file
 
 hybrid.register()
 TEMPLATE = hybrid.hybrid_key_templates.DHKEM_X25519_HKDF_SHA256_HKDF_SHA256_AES_256_GCM
-PRIVATE_MODE, PUBLIC_MODE = 0o600, 0o644
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def ensure_worker_keys() -> None:
@@ -38,8 +26,10 @@ def ensure_worker_keys() -> None:
     if private.exists() and public.exists():
         return
     handle = tink.new_keyset_handle(TEMPLATE)
-    _write(private, tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN), PRIVATE_MODE)
-    _write(public, tink.json_proto_keyset_format.serialize_without_secret(handle.public_keyset_handle()), PUBLIC_MODE)
+    write_key_file(private, tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN), PRIVATE_MODE)
+    write_key_file(
+        public, tink.json_proto_keyset_format.serialize_without_secret(handle.public_keyset_handle()), PUBLIC_MODE
+    )
 
 
 def add_worker_key() -> bool:
@@ -54,7 +44,7 @@ def add_worker_key() -> bool:
     held = path.read_text()
     if keysets.key_count(held) > 1:
         return False
-    _write(path, keysets.with_new_key(held, TEMPLATE), PRIVATE_MODE)
+    write_key_file(path, keysets.with_new_key(held, TEMPLATE), PRIVATE_MODE)
     return True
 
 
@@ -65,7 +55,7 @@ def publish_worker_key() -> bool:
     if keysets.primary_of(public.read_text()) == keysets.primary_of(new):
         return False
     handle = tink.json_proto_keyset_format.parse(new, secret_key_access.TOKEN).public_keyset_handle()
-    _write(public, tink.json_proto_keyset_format.serialize_without_secret(handle), PUBLIC_MODE)
+    write_key_file(public, tink.json_proto_keyset_format.serialize_without_secret(handle), PUBLIC_MODE)
     return True
 
 
@@ -75,7 +65,7 @@ def drop_old_worker_keys() -> bool:
     held = path.read_text()
     if keysets.key_count(held) == 1:
         return False
-    _write(path, keysets.with_primary_only(held), PRIVATE_MODE)
+    write_key_file(path, keysets.with_primary_only(held), PRIVATE_MODE)
     return True
 
 

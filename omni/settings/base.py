@@ -13,6 +13,7 @@ OMNI_STATE_DIR = env.state_dir()
 OMNI_BASE_DOMAIN = env.text("OMNI_BASE_DOMAIN", "localhost")
 OMNI_PUBLIC_PORT = int(env.text("OMNI_PUBLIC_PORT", "8000") or 0)
 OMNI_DATA_DIR = Path(env.text("OMNI_DATA_DIR") or OMNI_STATE_DIR / "data")  # DuckDB files that connections may name
+OMNI_TOMBSTONES = Path(env.text("OMNI_TOMBSTONES") or OMNI_STATE_DIR / "tombstones")  # outside of the database
 OMNI_ALLOWED_NETWORKS: list[str] = [
     item.strip()
     for name in ("OMNI_ALLOWED_NETWORKS", "OMNI_ALLOWED_SOURCES")  # the second is the name that older set-ups use
@@ -192,6 +193,7 @@ OMNI_CACHE_SLOT_S = 3600
 OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
 OMNI_DOWNLOAD_FETCH_S = 900  # in which a download that nobody keeps can be fetched, after the time its source may take
+OMNI_ERASURE_WAIT_S = 10.0  # in which workers give up the queries of a tenant that is being erased
 OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
 STATIC_URL = "/static/"

@@ -12,6 +12,10 @@ OMNI_WORKER_PRIVATE_KEY_FILE = env.text("OMNI_WORKER_PRIVATE_KEY_FILE") or str(
 OMNI_WORKER_PUBLIC_KEY_FILE = env.text("OMNI_WORKER_PUBLIC_KEY_FILE") or str(
     env.state_dir() / "keys" / "worker_public_key"
 )
+OMNI_CERTIFICATE_KEY_FILE = env.text("OMNI_CERTIFICATE_KEY_FILE") or str(env.state_dir() / "keys" / "certificate_key")
+OMNI_CERTIFICATE_PUBLIC_KEY_FILE = env.text("OMNI_CERTIFICATE_PUBLIC_KEY_FILE") or str(
+    env.state_dir() / "keys" / "certificate_public_key"
+)
 OMNI_IS_LOCAL = True
 OMNI_ALLOWED_NETWORKS = [*OMNI_ALLOWED_NETWORKS, "*local*"]
 OMNI_ALLOWED_PROVIDERS = [*OMNI_ALLOWED_PROVIDERS, "*local*"]

@@ -45,6 +45,8 @@ NOT_OWNED = {
     "accounts.ServiceAccount": "a proxy of the tenant's own users",
     "tenants.SignInSettings": "a proxy of the tenant: the bound tenant's own row",
     "tenants.TenantDomain": "host names, read before a tenant is known",
+    "tenants.Tombstone": "ids of tenants that were erased; only the owner writes it",
+    "retention.ErasureRequest": "a tenant that is being erased; only the owner reads it",
     "access.GenericUserPermission": "a library insists on it; a constraint keeps it empty",
     "access.GenericGroupPermission": "a library insists on it; a constraint keeps it empty",
 }

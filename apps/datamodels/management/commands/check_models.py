@@ -9,6 +9,7 @@ from apps.datamodels.selectors import current_version, semantic_model
 from apps.semantic.errors import UnreadableModelError
 from apps.tenants.binding import bound
 from apps.tenants.models import Tenant
+from apps.tenants.selectors import living
 
 
 class Command(BaseCommand):
@@ -18,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("slugs", nargs="*", help="tenants; all active ones when none is named")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenants = Tenant.objects.filter(is_active=True, kind=Tenant.Kind.CUSTOMER).order_by("slug")
+        tenants = living().filter(kind=Tenant.Kind.CUSTOMER).order_by("slug")
         if options["slugs"]:
             tenants = tenants.filter(slug__in=options["slugs"])
             unknown = set(options["slugs"]) - set(tenants.values_list("slug", flat=True))

@@ -1,0 +1,1 @@
+"""Permanent deletion of a tenant: stop, keys, rows, traces, proof."""
