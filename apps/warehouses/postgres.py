@@ -40,11 +40,16 @@ SESSION = (
     "-c default_transaction_read_only=on -c idle_in_transaction_session_timeout=60s -c timezone=UTC -c lock_timeout=5s"
 )
 CATALOG = """
+WITH RECURSIVE kin(root, part) AS (
+    SELECT inhparent, inhrelid FROM pg_inherits
+    UNION SELECT k.root, i.inhrelid FROM kin k JOIN pg_inherits i ON i.inhparent = k.part
+),
+far AS (SELECT k.root FROM kin k JOIN pg_class p ON p.oid = k.part WHERE p.relkind NOT IN ('r', 'p', 'i', 'I'))
 SELECT n.nspname::text, c.relname::text, a.attname::text,
        CASE WHEN e.typelem <> 0 AND e.typlen = -1 THEN 'ARRAY'
             WHEN e.typnamespace = 'pg_catalog'::regnamespace THEN format_type(e.oid, NULL) ELSE 'USER-DEFINED' END AS kind,
        a.attnum::int, NOT a.attnotnull AS is_nullable,
-       c.relkind IN ('r', 'p', 'm') AND a.attgenerated IN ('', 's') AS is_stored
+       c.relkind IN ('r', 'p', 'm') AND a.attgenerated IN ('', 's') AND c.oid NOT IN (SELECT root FROM far) AS is_stored
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

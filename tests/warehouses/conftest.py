@@ -15,6 +15,7 @@ from apps.warehouses.types import Limits, PooledWarehouse, Target, Warehouse
 from tests.environment import WORKER
 from tests.semantic.features.engines import MARIADB
 from tests.warehouses.samples import (
+    FAR,
     KEPT,
     LOCAL,
     PASSWORD,
@@ -44,7 +45,7 @@ def file(data_dir: Path) -> Target:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[Target]:
-    with reader_database(f"warehouse_source_{WORKER}", VIEW, KEPT, TOTALS) as target:
+    with reader_database(f"warehouse_source_{WORKER}", VIEW, KEPT, TOTALS, *FAR) as target:
         yield target
 
 

@@ -28,7 +28,15 @@ VIEW = "CREATE VIEW shares AS SELECT id, amount / id AS share FROM orders"
 KEPT = "CREATE TABLE kept (id int, twice int GENERATED ALWAYS AS (id * 2) STORED)"
 WORKED_OUT = "CREATE TABLE worked_out (id int, twice int GENERATED ALWAYS AS (id * 2) VIRTUAL)"
 TOTALS = "CREATE MATERIALIZED VIEW totals AS SELECT country, SUM(amount) AS amount FROM orders GROUP BY country"
-STORED = ("orders", "kept", "totals")
+FAR = (
+    "CREATE FOREIGN DATA WRAPPER nowhere", "CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere",
+    "CREATE FOREIGN TABLE far (id int) SERVER nowhere", "CREATE TABLE parts (id int) PARTITION BY RANGE (id)",
+    "CREATE TABLE near PARTITION OF parts FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id)",
+    "CREATE TABLE nearest PARTITION OF near FOR VALUES FROM (0) TO (5)",
+    "CREATE FOREIGN TABLE far_part PARTITION OF near FOR VALUES FROM (5) TO (10) SERVER nowhere",
+)  # fmt: skip
+"""tables of another server, one of them a part of a part of one of this"""
+STORED = ("orders", "kept", "totals", "nearest")
 """of these tables and views, those that hold what was written into them"""
 
 
