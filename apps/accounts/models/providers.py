@@ -1,5 +1,7 @@
 """Identity providers, and what they said."""
 
+import hashlib
+import json
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -9,6 +11,10 @@ from django.db import models
 
 from apps.accounts.models.people import MAX_ISSUER, User
 from apps.tenants.models import TenantOwnedModel
+
+ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates", "name_id_format",
+                 "email_attribute", "allows_unsolicited")  # fmt: skip
+"""a provider in which any of these has changed is another one"""
 
 
 class IdentityProvider(TenantOwnedModel):
@@ -88,6 +94,12 @@ class IdentityProvider(TenantOwnedModel):
     def identity_issuer(self) -> str:
         """What a person's issuer is when this provider names them; no two protocols name the same people."""
         return f"saml:{self.issuer}" if self.is_saml else self.issuer
+
+    @property
+    def mark(self) -> str:
+        """What a provider is another one without: a sign-in that began before a change is not finished after it."""
+        said = [str(self.pk), *(getattr(self, name) for name in ENDS_SESSIONS)]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
     def clean(self) -> None:
         """Ask for what the protocol needs, and for addresses that are addresses."""

@@ -60,6 +60,33 @@ def test_what_was_kept_for_one_provider_is_nothing_at_another(browser: Browser, 
     assert browser.arrive(Answer(browser.start()).posted(), slug="second") in ("destination", "issuer", "signature")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("issuer", "https://new.example/saml"), ("certificates", [plain_certificate(STRANGER[1].decode())])],
+)
+def test_what_was_kept_of_a_provider_is_nothing_once_it_is_another_one(
+    browser: Browser, corp: IdentityProvider, now: datetime, field: str, value: object
+) -> None:
+    """Its word was checked as that of the former; the new one has a person of the same name."""
+
+    def change(to: object) -> None:
+        setattr(corp, field, to)
+        save_provider(corp, client_secret=None, by=SYSTEM, now=now)
+
+    User.objects.create(email="new@acme.example", issuer="saml:https://new.example/saml", subject="p-17")
+    before = getattr(corp, field)
+    browser.post(Answer(browser.start()).posted())
+    change(value)
+    with unbound():
+        assert browser.client.get("/accounts/saml/corp/finish/").status_code == 400
+    assert not browser.is_in()
+    change(before)
+    browser.post(Answer(browser.start()).posted())
+    with unbound():
+        assert browser.client.get("/accounts/saml/corp/finish/").status_code == 302
+    assert browser.is_in()
+
+
 def test_a_session_in_the_place_of_what_was_kept_is_nothing_and_stays(
     browser: Browser, corp: IdentityProvider, eve: User
 ) -> None:
