@@ -15,6 +15,10 @@ from apps.tenants.models import TenantOwnedModel
 ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates", "name_id_format",
                  "email_attribute", "allows_unsolicited")  # fmt: skip
 """a provider in which any of these has changed is another one"""
+ANOTHERS_NAME = (
+    "Another provider here calls itself so, and does not sign with these keys: whoever holds them could come in as anybody "
+    "of that one. See where this comes from. To bring new keys for both, switch one off meanwhile."
+)
 
 
 class IdentityProvider(TenantOwnedModel):
@@ -110,8 +114,19 @@ class IdentityProvider(TenantOwnedModel):
             errors[address] = "Enter an address that begins with https://."
         if self.is_saml and len(self.identity_issuer) > MAX_ISSUER:
             errors["issuer"] = f"This is longer than {MAX_ISSUER} characters."
+        if self.is_saml and self.is_enabled and not errors and self._takes_anothers_name():
+            errors["issuer"] = ANOTHERS_NAME
         if errors:
             raise ValidationError(errors)
+
+    def _takes_anothers_name(self) -> bool:
+        """Say whether another provider here names the same people and does not sign with all keys of this one.
+
+        An entity id is whatever the metadata says; who brings it may have written somebody else's, beside keys of their
+        own. Those would then name everybody of the other provider. OpenID Connect asks the issuer's own address instead.
+        """
+        others = IdentityProvider.objects.exclude(pk=self.pk).filter(protocol=self.protocol, issuer=self.issuer)
+        return any(set(self.certificates) - set(other.certificates) for other in others.filter(is_enabled=True))
 
 
 def is_address(text: str) -> bool:
