@@ -376,4 +376,5 @@ def create_service_account(*, name: str, owner: User, by: AuditActor, now: datet
 
 def service_address(name: str) -> str:
     """Return what stands in the place of an e-mail address; it keeps names of service accounts apart."""
-    return f"{slugify(name)[:60]}@{SERVICE_DOMAIN}"
+    told = slugify(name)[:60] or f"account-{hashlib.sha256(name.encode()).hexdigest()[:16]}"  # no Latin letter in it
+    return f"{told}@{SERVICE_DOMAIN}"
