@@ -106,7 +106,7 @@ def test_a_name_that_is_taken_gives_a_message(as_: Browser, ada: User) -> None:
     with unbound():
         answer = browser.post("/admin/accounts/usergroup/add/", data)
     assert answer.status_code == 200
-    assert b"already exists" in answer.content or b"violated" in answer.content
+    assert b"There is a group of this name already." in answer.content
 
 
 def test_our_staff_see_tenants_and_nothing_else(
