@@ -338,17 +338,6 @@ def test_a_service_account_waits_while_nobody_answers_for_it(
     assert (status(token, path), asks()) == (200, True)
 
 
-def test_a_service_account_may_be_called_in_any_script(signed_in: SignedIn, ada: User) -> None:
-    admin, base = signed_in(ada), "/admin/accounts/serviceaccount/add/"
-    with unbound():
-        codes = [
-            admin.post(base, {"name": name, "owner": str(ada.pk)}).status_code
-            for name in ("夜間エクスポート", "夜間", "夜間", "Nightly", "nightly!")
-        ]
-    assert codes == [302, 302, 200, 302, 200]
-    assert User.objects.filter(kind=User.Kind.SERVICE).count() == 3
-
-
 def test_the_page_of_tokens_offers_a_fresh_sign_in_before_anything_is_filled_in(signed_in: SignedIn, ann: User) -> None:
     stale, fresh = signed_in(ann, is_fresh=False), signed_in(ann)
     with unbound():
