@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from apps.accounts.models import UserSession
 from apps.tenants.addresses import client_address
-from apps.tenants.limits import narrowest
+from apps.tenants.limits import STAFF_IDLE_MIN, narrowest
 from apps.tenants.types import SignInLimits
 
 SEEN_EVERY = timedelta(minutes=1)
@@ -56,11 +56,15 @@ def lifetime(kind: str, limits: SignInLimits) -> timedelta:
 
 
 def is_over(row: UserSession, limits: SignInLimits, now: datetime) -> bool:
-    """Say whether a session has reached one of its limits."""
+    """Say whether a session has reached one of its limits.
+
+    What nobody of the tenant has signed in to is a sign-in on its way, or a support visit: our staff's limit holds.
+    """
+    idle = idle_limit(row.kind, limits)
+    if row.user_id is None:
+        idle = min(idle, timedelta(minutes=STAFF_IDLE_MIN))
     return (
-        now >= row.expire_date
-        or now - row.started_at >= lifetime(row.kind, limits)
-        or now - row.last_seen_at >= idle_limit(row.kind, limits)
+        now >= row.expire_date or now - row.started_at >= lifetime(row.kind, limits) or now - row.last_seen_at >= idle
     )
 
 
