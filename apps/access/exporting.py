@@ -3,12 +3,15 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable
 
 from apps.access.reviewing import Entry
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """what a spreadsheet takes for the beginning of a formula, the full-width forms included"""
+AFTER_SEPARATOR = re.compile(r"(;\s*)(?=[=+@\-\uff1d\uff0b\uff0d\uff20])")
+"""where a spreadsheet that parts cells at semicolons, as those of much of Europe do, would see a formula begin"""
 HEADER = ("person", "email", "kind", "object", "through", "model")
 
 
@@ -25,6 +28,7 @@ def as_csv(entries: Iterable[Entry]) -> bytes:
 
 def as_text(cell: str) -> str:
     """Return a cell that is text in every spreadsheet, whatever stands before the sign of a formula."""
+    cell = AFTER_SEPARATOR.sub(r"\1'", cell)
     return f"'{cell}" if cell.lstrip(" \u00a0\u3000").startswith(FORMULA) else cell
 
 

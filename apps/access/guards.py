@@ -11,7 +11,7 @@ from apps.access.middleware import bearer
 from apps.access.problems import problem
 from apps.access.types import Actor
 from apps.accounts import rates
-from apps.tenants.addresses import admits, client_address
+from apps.tenants.addresses import admits, client_address, counted_as
 from apps.tenants.types import TenantRef
 
 API, SCIM, RECOVER, RECOVERY_HOME = "/api/", "/scim/", "/accounts/recover/", "/accounts/recovery/"
@@ -74,10 +74,10 @@ def too_often(request: HttpRequest) -> HttpResponse | None:
     tenant, actor = _tenant(request), _actor(request)
     retry_s = 0
     if request.path.startswith(SIGN_IN) or (request.path == BY_ADDRESS and request.method == "POST"):
-        retry_s = rates.hit("sign_in", tenant.id, str(client_address(request)))
+        retry_s = rates.hit("sign_in", tenant.id, counted_as(client_address(request)))
     elif request.path.startswith(SCIM):
         token = bearer(request)
-        subject = hashlib.sha256(token.encode()).hexdigest() if token else str(client_address(request))
+        subject = hashlib.sha256(token.encode()).hexdigest() if token else counted_as(client_address(request))
         retry_s = rates.hit("scim", tenant.id, subject)
     elif request.path.startswith(API) and actor.user_id is not None:
         retry_s = rates.hit("api", tenant.id, str(actor.user_id))
@@ -88,7 +88,7 @@ def guessing(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Count refused tokens per address. A valid token is never refused for what others tried before it."""
     if response.status_code != 401 or not request.path.startswith((API, SCIM)) or not bearer(request):
         return response
-    retry_s = rates.hit("failed_token", _tenant(request).id, str(client_address(request)))
+    retry_s = rates.hit("failed_token", _tenant(request).id, counted_as(client_address(request)))
     return _slow_down(request, retry_s) if retry_s else response
 
 

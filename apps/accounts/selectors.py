@@ -80,6 +80,13 @@ def tokens_in(state: str, *, now: datetime) -> Q:
     }.get(state, Q())
 
 
+def valid_tokens_of(provider: IdentityProvider, *, now: datetime) -> QuerySet[ApiToken]:
+    """Return the API tokens that can be used of people whom a provider names, and of the programs they answer for."""
+    issuer = provider.identity_issuer
+    whose = Q(user__issuer=issuer, user__is_active=True) | Q(user__owner__issuer=issuer, user__is_active=True)
+    return ApiToken.objects.filter(whose, tokens_in("valid", now=now))
+
+
 def enabled_providers() -> list[IdentityProvider]:
     """Return the bound tenant's providers by which people may sign in."""
     return list(IdentityProvider.objects.filter(is_enabled=True).order_by("name"))

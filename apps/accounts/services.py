@@ -18,6 +18,7 @@ from apps.accounts.ending import end_sessions_of, end_sessions_of_provider
 from apps.accounts.errors import NotInvitedError, SignInError
 from apps.accounts.last_claims import keep_claims, mappings_of
 from apps.accounts.models import (
+    ENDS_SESSIONS,
     ApiToken,
     AttributeDefinition,
     GroupMembership,
@@ -44,9 +45,7 @@ NOBODYS = f".{SERVICE_DOMAIN.rpartition('.')[2]}"
 """the end of addresses that are none: of service accounts, and of people who have been removed"""
 MAX_SUBJECT, MAX_EMAIL = 255, 254
 TABLE = "accounts_identityprovider"
-ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates", "name_id_format",
-                 "email_attribute", "allows_unsolicited")  # fmt: skip
-"""a provider in which any of these has changed is another one"""
+PROVIDER_CHANGED = "Your identity provider was changed here during your sign-in. Please sign in again."
 MULTI_FACTOR = "mfa"
 MULTI_FACTORS = frozenset((
     MULTI_FACTOR, "phr", "phrh", "http://schemas.openid.net/pape/policies/2007/06/multi-factor", "https://refeds.org/profile/mfa",
@@ -182,7 +181,8 @@ def sign_in_from_claims(
     """Find or bind the person whom checked claims name, and refresh attributes and groups from them.
 
     Raises:
-        SignInError: the provider did not confirm the method that is asked for, or nobody invited the person.
+        SignInError: the provider did not confirm the method that is asked for, has been changed since it was read, or
+            nobody invited the person.
     """
     try:
         return _sign_in(provider, claims, set(amr), now)
@@ -194,6 +194,9 @@ def sign_in_from_claims(
 
 @transaction.atomic
 def _sign_in(provider: IdentityProvider, claims: Mapping[str, Any], amr: set[str], now: datetime) -> User:
+    held = IdentityProvider.objects.filter(pk=provider.pk).first()
+    if held is None or held.mark != provider.mark:  # the provider was asked in between, and may take its time
+        raise SignInError("provider_changed", PROVIDER_CHANGED)
     wanted = _wanted_method(provider)
     if wanted and wanted not in amr:
         raise SignInError("second_factor", "Your identity provider did not confirm a second factor.")
@@ -373,4 +376,5 @@ def create_service_account(*, name: str, owner: User, by: AuditActor, now: datet
 
 def service_address(name: str) -> str:
     """Return what stands in the place of an e-mail address; it keeps names of service accounts apart."""
-    return f"{slugify(name)[:60]}@{SERVICE_DOMAIN}"
+    told = slugify(name)[:60] or f"account-{hashlib.sha256(name.encode()).hexdigest()[:16]}"  # no Latin letter in it
+    return f"{told}@{SERVICE_DOMAIN}"

@@ -21,12 +21,14 @@ from django.utils import timezone
 
 from apps.accounts.models import UserSession
 from apps.tenants.addresses import client_address
-from apps.tenants.limits import narrowest
+from apps.tenants.limits import STAFF_IDLE_MIN, narrowest
 from apps.tenants.types import SignInLimits
 
 SEEN_EVERY = timedelta(minutes=1)
 RECOVERY_IDLE, RECOVERY_LIFETIME = timedelta(minutes=15), timedelta(minutes=30)
 PROVIDER_KEY, PROVIDER_NAME_KEY, RECOVERY_KEY = "provider_id", "provider_name", "is_recovery"
+UNATTENDED = "Omni-Unattended"
+"""the header of what a page asks by itself for as long as it is open: nobody need be there, so it keeps no session going"""
 CONFIRMED_KEY = "confirmed_at"
 """in the session: when the provider says that the person proved who they are, in seconds since 1970; 0 is unknown"""
 
@@ -38,6 +40,7 @@ class Arrival:
     limits: SignInLimits
     address: str = ""
     browser: str = ""
+    is_use: bool = True
 
 
 def idle_limit(kind: str, limits: SignInLimits) -> timedelta:
@@ -53,11 +56,15 @@ def lifetime(kind: str, limits: SignInLimits) -> timedelta:
 
 
 def is_over(row: UserSession, limits: SignInLimits, now: datetime) -> bool:
-    """Say whether a session has reached one of its limits."""
+    """Say whether a session has reached one of its limits.
+
+    What nobody of the tenant has signed in to is a sign-in on its way, or a support visit: our staff's limit holds.
+    """
+    idle = idle_limit(row.kind, limits)
+    if row.user_id is None:
+        idle = min(idle, timedelta(minutes=STAFF_IDLE_MIN))
     return (
-        now >= row.expire_date
-        or now - row.started_at >= lifetime(row.kind, limits)
-        or now - row.last_seen_at >= idle_limit(row.kind, limits)
+        now >= row.expire_date or now - row.started_at >= lifetime(row.kind, limits) or now - row.last_seen_at >= idle
     )
 
 
@@ -101,7 +108,7 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return None
         self._row = row
-        if now - row.last_seen_at >= SEEN_EVERY:
+        if self.arrival.is_use and now - row.last_seen_at >= SEEN_EVERY:
             self._note_seen(row, now)
         return row
 
@@ -162,7 +169,8 @@ def arrival_of(request: HttpRequest) -> Arrival:
     """Return from where a request comes, and what its tenant allows."""
     address = client_address(request)
     limits: SignInLimits = request.tenant.limits  # type: ignore[attr-defined]  # bound by the middleware
-    return Arrival(limits, str(address) if address else "", request.headers.get("User-Agent", "")[:300])
+    browser = request.headers.get("User-Agent", "")[:300]
+    return Arrival(limits, str(address) if address else "", browser, UNATTENDED not in request.headers)
 
 
 def rejoin(request: HttpRequest) -> None:

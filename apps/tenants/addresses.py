@@ -14,6 +14,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 UNIX = "unix"
 """in the list of trusted proxies: whoever connects through the server's own socket"""
+HOST_BITS = 64
+"""of an IPv6 address: whoever is given one network chooses these freely (RFC 4291, 2.5.4)"""
 
 
 def client_address(request: HttpRequest) -> Address | None:
@@ -59,9 +61,16 @@ def admits(networks: tuple[str, ...], address: Address | None) -> bool:
     return not networks or (address is not None and is_within(address, networks))
 
 
+def counted_as(address: Address | None) -> str:
+    """Return what attempts from an address are counted under: of IPv6 the network of 64 bits, all of which one subscriber has."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address) >> HOST_BITS << HOST_BITS, 128 - HOST_BITS)))
+    return str(address)
+
+
 @lru_cache(maxsize=1024)
 def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(ip_network(text) for text in texts if text != UNIX)
+    return tuple(ip_network(network_text(text)) for text in texts if text != UNIX)
 
 
 def network_text(text: str) -> str:

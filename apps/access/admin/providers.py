@@ -33,9 +33,14 @@ from apps.accounts.saml.metadata import (
     read_metadata,
     service_provider_metadata,
 )
+from apps.accounts.selectors import valid_tokens_of
 from apps.accounts.services import delete_provider, save_provider
 from apps.accounts.withdrawing import withdraw_mapping
 
+TOKENS_STAY = (
+    "API tokens of its people that are still valid: {count}. Programs go on with {them} until they expire; revoke {them} in "
+    "the list of API tokens, or shut these people out, if they shall not."
+)
 IS_OIDC, IS_SAML = "protocol == 'oidc'", "protocol == 'saml'"
 OIDC_FIELDS = ("client_id", "client_secret", "replaces_secret", "scopes")
 SAML_FIELDS = (
@@ -235,6 +240,8 @@ class IdentityProviderAdmin(ConfirmedAdmin):
         save_provider(obj, client_secret=form.secret(), by=actor_of(request), now=datetime.now(UTC))
         if not obj.is_enabled and change:
             messages.warning(request, f"{obj.name} is switched off: whoever signed in by it is out at the next click.")
+            if count := valid_tokens_of(obj, now=datetime.now(UTC)).count():
+                messages.warning(request, TOKENS_STAY.format(count=count, them="it" if count == 1 else "them"))
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Take what was read through a claim that is read no more, or as something else."""

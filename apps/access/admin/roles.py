@@ -10,10 +10,28 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from apps.access.admin.base import ConfirmedAdmin, TenantModelForm
 from apps.access.models import Role, RoleAssignment
-from apps.access.roles import LABELS, capabilities_of
+from apps.access.roles import BASE, BUILT_IN, LABELS, NAMES, NONE, capabilities_of
 from apps.access.sites import tenant_admin_site
 
 FIELD_LABELS = {"user": "Person", "group": "or group", "built_in": "Built-in role", "role": "or role of your own"}
+
+
+WIDENS = (
+    f"the role of everybody. Without one everybody is {NAMES[BASE].lower()}, which is more than it holds: give everybody another "
+    "role first"
+)
+
+
+def widened_by(gone: QuerySet[RoleAssignment]) -> list[str]:
+    """Say what keeps these from being deleted: that everybody's last role would go, and the one without any holds more."""
+    everybodys = RoleAssignment.objects.filter(user=None, group=None)
+    lost = everybodys.filter(pk__in=gone.values("pk")).select_related("role")
+    if not lost or everybodys.exclude(pk__in=gone.values("pk")).exists():
+        return []
+    held = NONE.union(
+        *(BUILT_IN.get(one.built_in) or capabilities_of(one.role.capabilities if one.role else []) for one in lost)
+    )
+    return [] if BUILT_IN[BASE] <= held else [WIDENS]
 
 
 class RoleForm(TenantModelForm):
@@ -47,6 +65,12 @@ class RoleAdmin(ConfirmedAdmin):
         )
         return found
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Keep a role whose deletion would give everybody more."""
+        names, counts, needed, protected = super().get_deleted_objects(objs, request)
+        kept = widened_by(RoleAssignment.objects.filter(role__in=[one.pk for one in objs]))
+        return names, counts, needed, [*protected, *kept]
+
     @admin.display(description="may")
     def held(self, role: Role) -> str:
         return ", ".join(sorted(str(item) for item in capabilities_of(role.capabilities))) or "see what is shared"
@@ -72,6 +96,18 @@ class RoleAssignmentAdmin(ConfirmedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[RoleAssignment]:
         found: QuerySet[RoleAssignment] = super().get_queryset(request).select_related("user", "group", "role")
         return found
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Keep everybody's role where having none would be more."""
+        names, counts, needed, protected = super().get_deleted_objects(objs, request)
+        kept = widened_by(RoleAssignment.objects.filter(pk__in=[one.pk for one in objs]))
+        return names, counts, needed, [*protected, *kept]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: RoleAssignment | None = None) -> Any:
+        """Leave everybody's role everybody's: given to one person instead, it would be as good as deleted."""
+        found = super().get_readonly_fields(request, obj)
+        is_everybodys = obj is not None and obj.user_id is None and obj.group_id is None
+        return (*found, "user", "group") if is_everybodys else found
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Name the fields as people do, and say what an empty person and group mean."""

@@ -3,10 +3,18 @@
 from apps.accounts.models.attributes import AttributeDefinition, ClaimMapping, GroupAttribute, UserAttribute
 from apps.accounts.models.groups import GroupMembership, UserGroup
 from apps.accounts.models.people import RecoveryLink, ServiceAccount, User, UserManager
-from apps.accounts.models.providers import EmailDomain, IdentityProvider, LastClaims, SpentAssertion, is_address
+from apps.accounts.models.providers import (
+    ENDS_SESSIONS,
+    EmailDomain,
+    IdentityProvider,
+    LastClaims,
+    SpentAssertion,
+    is_address,
+)
 from apps.accounts.models.tokens import ApiToken, ScimProfile, ScimToken, UserSession
 
 __all__ = [
+    "ENDS_SESSIONS",
     "ApiToken",
     "AttributeDefinition",
     "ClaimMapping",

@@ -1,5 +1,8 @@
 """Groups and who is in them."""
 
+import unicodedata
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
@@ -37,6 +40,23 @@ class UserGroup(TenantOwnedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a new name that only differs from another one's in capitals, or in how an accent is written."""
+        self.name = plain_name(self.name)
+        if is_group_name_taken(self, self.name):
+            raise ValidationError({"name": "There is a group of this name already."})
+
+
+def plain_name(name: str) -> str:
+    """Return a name in one spelling: accents as part of their letter, nothing blank around it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def is_group_name_taken(group: UserGroup, name: str) -> bool:
+    """Say whether another group of the tenant is called so, in capitals or not; a name that stays as it is is nobody else's."""
+    others = UserGroup.objects.exclude(pk=group.pk).filter(name__iexact=name)
+    return others.exists() and not UserGroup.objects.filter(pk=group.pk, name=name).exists()
 
 
 class GroupMembership(TenantOwnedModel):

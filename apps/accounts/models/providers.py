@@ -1,5 +1,7 @@
 """Identity providers, and what they said."""
 
+import hashlib
+import json
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -9,6 +11,14 @@ from django.db import models
 
 from apps.accounts.models.people import MAX_ISSUER, User
 from apps.tenants.models import TenantOwnedModel
+
+ENDS_SESSIONS = ("is_enabled", "protocol", "issuer", "client_id", "required_amr", "sso_url", "certificates", "name_id_format",
+                 "email_attribute", "allows_unsolicited")  # fmt: skip
+"""a provider in which any of these has changed is another one"""
+ANOTHERS_NAME = (
+    "Another provider here calls itself so, and does not sign with these keys: whoever holds them could come in as anybody "
+    "of that one. See where this comes from. To bring new keys for both, switch one off meanwhile."
+)
 
 
 class IdentityProvider(TenantOwnedModel):
@@ -89,6 +99,12 @@ class IdentityProvider(TenantOwnedModel):
         """What a person's issuer is when this provider names them; no two protocols name the same people."""
         return f"saml:{self.issuer}" if self.is_saml else self.issuer
 
+    @property
+    def mark(self) -> str:
+        """What a provider is another one without: a sign-in that began before a change is not finished after it."""
+        said = [str(self.pk), *(getattr(self, name) for name in ENDS_SESSIONS)]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
     def clean(self) -> None:
         """Ask for what the protocol needs, and for addresses that are addresses."""
         needed = ("issuer", "sso_url", "certificates") if self.is_saml else ("issuer", "client_id")
@@ -98,8 +114,19 @@ class IdentityProvider(TenantOwnedModel):
             errors[address] = "Enter an address that begins with https://."
         if self.is_saml and len(self.identity_issuer) > MAX_ISSUER:
             errors["issuer"] = f"This is longer than {MAX_ISSUER} characters."
+        if self.is_saml and self.is_enabled and not errors and self._takes_anothers_name():
+            errors["issuer"] = ANOTHERS_NAME
         if errors:
             raise ValidationError(errors)
+
+    def _takes_anothers_name(self) -> bool:
+        """Say whether another provider here names the same people and does not sign with all keys of this one.
+
+        An entity id is whatever the metadata says; who brings it may have written somebody else's, beside keys of their
+        own. Those would then name everybody of the other provider. OpenID Connect asks the issuer's own address instead.
+        """
+        others = IdentityProvider.objects.exclude(pk=self.pk).filter(protocol=self.protocol, issuer=self.issuer)
+        return any(set(self.certificates) - set(other.certificates) for other in others.filter(is_enabled=True))
 
 
 def is_address(text: str) -> bool:

@@ -111,7 +111,7 @@ def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, rel
     request.COOKIES.pop(_cookie(), None)  # a key that the browser brought is never taken over
     kept = LoginSession(request, "saml_session", _cookie())
     kept.store.set_expiry(KEEP_S)
-    kept.store[ANSWER_KEY] = {"provider": str(row.pk), "assertion": said, "relay_state": relay_state[:500]}
+    kept.store[ANSWER_KEY] = {"provider": row.mark, "assertion": said, "relay_state": relay_state[:500]}
     kept.save(response)
     for name, value in (("path", "/"), ("httponly", True), ("max-age", KEEP_S)):
         response.cookies[_cookie()][name] = value
@@ -119,13 +119,13 @@ def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, rel
 
 
 def _taken(request: HttpRequest, row: IdentityProvider) -> dict[str, Any] | None:
-    """Return what the first step kept for this browser and provider, once."""
+    """Return what the first step kept for this browser and provider, once; nothing of what the provider was before a change."""
     kept = LoginSession(request, "saml_session", _cookie())
     held: dict[str, Any] | None = kept.store.get(ANSWER_KEY)
     if held is None:  # nothing, or the key of a session that is none of ours to remove
         return None
     kept.delete()
-    return held if held["provider"] == str(row.pk) else None
+    return held if held["provider"] == row.mark else None
 
 
 def _read(said: dict[str, Any]) -> Assertion:

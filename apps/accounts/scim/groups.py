@@ -10,6 +10,7 @@ from scim2_models import InvalidValueException, UniquenessException
 
 from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import GroupMembership, User, UserGroup
+from apps.accounts.models.groups import is_group_name_taken, plain_name
 from apps.audit.services import record
 from apps.audit.types import AuditActor
 
@@ -25,18 +26,17 @@ def save_group(group: UserGroup | None, sent: Any, *, by: AuditActor, now: datet
         InvalidValueException: the name is too long, or a member is no person of this tenant.
         UniquenessException: this tenant has a group of this name, which may be one that was made by hand.
     """
-    name, external_id = (sent.display_name or "").strip(), sent.external_id or ""
+    name, external_id = plain_name(sent.display_name or ""), sent.external_id or ""
     if not name or len(name) > MAX_NAME or len(external_id) > MAX_TEXT:
         raise InvalidValueException(
             detail=f"displayName has 1 to {MAX_NAME} characters, externalId at most {MAX_TEXT}."
         )
-    others = UserGroup.objects.exclude(pk=group.pk) if group else UserGroup.objects.all()
-    if others.filter(name=name).exists():
+    row = group or UserGroup(origin=UserGroup.Origin.SCIM)
+    if is_group_name_taken(row, name):
         raise UniquenessException(
             detail="There is a group of this name already. If it was made by hand, an administrator can hand it over."
         )
     is_new = group is None
-    row = group or UserGroup(origin=UserGroup.Origin.SCIM)
     is_renamed = (row.name, row.external_id) != (name, external_id)
     row.name, row.external_id = name, external_id
     if is_new:

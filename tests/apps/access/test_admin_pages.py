@@ -10,6 +10,7 @@ from apps.access.sites import platform_admin_site, tenant_admin_site
 from apps.accounts.models import AttributeDefinition, GroupMembership, User, UserAttribute, UserGroup
 from apps.audit.models import AuditEvent
 from apps.tenants.binding import bound, unbound
+from apps.tenants.models import Tenant
 from apps.tenants.types import TenantRef
 from tests.apps.conftest import SignedIn
 
@@ -106,7 +107,7 @@ def test_a_name_that_is_taken_gives_a_message(as_: Browser, ada: User) -> None:
     with unbound():
         answer = browser.post("/admin/accounts/usergroup/add/", data)
     assert answer.status_code == 200
-    assert b"already exists" in answer.content or b"violated" in answer.content
+    assert b"There is a group of this name already." in answer.content
 
 
 def test_our_staff_see_tenants_and_nothing_else(
@@ -122,3 +123,23 @@ def test_our_staff_see_tenants_and_nothing_else(
         assert client.get("/admin/accounts/user/").status_code == 404
         assert client.get("/api/v1/datasets").status_code == 404
         assert client.get("/", HTTP_HOST="acme.localhost").status_code == 302
+
+
+def test_our_staff_see_nothing_of_what_a_customer_has_decided(
+    platform: TenantRef, make_person: Callable[..., User], acme: TenantRef
+) -> None:
+    """From which networks somebody comes is told to their own administrators."""
+    Tenant.objects.filter(pk=acme.id).update(networks_people=["203.0.113.0/24"], session_idle_min=77)
+    with bound(platform.id):
+        sam = make_person("sam@omni.example", is_tenant_admin=True)
+        browser = Client(HTTP_HOST="localhost")
+        browser.force_login(sam, backend="apps.accounts.backends.IdentityBackend")
+    page = "/admin/tenants/tenant/"
+    with unbound():
+        found = browser.get(f"{page}{acme.id}/change/")
+        assert found.status_code == 200
+        assert b"acme.localhost" in found.content
+        assert not [text for text in (b"203.0.113.0", b"Networks", b"Session idle") if text in found.content]
+        for query in ("networks_people__contains=[]", "session_idle_min__gt=1", "slug__startswith=a"):
+            assert browser.get(f"{page}?{query}").status_code == 400
+        assert b"Acme" in browser.get(f"{page}?kind__exact=customer&q=acm").content

@@ -82,6 +82,9 @@ def test_forwarded_addresses_count_behind_named_proxies_only(settings: Any) -> N
     assert found("fd00::1", "[2001:db8::1]:443") == "2001:db8::1"
     assert found(HOME, OFFICE) == HOME
     assert found("", OFFICE) == "None"
+    settings.OMNI_TRUSTED_PROXIES = ["::ffff:10.0.0.0/104"]  # as a socket for both kinds of addresses writes it
+    assert found("::ffff:10.0.0.1", OFFICE) == OFFICE
+    assert found("::ffff:11.0.0.1", OFFICE) == "11.0.0.1"
     settings.OMNI_TRUSTED_PROXIES = ["unix"]
     assert found("", OFFICE) == OFFICE
 

@@ -82,6 +82,15 @@ def test_sign_ins_are_counted_per_address_and_tenant(acme: TenantRef, globex: Te
         assert Client(HTTP_HOST="acme.localhost").get("/accounts/sign-in/").status_code == 200
 
 
+def test_all_addresses_of_one_ipv6_network_share_a_count(acme: TenantRef) -> None:
+    """One subscriber has 2^64 of them: counted one by one, nobody would ever be slowed down."""
+    own = [f"2001:db8:7:7::{number:x}" for number in range(1, 6)]
+    assert [codes(1, lambda: ask("omni_guess", address=one)) for one in own] == [[401]] * 3 + [[429]] * 2  # noqa: B023  (called at once)
+    assert codes(1, lambda: ask("omni_guess", address="2001:db8:7:8::1")) == [401]
+    assert codes(4, lambda: ask("omni_guess", address="::ffff:192.0.2.1")) == [401, 401, 401, 429]
+    assert codes(1, lambda: ask("omni_guess", address="::ffff:192.0.2.2")) == [401]
+
+
 def test_scim_is_counted_per_token(acme: TenantRef) -> None:
     first = codes(4, lambda: ask("scim-a", path="/scim/v2/Users", address=ELSEWHERE))
     assert first[3] == 429

@@ -166,3 +166,11 @@ def test_pages_of_a_review_are_the_whole_of_it(house: dict[str, Dashboard], ann:
 def test_no_cell_of_an_export_is_a_formula(text: str) -> None:
     assert as_text(text) == f"'{text}"
     assert as_text("Sales = 1") == "Sales = 1"
+
+
+@pytest.mark.parametrize("text", ["=1+1", " =1+1", "\u00a0@x", "\uff1d1", "-1"])
+def test_no_part_of_a_cell_is_a_formula_where_semicolons_part_cells(text: str) -> None:
+    """Much of Europe's spreadsheets read a file with commas so, whatever the quotes say that begin within a cell."""
+    sign = text.lstrip()
+    assert as_text(f"group A;{text}") == f"group A;{text.removesuffix(sign)}'{sign}"
+    assert as_text("group A; group B - C; see = 1") == "group A; group B - C; see = 1"

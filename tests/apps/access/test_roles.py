@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.test import Client
 
+from apps.access.admin.shown import deletion_digest
 from apps.access.models import Role, RoleAssignment
 from apps.access.roles import BUILT_IN, Capability
 from apps.access.selectors import actor_for_user, usable_view
@@ -60,6 +61,33 @@ def held(user: User) -> frozenset[Capability]:
 def test_without_any_role_everybody_is_a_querier(ann: User, ada: User) -> None:
     assert held(ann) == BUILT_IN["querier"]
     assert held(ada) == frozenset(Capability)
+
+
+@pytest.mark.parametrize("is_custom", [True, False])
+def test_everybodys_role_is_not_deleted_into_a_wider_one(
+    signed_in: SignedIn, ann: User, ada: User, is_custom: bool
+) -> None:
+    """Without a base role everybody is a querier; deleting a narrower one, or the set it names, would give that to all."""
+    role = Role.objects.create(name="Readers", capabilities=[]) if is_custom else None
+    base = RoleAssignment.objects.create(role=role, built_in="" if is_custom else "viewer")
+    gone = {f"/admin/access/roleassignment/{base.pk}/delete/": base}
+    if role is not None:
+        gone[f"/admin/access/role/{role.pk}/delete/"] = role
+    sent = {page: {"post": "yes", "shown": deletion_digest([row], is_locking=False)} for page, row in gone.items()}
+    browser, listed = signed_in(ada), "/admin/access/roleassignment/"
+    with unbound():
+        for page, button in sent.items():
+            assert "Without one everybody is querier" in browser.get(page).content.decode()
+            browser.post(page, button)  # which the page does not offer
+            chosen = {"action": "delete_selected", "_selected_action": str(base.pk)}
+            browser.post(listed, chosen | sent[f"{listed}{base.pk}/delete/"])
+        own = {"built_in": base.built_in, "role": str(role.pk) if role is not None else ""}
+        browser.post(f"{listed}{base.pk}/change/", {"user": str(ada.pk), "group": "", **own})
+    assert held(ann) == frozenset()
+    RoleAssignment.objects.create(built_in="querier")
+    assert confirmed(browser, f"{listed}{base.pk}/delete/").status_code == 302
+    assert held(ann) == BUILT_IN["querier"]
+    assert not RoleAssignment.objects.filter(pk=base.pk).exists()
 
 
 def test_the_highest_of_base_group_and_own_role_applies(ann: User, bob: User) -> None:

@@ -23,7 +23,7 @@ from apps.audit.models import AuditEvent
 from apps.tenants.binding import unbound
 from apps.tenants.types import TenantRef
 from tests.apps.accounts.conftest import ATTRIBUTES, Browser, ScimClient
-from tests.apps.conftest import confirmed
+from tests.apps.conftest import SignedIn, confirmed
 
 NONE = {
     f"{prefix}-{part}": "0"
@@ -216,3 +216,14 @@ def test_the_same_member_twice_is_an_error_on_the_page(as_: Browser, ada: User, 
     assert again.status_code == 200
     assert "stands here twice" in again.content.decode()
     assert GroupMembership.objects.count() == 1
+
+
+def test_a_service_account_may_be_called_in_any_script(signed_in: SignedIn, ada: User) -> None:
+    admin, base = signed_in(ada), "/admin/accounts/serviceaccount/add/"
+    with unbound():
+        codes = [
+            admin.post(base, {"name": name, "owner": str(ada.pk)}).status_code
+            for name in ("夜間エクスポート", "夜間", "夜間", "Nightly", "nightly!")
+        ]
+    assert codes == [302, 302, 200, 302, 200]
+    assert User.objects.filter(kind=User.Kind.SERVICE).count() == 3

@@ -12,7 +12,7 @@ from apps.accounts.checking import Level, check_provider
 from apps.accounts.errors import ProviderError
 from apps.accounts.models import EmailDomain, IdentityProvider, User
 from apps.accounts.saml.metadata import plain_certificate, read_metadata
-from apps.accounts.services import save_provider
+from apps.accounts.services import issue_token, save_provider
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import unbound
@@ -241,3 +241,24 @@ def test_certificates_that_end_are_pointed_out(corp: IdentityProvider, now: date
     found = [item.text for item in check_provider(corp, callback="", by=SYSTEM, now=now) if item.level == Level.DOUBT]
     assert "Certificate 1 ended on" in found[0]
     assert re.search(r"Certificate 2 ends in (9|10) days", found[1])
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_switching_off_says_which_tokens_go_on(admin: Client, ann: User, has_token: bool) -> None:
+    """Sessions end; a program's token is no session, and whoever switches a provider off may think that it is."""
+    now = datetime.now(UTC)
+    row = save_provider(
+        IdentityProvider(slug="main", name="Main", issuer="https://idp.example", client_id="a"),
+        client_secret="s", by=SYSTEM, now=now,
+    )  # fmt: skip
+    if has_token:
+        issue_token(user=ann, name="export", days=1, by=SYSTEM, now=now)
+    form = {
+        "name": "Main", "slug": "main", "issuer": row.issuer, "client_id": "a", "scopes": "openid", **INLINES,
+        "name_id_format": IdentityProvider.NameId.PERSISTENT.value,
+    }  # fmt: skip
+    with unbound():
+        told = admin.post(f"{PAGES}{row.pk}/change/", form, follow=True).content.decode()
+    assert not IdentityProvider.objects.get().is_enabled
+    assert "is out at the next click" in told
+    assert ("still valid: 1." in told) == has_token

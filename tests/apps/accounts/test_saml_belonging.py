@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from apps.accounts.models import IdentityProvider, SpentAssertion, User
 from apps.accounts.saml.metadata import plain_certificate
@@ -13,6 +14,7 @@ from apps.tenants.types import TenantRef
 from tests.apps.accounts.saml_browser import Browser, browser, corp, eve, make_provider, refused
 from tests.apps.accounts.saml_forge import (
     BASE,
+    ENTITY,
     STRANGER,
     Answer,
     encoded,
@@ -58,6 +60,64 @@ def test_what_was_kept_for_one_provider_is_nothing_at_another(browser: Browser, 
         assert browser.client.get("/accounts/saml/second/finish/").status_code == 400
     assert not browser.is_in()
     assert browser.arrive(Answer(browser.start()).posted(), slug="second") in ("destination", "issuer", "signature")
+
+
+def test_no_second_provider_takes_the_name_of_the_first_with_keys_of_its_own(
+    browser: Browser, corp: IdentityProvider, globex: TenantRef, now: datetime
+) -> None:
+    """Metadata says what it likes: with the first one's entity id its maker would come in as each of its people."""
+
+    def brought(*certificates: str, **fields: object) -> IdentityProvider:
+        row = IdentityProvider(
+            slug="second", name="Second", protocol=corp.protocol, issuer=ENTITY, sso_url="https://x.example/sso",
+            certificates=list(certificates), **fields,
+        )  # fmt: skip
+        return save_provider(row, client_secret=None, by=SYSTEM, now=now)
+
+    own, theirs = plain_certificate(STRANGER[1].decode()), corp.certificates[0]
+    for certificates in ([own], [theirs, own]):  # the first one's certificate is no secret
+        with pytest.raises(ValidationError, match="calls itself so"):
+            brought(*certificates)
+    waiting = brought(own, is_enabled=False)
+    waiting.is_enabled = True
+    with pytest.raises(ValidationError, match="calls itself so"):
+        save_provider(waiting, client_secret=None, by=SYSTEM, now=now)
+    IdentityProvider.objects.filter(pk=waiting.pk).delete()
+    second = brought(theirs)
+    assert browser.arrive(Answer(browser.start()).posted()) == "in"
+    IdentityProvider.objects.filter(pk=second.pk).delete()
+    corp.is_enabled = False
+    save_provider(corp, client_secret=None, by=SYSTEM, now=now)
+    brought(own)  # the keys of the same provider, changed
+    with unbound(), bound(globex.id):
+        brought(own)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("issuer", "https://new.example/saml"), ("certificates", [plain_certificate(STRANGER[1].decode())])],
+)
+def test_what_was_kept_of_a_provider_is_nothing_once_it_is_another_one(
+    browser: Browser, corp: IdentityProvider, now: datetime, field: str, value: object
+) -> None:
+    """Its word was checked as that of the former; the new one has a person of the same name."""
+
+    def change(to: object) -> None:
+        setattr(corp, field, to)
+        save_provider(corp, client_secret=None, by=SYSTEM, now=now)
+
+    User.objects.create(email="new@acme.example", issuer="saml:https://new.example/saml", subject="p-17")
+    before = getattr(corp, field)
+    browser.post(Answer(browser.start()).posted())
+    change(value)
+    with unbound():
+        assert browser.client.get("/accounts/saml/corp/finish/").status_code == 400
+    assert not browser.is_in()
+    change(before)
+    browser.post(Answer(browser.start()).posted())
+    with unbound():
+        assert browser.client.get("/accounts/saml/corp/finish/").status_code == 302
+    assert browser.is_in()
 
 
 def test_a_session_in_the_place_of_what_was_kept_is_nothing_and_stays(

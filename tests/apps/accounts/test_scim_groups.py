@@ -14,7 +14,10 @@ from apps.accounts.services import (
     create_service_account,
 )
 from apps.audit.types import SYSTEM
+from apps.tenants.binding import bound, unbound
+from apps.tenants.types import TenantRef
 from tests.apps.accounts.conftest import GROUP, ScimClient, sign_in
+from tests.apps.conftest import SignedIn
 
 NOBODY = "00000000-0000-0000-0000-000000000001"
 
@@ -99,3 +102,33 @@ def test_a_directory_neither_finds_nor_removes_service_accounts(okta: ScimClient
     assert okta.send("GET", f"/Users/{robot.pk}").status_code == 404
     assert okta.send("DELETE", f"/Users/{robot.pk}").status_code == 404
     assert User.objects.get(pk=robot.pk).is_active
+
+
+def test_a_groups_name_is_one_name_however_it_is_written(
+    okta: ScimClient, ada: User, signed_in: SignedIn, globex: TenantRef
+) -> None:
+    """Who gives a group a permission chooses it by its name; policies read names."""
+    okta.make_group("Café")
+    page, admin = "/admin/accounts/usergroup/add/", signed_in(ada)
+    empty = {f"{part}-{name}": "0" for part in ("memberships", "attribute_values") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}  # fmt: skip
+    for name in ("café", "CAFÉ", "Cafe\u0301", " Café "):
+        assert okta.send("POST", "/Groups", {"schemas": [GROUP], "displayName": name}).status_code == 409
+        with unbound():
+            assert admin.post(page, {"name": name, **empty}).status_code == 200
+    other = okta.make_group("Cafeteria\u0301")["id"]
+    assert UserGroup.objects.get(pk=other).name == "Cafeteriá"
+    rename = {"op": "replace", "path": "displayName", "value": "cafe\u0301"}
+    assert okta.patch(f"/Groups/{other}", rename).status_code == 409
+    assert okta.patch(f"/Groups/{other}", rename | {"value": "cafeteriá"}).status_code == 200
+    with unbound():
+        assert admin.post(page, {"name": "Cafe", **empty}).status_code == 302
+    with bound(globex.id):
+        UserGroup(name="Café").full_clean(exclude=["tenant"])
+
+
+def test_groups_that_were_called_alike_before_can_be_changed(okta: ScimClient) -> None:
+    first, second = (UserGroup.objects.create(name=name, origin=UserGroup.Origin.SCIM) for name in ("Sales", "sales"))
+    for group in (first, second):
+        say = {"op": "replace", "path": "externalId", "value": "x"}
+        assert okta.patch(f"/Groups/{group.pk}", say).status_code == 200
+        group.full_clean(exclude=["tenant"])

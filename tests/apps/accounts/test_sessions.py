@@ -1,5 +1,6 @@
 """Sessions: their limits, who sees and ends them, and what ends them at once."""
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import connection
 from django.test import Client
@@ -113,6 +115,38 @@ def test_when_it_was_last_seen_is_written_once_a_minute(signed_in: SignedIn, ann
         browser.get(PAGE)
     reads = [query["sql"] for query in third if 'FROM "accounts_usersession"' in query["sql"]]
     assert sum("digest" in sql.partition("WHERE")[2] for sql in reads) == 1
+
+
+def test_what_a_page_asks_by_itself_keeps_no_session_going(acme: TenantRef, signed_in: SignedIn, ann: User) -> None:
+    """A page that is left open would never be left alone otherwise."""
+    browser, asks = signed_in(ann), {"HTTP_OMNI_UNATTENDED": "1", "HTTP_HX_REQUEST": "true"}
+    moved_back(last_seen_at=timedelta(minutes=acme.limits.session_idle_min - 1))
+    before = UserSession.objects.get().last_seen_at
+    with unbound():
+        assert browser.get(PAGE, **asks).status_code == 200
+    assert UserSession.objects.get().last_seen_at == before
+    moved_back(last_seen_at=timedelta(minutes=2))
+    with unbound():
+        assert browser.get(PAGE, **asks).status_code == 401
+    other = signed_in(ann)
+    moved_back(last_seen_at=timedelta(minutes=acme.limits.session_idle_min - 1))
+    with unbound():
+        assert [other.get(PAGE).status_code, other.get(PAGE, **asks).status_code] == [200, 200]
+    assert UserSession.objects.latest("last_seen_at").last_seen_at > before + timedelta(minutes=5)
+
+
+def test_every_page_that_goes_on_asking_says_so() -> None:
+    """What stops by itself when work is done may count: it is bounded by the time that work may take."""
+    asking = [
+        (path.name, element)
+        for path in sorted((settings.BASE_DIR / "templates").rglob("*.html"))
+        for element in re.findall(
+            r"<[^<>]*hx-trigger=\"[^\"]*every [^<>]*>", re.sub(r"{%.*?%}|{{.*?}}", "", path.read_text())
+        )
+    ]
+    ending = {"_tile.html", "_tile_working.html", "download.html"}
+    assert {name for name, _ in asking} == {*ending, "request_detail.html"}
+    assert all("Omni-Unattended" in element for name, element in asking if name not in ending)
 
 
 def test_people_see_their_sessions_and_end_one(signed_in: SignedIn, ann: User, bob: User) -> None:

@@ -15,14 +15,15 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.db import connection
 from django.test import Client
 
 from apps.accounts.checking import Level, check_provider
-from apps.accounts.models import IdentityProvider, User
+from apps.accounts.models import IdentityProvider, User, UserSession
 from apps.accounts.services import invite_user, save_provider
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
-from apps.tenants.binding import unbound
+from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
 
 HOST = "acme.localhost"
@@ -244,6 +245,30 @@ def test_what_stands_beside_the_token(main: IdentityProvider, liar: Liar, change
 
 def test_an_answer_that_names_another_issuer(main: IdentityProvider, liar: Liar) -> None:
     assert sign_in(liar, "&iss=https://other.example") == 400
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"issuer": "https://new.example"}, {"client_id": "another"}, {"required_amr": "mfa"}, {"is_enabled": False}],
+)
+def test_a_provider_that_is_changed_while_it_is_asked_lets_nobody_in(
+    acme: TenantRef, main: IdentityProvider, liar: Liar, now: datetime, change: dict[str, Any]
+) -> None:
+    """Whoever is to be shut out answers as slowly as they like; nothing ends a session that begins after the change."""
+    assert sign_in(liar) == 302
+
+    def slow(claims: dict[str, Any], header: dict[str, Any]) -> str:
+        with bound(acme.id):
+            row = IdentityProvider.objects.get(pk=main.pk)
+            for name, value in change.items():
+                setattr(row, name, value)
+            save_provider(row, client_secret=None, by=SYSTEM, now=now)
+        connection.close()
+        return honest(claims, header)
+
+    liar.spoil = slow
+    assert sign_in(liar) in (400, 403)
+    assert not UserSession.objects.filter(user__subject="eve").exists()
 
 
 def test_a_provider_without_userinfo(main: IdentityProvider, liar: Liar) -> None:

@@ -8,10 +8,11 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.access.selectors import actor_from_reference, permitted
 from apps.access.types import Actor
-from apps.accounts.models import User
+from apps.accounts.models import User, UserSession
 from apps.audit.selectors import events, verify_chain
 from apps.datamodels.models import Dataset
 from apps.support import selectors, services, tickets
@@ -20,6 +21,7 @@ from apps.support.errors import RequestStateError, TicketError
 from apps.support.models import SupportRequest, SupportSession
 from apps.support.types import Entry
 from apps.tenants.binding import bound
+from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.types import TenantRef
 from tests import databases
 from tests.apps.support.conftest import Approve, Ask, Visit, browser
@@ -193,6 +195,17 @@ def test_a_visit_ends_with_its_time(approve: Approve, visit: Visit, now: datetim
     session.refresh_from_db()
     assert session.ended_at == session.expires_at
     assert events(verb="support.session_ended").count() == 1
+
+
+def test_a_visit_that_nobody_goes_on_with_ends_after_staffs_limit_whatever_the_customers_own(inside: Client) -> None:
+    assert tenant_by_slug("acme").limits.session_idle_min > 15
+
+    def unused(minutes: float) -> int:
+        UserSession.objects.filter(user=None).update(last_seen_at=in_minutes(timezone.now(), -minutes))
+        return int(inside.get(START).status_code)
+
+    assert unused(14.5) == 200
+    assert unused(15) == 302
 
 
 def test_what_staff_lose_at_home_ends_their_visit(inside: Client, platform: TenantRef) -> None:
