@@ -158,7 +158,7 @@ def test_what_duckdb_knows_of_a_columns_values_decides_nothing():
         with ExitStack() as stack:
             source = stack.enter_context(engine("duckdb", SCHEMAS[0]))
             if settings is not None:
-                source.database = duckdb.connect(config={"disabled_optimizers": settings})  # type: ignore[attr-defined]  # DuckDB's
+                source.database = duckdb.connect(config={"disabled_optimizers": settings})  # type: ignore[attr-defined]  # only DuckDB's has one
             store = _store(source, SCHEMAS[0], NOTHING, "duckdb")
             source.rows(MANY.format(schema=SCHEMAS[0]))
             questions = [
