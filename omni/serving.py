@@ -5,10 +5,9 @@ everything loaded.
 """
 
 import gc
-import sys
-from importlib import import_module
 from typing import Any
 
+import pyarrow as pa
 from django.conf import settings
 from django.db import connections
 from django.urls import get_resolver
@@ -17,11 +16,6 @@ workers = 2
 threads = 8
 keepalive = 75
 preload_app = True
-
-UNUSED = ("pandas", "numpy")
-"""libraries that Arrow loads if they are there, as they are beside the demo's data: 45 MB that no request has a use for"""
-for _name in UNUSED:
-    sys.modules.setdefault(_name, None)  # type: ignore[arg-type]  # None is how the language says that there is no such module
 
 YOUNG, MIDDLE, OLD = 20_000, 20, 50
 """objects more than were freed before the youngest are looked at; how often those that survive are looked at with them.
@@ -32,7 +26,7 @@ def when_ready(server: Any) -> None:
     """Load what requests would load, and keep all of it out of the collector's sight, hence unchanged and shared."""
     for urls in (settings.PLATFORM_URLCONF, settings.TENANT_URLCONF):
         assert get_resolver(urls).url_patterns  # noqa: S101  (they are loaded when they are asked for)
-    import_module("pyarrow").array([0])  # looks for other libraries at its first array
+    pa.array([0])  # looks for other libraries at its first array
     connections.close_all()
     gc.collect()
     gc.freeze()

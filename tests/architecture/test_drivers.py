@@ -3,9 +3,6 @@
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
-
-import pytest
 
 PROGRAM = """
 import sys
@@ -20,11 +17,8 @@ print(sorted({"pymysql", "duckdb", "pyspark", "grpc"} & set(sys.modules)))
 
 
 def loaded(more: str = "") -> str:
-    return run(PROGRAM.replace("{more}", more))
-
-
-def run(program: str) -> str:
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "omni.settings.test", "OMNI_PROCESS": "web"}
+    program = PROGRAM.replace("{more}", more)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program], env=env, capture_output=True, text=True, check=True
     )
@@ -56,12 +50,3 @@ except Exception as error:  # whatever it is, it is told
     assert loaded(use) == (
         "refused_target The driver of this dialect is not installed on the workers: pip install -r requirements-spark.txt"
     )
-
-
-def test_a_web_process_loads_nothing_that_arrow_would_only_look_at() -> None:
-    if find_spec("pandas") is None:
-        pytest.skip("pandas is not there: it comes with the demo's data")
-    use = "import pyarrow; pyarrow.array([0]); print(sys.modules.get('pandas') is not None, sys.modules.get('numpy') is not None)"
-    assert loaded(use) == "True True"
-    first = PROGRAM.replace("import sys\n", "import sys\nfrom omni import serving\n", 1)
-    assert run(first.replace("{more}", use)) == "False False"
