@@ -18,10 +18,11 @@ from apps.accounts import recovering
 from apps.accounts.adapters import FAILED
 from apps.accounts.entering import Way, enter, safe_next
 from apps.accounts.errors import SamlError
-from apps.accounts.models import IdentityProvider
+from apps.accounts.models import IdentityProvider, User
 from apps.accounts.oidc import Adapter, CallbackView
 from apps.accounts.saml.library import Provider as SamlProvider
 from apps.accounts.selectors import enabled_providers, provider_for
+from apps.accounts.services import PersonActor, end_sessions
 from apps.accounts.sessions import PROVIDER_KEY, RECOVERY_KEY, rejoin
 from apps.tenants.addresses import client_address
 
@@ -152,8 +153,11 @@ def recover(request: HttpRequest, secret: str) -> HttpResponse:
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    """End the session and have the browser forget what it kept."""
+    """End the session and have the browser forget what it kept; of our staff all sessions end, and visits with them."""
+    user = request.user
     logout(request)
+    if isinstance(user, User) and request.tenant.is_platform:  # type: ignore[attr-defined]  # bound by the middleware
+        end_sessions(user, by=PersonActor(user), now=timezone.now())
     response = HttpResponseRedirect("/accounts/sign-in/")
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -67,6 +67,9 @@ class SupportSession(TenantOwnedModel):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     ended_by = models.CharField(max_length=200, blank=True)
+    staff_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="of the staff member's own sessions when it began: what ends those ends it"
+    )
 
     class Meta:
         ordering = ("-started_at",)

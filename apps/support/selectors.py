@@ -30,18 +30,22 @@ TEXTS = {
 }
 
 
-def is_active_staff(staff_id: UUID) -> bool:
-    """Say whether this person is one of our staff at this moment."""
+def staff_version(staff_id: UUID) -> int | None:
+    """Return the number of this staff member's sessions, which rises when all of them end; None: it is none of our staff."""
     try:
         platform = platform_tenant()
     except UnknownTenantError:
-        return False
+        return None
     with bound(platform.id):
-        return User.objects.filter(pk=staff_id, is_active=True, is_tenant_admin=True).exists()
+        found = User.objects.filter(pk=staff_id, is_active=True, is_tenant_admin=True)
+        return found.values_list("session_version", flat=True).first()
 
 
 def usable_session(session_id: UUID, *, now: datetime) -> SupportSession | None:
-    """Return the session when it may be used now: not ended, not past its time, approval and staff still valid."""
+    """Return the session when it may be used now: not ended, not past its time, approval and staff still valid.
+
+    What ends the staff member's sessions at home, their sign-out among it, ends the visit.
+    """
     session = (
         SupportSession.objects.select_related("request")
         .filter(
@@ -50,7 +54,8 @@ def usable_session(session_id: UUID, *, now: datetime) -> SupportSession | None:
         )
         .first()
     )  # fmt: skip
-    return session if session is not None and is_active_staff(session.request.staff_id) else None
+    is_valid = session is not None and staff_version(session.request.staff_id) == session.staff_version
+    return session if is_valid else None
 
 
 def actor_of(session: SupportSession) -> Actor:

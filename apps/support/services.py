@@ -225,12 +225,15 @@ def open_session(ticket: str, *, now: datetime) -> SupportSession:
         RequestStateError: the approval has ended meanwhile.
     """
     entry = tickets.redeem(ticket)
-    if entry is None or entry.tenant_id != bound_tenant_id() or not selectors.is_active_staff(entry.staff_id):
+    version = selectors.staff_version(entry.staff_id) if entry is not None else None
+    if entry is None or entry.tenant_id != bound_tenant_id() or version is None:
         raise TicketError
     with transaction.atomic():
         request, until = _enterable(entry.request_id, entry.staff_id, now)
         _end_running(request, by=SYSTEM, now=now, why="entered anew")
-        session = SupportSession.objects.create(request=request, started_at=now, expires_at=until)
+        session = SupportSession.objects.create(
+            request=request, started_at=now, expires_at=until, staff_version=version
+        )
         facts = {"expires_at": session.expires_at, "approved_by": request.decided_by, "ticket": request.ticket}
         record("support.session_opened", session, by=selectors.actor_of(session), now=now, facts=facts)
     return session

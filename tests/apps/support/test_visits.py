@@ -12,8 +12,11 @@ from django.utils import timezone
 
 from apps.access.selectors import actor_from_reference, permitted
 from apps.access.types import Actor
+from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import User, UserSession
+from apps.accounts.services import end_sessions
 from apps.audit.selectors import events, verify_chain
+from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
 from apps.support import selectors, services, tickets
 from apps.support.controls import CONTROLS
@@ -195,6 +198,31 @@ def test_a_visit_ends_with_its_time(approve: Approve, visit: Visit, now: datetim
     session.refresh_from_db()
     assert session.ended_at == session.expires_at
     assert events(verb="support.session_ended").count() == 1
+
+
+@pytest.mark.parametrize("way", ["sign-out", "sessions", "provider", "another's"])
+def test_what_ends_the_staffs_own_sessions_ends_their_visit(
+    approve: Approve,
+    visit: Visit,
+    platform: TenantRef,
+    sam: User,
+    make_person: Callable[..., User],
+    now: datetime,
+    way: str,
+) -> None:
+    client, home = visit(approve()), browser(platform, sam)
+    assert client.get(START).status_code == 200
+    with bound(platform.id):
+        if way == "sign-out":
+            assert home.post("/accounts/sign-out/").status_code == 302
+        elif way == "sessions":
+            end_sessions(sam, by=SYSTEM, now=now)
+        elif way == "provider":
+            end_sessions_of([sam.pk], why="its provider was switched off", by=SYSTEM, now=now)
+        else:
+            end_sessions(make_person("kim@omni.example", is_tenant_admin=True), by=SYSTEM, now=now)
+    assert client.get(START).status_code == (200 if way == "another's" else 403)
+    assert SupportSession.objects.filter(ended_at=None).exists() is (way == "another's")
 
 
 def test_a_visit_that_nobody_goes_on_with_ends_after_staffs_limit_whatever_the_customers_own(inside: Client) -> None:
