@@ -87,6 +87,8 @@ def _check_query(tree: exp.Expr) -> None:
             raise ExpressionError("a function cannot stand in the place of a table")
         if isinstance(node, exp.Anonymous) and node.this == TEMPLATED:
             raise ExpressionError("templated filters stand in dimensions, not in SQL views")
+        if isinstance(node, exp.Placeholder) and node.name.startswith("filters."):
+            raise ExpressionError("values of filters stand in dimensions, not in SQL views")
         kind = type(node)
         allowed = kind in QUERY_NODES or kind in EXPRESSION_NODES or kind in FUNCTIONS or is_of_sql_view(node)
         if isinstance(node, UNPROVEN) or not (allowed or isinstance(node, exp.Star)):

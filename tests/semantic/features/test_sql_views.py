@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from apps.semantic.errors import UnknownFieldError, UnprovenSqlError
+from apps.semantic.errors import ModelError, UnknownFieldError, UnprovenSqlError
+from apps.semantic.model.reading import read_model
 from apps.semantic.model.types import SqlSource
 from tests.semantic.features.store import FILES, ask, everything, model, policy
 
@@ -150,3 +151,13 @@ def test_a_query_that_reads_nothing_gives_its_values(store, sql, rows):
     rights = everything(of, "Big", row_policies={"orders": (policy("orders.status", "paid"),)})
     held = {12: 6}.get(rows, rows)
     assert store.ask(ask("Big", "big_orders.count"), rights, of) == [(held,)]
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql", "spark"])
+def test_what_a_reader_chooses_stands_in_no_sql_view(dialect):
+    view = 'sql: "SELECT id, kin AS more FROM orders WHERE kin = %s"\ndimensions: {id: {}, more: {}}\nfilters: {x: {type: number}}\n'
+    orders = "dimensions: {id: {primary_key: true}, kin: {}}\n"
+    with pytest.raises(ModelError) as caught:
+        read_model({"v.view": view % "{{filters.v.x.value}}", "orders.view": orders}, dialect=dialect)
+    assert "v.view:1:6: values of filters stand in dimensions, not in SQL views" in map(str, caught.value.problems)
+    assert read_model({"v.view": view % "{{omni_attributes.n}}", "orders.view": orders}, dialect=dialect).views["v"]
