@@ -1,7 +1,7 @@
 """Sam of our staff, Ada of Acme, two data sets, and the steps of a visit."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -21,6 +21,11 @@ from tests.apps.conftest import SignedIn
 Ask = Callable[..., SupportRequest]
 Approve = Callable[..., SupportRequest]
 Visit = Callable[..., Client]
+START = "/"
+
+
+def in_minutes(now: datetime, minutes: float) -> datetime:
+    return now + timedelta(minutes=minutes)
 
 
 def browser(tenant: TenantRef, user: User | None = None) -> Client:
@@ -114,3 +119,9 @@ def visit(acme: TenantRef, sam_online: Client) -> Visit:
         return client
 
     return act
+
+
+@pytest.fixture
+def inside(approve: Approve, visit: Visit) -> Client:
+    """Sam's browser on Acme's host, within an approved visit."""
+    return visit(approve())
