@@ -49,28 +49,34 @@ def choose_rows(
     fence_tables(tables, of_model, values, dialect)
     if not rules and not any(map(chooses, tables)):
         return
+    of_groups_and_around = [*without_aggregates(select.args.get("having")), *around]
     # What fails beneath the fence fails on the same rows whatever is asked: nothing of a question chooses them.
-    is_doubtful = any(holds_risk(node, values) for node in of_model) or any(
-        _is_doubtful(node, bool(rules) or any(chooses(other) for other in tables if other is not node), values)
-        for node in tables
-    )
+    is_chosen = bool(others or of_groups_and_around or len(tables) < len(sources))
+    is_doubtful = is_chosen and _are_doubtful(tables, of_model, values, is_ruled=bool(rules))
     of_sources = Failing(risks, values, dialect, is_strict=True)
     failing = [node for node in others if of_sources.may(node)]
     shown = frozenset(item.alias for item in select.expressions if of_sources.may(item.unalias()))
     of_groups = Failing({**risks, ROWS: shown}, values, dialect, is_strict=True)
     joined = Failing(risks, values, dialect)
-    of_groups_and_around = [*without_aggregates(select.args.get("having")), *around]
     is_needed = (
         bool(failing)
         or any(map(of_groups.may, of_groups_and_around))
         or any(map(joined.may, _conditions(joins, of_answers=True)))
-        or (is_doubtful and bool(others or of_groups_and_around or len(tables) < len(sources)))
+        or is_doubtful
     )
     if is_needed:
         apart = {id(node) for node in others if is_doubtful or _reads_answers(node)}
         apart |= {id(node) for node in failing}
         inside = [*rules, *(node for node in others if id(node) not in apart)]
         _close(select, inside, [node for node in others if id(node) in apart], beside, dialect)
+
+
+def _are_doubtful(tables: Sequence[exp.Expr], of_model: Sequence[exp.Expr], values: Values, *, is_ruled: bool) -> bool:
+    """Say whether anything of the model's own may fail on hidden rows, in its rules and joins or within a table's subquery."""
+    if any(holds_risk(node, values) for node in of_model):
+        return True
+    choosing = [node for node in tables if chooses(node)]
+    return any(_is_doubtful(node, is_ruled or any(other is not node for other in choosing), values) for node in tables)
 
 
 def _is_doubtful(table: exp.Expr, is_hidden_outside: bool, values: Values) -> bool:
