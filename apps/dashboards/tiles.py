@@ -74,13 +74,8 @@ def is_downloadable(tile: Tile) -> bool:
     return not getattr(tile, "is_kept_from_download", True)
 
 
-def topic_fields(tile: Tile) -> frozenset[str]:
-    """Return the ids of all fields of the tile's data set; whether the reader may use one is decided elsewhere."""
-    model = _model(tile)
-    return _fields(tile, model) if model is not None else frozenset()
-
-
 def _fields(tile: Tile, model: SemanticModel) -> frozenset[str]:
+    """Return the ids of all fields of the tile's data set; whether the reader may use one is decided elsewhere."""
     found = model.datasets.get(tile.dataset.name)
     return found.fields if found else frozenset()
 
