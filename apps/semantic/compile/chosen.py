@@ -3,6 +3,9 @@
 ``SELECT … FROM (SELECT columns FROM tables and joins WHERE rules OFFSET 0) AS "chosen rows" WHERE what may fail``: no
 database works out on a row what stands around a fence before all that stands within has kept the row: policies, joins and
 the rules of the data set. The proof reads such a SELECT as the plain one that it is made of.
+
+PostgreSQL leaves off reading where a LIMIT over an index's order is reached. Where something may fail on a hidden row, whether
+it comes to that row would depend on what is asked. No order of an index comes out of a fence: what is around it reads all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +19,8 @@ from apps.semantic.compile.sources import NOTHING
 from apps.semantic.compile.values import Values
 
 CHOSEN = "chosen rows"
+LAZY = frozenset(("postgres",))
+"""databases that read no further than an index's order and a LIMIT make them"""
 
 
 def choose_rows(
@@ -51,7 +56,7 @@ def choose_rows(
         return
     of_groups_and_around = [*without_aggregates(select.args.get("having")), *around]
     # What fails beneath the fence fails on the same rows whatever is asked: nothing of a question chooses them.
-    is_chosen = bool(others or of_groups_and_around or len(tables) < len(sources))
+    is_chosen = bool(others or of_groups_and_around or len(tables) < len(sources) or dialect in LAZY)
     is_doubtful = is_chosen and _are_doubtful(tables, of_model, values, is_ruled=bool(rules))
     of_sources = Failing(risks, values, dialect, is_strict=True)
     failing = [node for node in others if of_sources.may(node)]

@@ -40,6 +40,7 @@ from apps.semantic.query.types import SemanticQuery, Sort, Top
 
 # What builds a block; handed in, since blocks hold derived SELECTs that hold blocks.
 BuildBlock = Callable[[Plan, Values, Sequence[str]], Any]
+HASHING = ("postgres", "redshift")
 NOTHING: dict[FieldType, tuple[str, exp.DType]] = {
     "string": ("", exp.DType.TEXT),
     "number": ("0", exp.DType.DECIMAL),
@@ -196,13 +197,20 @@ def replace_kind(join: exp.Join) -> exp.Join:
 
 
 def same_value(left: exp.Expr, right: exp.Expr, type_: FieldType, dialect: str) -> exp.Expr:
-    """Return that two values are equal, or both missing; so that PostgreSQL can hash the join."""
-    if dialect not in ("postgres", "redshift") or type_ not in NOTHING:
+    """Return that two values are equal, or both missing; so that PostgreSQL can hash the join.
+
+    It never hashes IS NOT DISTINCT FROM, and so would compare each row with each. Lists of one value are equal where both
+    values are missing, whatever their type, which no model tells of a plain column.
+    """
+    if dialect not in HASHING or (type_ not in NOTHING and dialect != "postgres"):
         return exp.NullSafeEQ(this=operand(left), expression=operand(right))
-    text, dtype = NOTHING[type_]
-    filled = [
-        exp.Coalesce(this=side.copy(), expressions=[cast(exp.Literal.string(text), dtype)]) for side in (left, right)
-    ]
+    filled: list[exp.Expr] = [exp.Array(expressions=[side.copy()]) for side in (left, right)]
+    if type_ in NOTHING:
+        text, dtype = NOTHING[type_]
+        filled = [
+            exp.Coalesce(this=side.copy(), expressions=[cast(exp.Literal.string(text), dtype)])
+            for side in (left, right)
+        ]
     missing = [exp.Paren(this=exp.Is(this=operand(side), expression=exp.Null())) for side in (left, right)]
     return exp.And(
         this=exp.EQ(this=missing[0], expression=missing[1]), expression=exp.EQ(this=filled[0], expression=filled[1])

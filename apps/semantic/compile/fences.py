@@ -25,6 +25,7 @@ LINKS = frozenset((
 ))  # fmt: skip
 SURE = LINKS | frozenset((
     exp.Identifier, exp.Literal, exp.Var, exp.Boolean, exp.Null, exp.In, exp.Case, exp.If, exp.Lower, exp.Upper,
+    exp.Array,
 ))  # fmt: skip
 """what never fails over parts that never fail"""
 FRAME = frozenset((

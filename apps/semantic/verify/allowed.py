@@ -3,6 +3,7 @@
 from sqlglot import exp
 
 from apps.semantic.errors import UnprovenSqlError
+from apps.semantic.verify.demands import given
 from apps.semantic.verify.fences import is_no_cut
 
 NODES = frozenset((
@@ -70,6 +71,11 @@ def is_of_sql_view_alone(node: exp.Expr) -> bool:
     return type(node) not in ALLOWED and is_of_sql_view(node) and not is_row_number(node)
 
 
+def _is_alone(node: exp.Expr) -> bool:
+    """Say whether it is a list of one value: two such are compared where both values may be missing."""
+    return type(node) is exp.Array and given(node) <= {"expressions", "bracket_notation"} and len(node.expressions) == 1
+
+
 def check_node(node: exp.Expr) -> None:
     """Raise unless this kind of node may stand anywhere in governed SQL."""
     kind = type(node)
@@ -80,6 +86,13 @@ def check_node(node: exp.Expr) -> None:
     if kind is exp.Star and type(node.parent) is exp.Count and not any(node.args.values()):
         return
     if kind is exp.Offset and is_no_cut(node):
+        return
+    if (
+        kind is exp.Array
+        and _is_alone(node)
+        and type(node.parent) is exp.EQ
+        and all(map(_is_alone, node.parent.iter_expressions()))
+    ):
         return
     if kind is exp.Anonymous and node.name.upper() in NAMED_FUNCTIONS:
         return

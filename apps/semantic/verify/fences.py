@@ -14,10 +14,12 @@ from apps.semantic.verify.trees import bare, conjuncts, in_text_order
 FENCES = {"postgres": ("offset", exp.Offset, "0"), "duckdb": ("offset", exp.Offset, "0"),
           "mysql": ("limit", exp.Limit, "18446744073709551615")}  # fmt: skip
 """by dialect; Spark, as it is asked, answers NULL where others fail"""
+LAZY = frozenset(("postgres",))
+"""databases that read no further than a LIMIT over an index's order makes them; no such order comes out of a fence"""
 NEVER_FAIL = frozenset((
     exp.And, exp.Or, exp.Not, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.In, exp.Between,
     exp.NullSafeEQ, exp.NullSafeNEQ, exp.Coalesce, exp.Case, exp.If, exp.Lower, exp.Upper, exp.Literal, exp.Boolean,
-    exp.Null, exp.Placeholder,
+    exp.Null, exp.Placeholder, exp.Array,
 ))  # fmt: skip
 """over parts that never fail"""
 LOGIC = frozenset((exp.And, exp.Or, exp.Not))

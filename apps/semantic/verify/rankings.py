@@ -98,7 +98,7 @@ def _is_joined(join: exp.Join, value: str, place: Place, select: exp.Select) -> 
 
 
 def _compared(on: exp.Expr | None) -> tuple[exp.Expr, exp.Expr]:
-    """Return what must be equal or both missing; PostgreSQL hashes the longer form, in which the same fills both gaps."""
+    """Return what must be equal or both missing; PostgreSQL hashes the longer forms: the same fills both gaps, or lists of one value."""
     if type(on) is exp.NullSafeEQ:
         return bare(on.this), bare(on.expression)
     missing, filled = (on.this, on.expression) if type(on) is exp.And else (exp.Null(), exp.Null())
@@ -107,8 +107,11 @@ def _compared(on: exp.Expr | None) -> tuple[exp.Expr, exp.Expr]:
     if type(missing) is not exp.EQ or type(filled) is not exp.EQ or len(found) != 2:
         return exp.Null(), exp.Null()
     fills = [bare(filled.this), bare(filled.expression)]
-    is_same = all(type(fill) is exp.Coalesce and fill.this == node for fill, node in zip(fills, found, strict=True))
-    is_same = is_same and fills[0].expressions == fills[1].expressions
+    if all(type(fill) is exp.Array for fill in fills):
+        is_same = [[*fill.expressions] for fill in fills] == [[node] for node in found]
+    else:
+        is_same = all(type(fill) is exp.Coalesce and fill.this == node for fill, node in zip(fills, found, strict=True))
+        is_same = is_same and fills[0].expressions == fills[1].expressions
     return (found[0], found[1]) if is_same else (exp.Null(), exp.Null())
 
 

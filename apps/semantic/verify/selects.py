@@ -15,6 +15,7 @@ from apps.semantic.verify.fences import (
     CHOSEN,
     FENCES,
     HIDDEN,
+    LAZY,
     Doubts,
     demand_sure,
     group_conditions,
@@ -264,6 +265,7 @@ class _SelectProver:
             demand(not (is_doubtful and inside), CHOSEN)
             return
         if is_doubtful:
+            demand(self.permit.dialect not in LAZY, CHOSEN)
             demand(not (others or group_conditions(self.select) or self.answers_on), CHOSEN)
             self.ledger.doubtful.add(id(self.select))
         demand(not any(map(strict.may_fail, [*others, *group_conditions(self.select)])), HIDDEN)

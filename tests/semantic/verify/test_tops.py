@@ -189,11 +189,23 @@ def test_a_ranking_is_joined_where_both_values_are_the_same_or_missing(dialect, 
     start = found.text.index(f'AS "top {field}" ON ') + len(f'AS "top {field}" ON ')
     on = found.text[start : found.text.index(" GROUP BY", start)]
     name = '"customers"."name"' if field == "customers.name" else '"customers"."region"'
-    is_long = dialect == "postgres" and field == "customers.area"
-    assert on.count(" = ") > 1 if is_long else f" {SAME[dialect]} {kept}" in on
+    is_long = dialect == "postgres"
+    assert on.count(" = ") == 2 if is_long else f" {SAME[dialect]} {kept}" in on
     own = on[: on.index(f" {SAME[dialect]} {kept}")] if not is_long else ""
     others = ["1 = 1", f"{on} OR 1 = 1", f"{on} AND 1 = 1", f"NOT {on}"]
-    if is_long:
+    if is_long and field == "customers.name":
+        missing, filled = on[: on.index(" AND ARRAY[")], on[on.index(" AND ARRAY[") + 5 :]
+        others += [
+            missing, filled, missing.replace(" IS NULL", " = NULL") + " AND " + filled, f"{missing} AND {missing}", f"{filled} AND {filled}", f"{filled} AND {missing}", f"{missing} OR {filled}",
+            on.replace(") = (", ") <> ("), on.replace(f"ARRAY[{kept}]", f"ARRAY[UPPER({kept})]"), on.replace(name, '"customers"."id"'), on.replace(".\"value\"", ".\"by\""),
+            on.replace(f"ARRAY[{kept}]", f"ARRAY(SELECT {kept})"), f"{missing} AND {name} = {kept}", on.replace(f"ARRAY[{kept}]", f"ARRAY[{name}]"),
+        ]  # fmt: skip
+        for less in (
+            on.replace("] = ARRAY", "] >= ARRAY"), on.replace(f"ARRAY[{kept}]", f"ARRAY[{kept}, {kept}]"), on.replace(f"ARRAY[{kept}]", kept),
+        ):  # fmt: skip
+            assert less != on
+            found.refuses(found.text[:start] + less + found.text[start + len(on) :], "The text holds Array")
+    elif is_long:
         missing, filled = on[: on.index(" AND COALESCE(")], on[on.index(" AND COALESCE(") + 5 :]
         first, last = filled.split(f" = COALESCE({kept}")
         others += [
