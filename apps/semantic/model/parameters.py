@@ -95,8 +95,15 @@ ELSEWHERE = {
 """(kind, parameter) → what to do instead, for parameters that would change which rows or names there are"""
 OPEN = frozenset().union(*READ.values()) - frozenset(WORDS)
 """parameters of some kind that close nothing, however they look"""
-NESTED = ("duration", "dynamic_top_n", "level_of_detail", "materialized_query")
-"""parameters that hold parameters, which are read by name and not checked otherwise"""
+NESTED: dict[str, frozenset[str] | None] = {
+    "duration": frozenset(("sql_start", "sql_end", "intervals")),
+    "dynamic_top_n": frozenset(("n", "by", "desc", "else")),
+    "level_of_detail": frozenset((
+        "aggregate_type", "fixed", "include", "exclude", "cancel_query_filters", "custom_primary_key_sql",
+    )),
+    "materialized_query": None,
+}  # fmt: skip
+"""parameters that hold parameters, with those; None: checked by its reader"""
 MAX_PROBLEMS = 200
 """faults that are told at once; warnings are not counted"""
 
@@ -130,8 +137,14 @@ def check_parameters(node: Node, kind: str, problems: list[Problem]) -> None:
 
 def _check_nested(name: str, value: Node, problems: list[Problem]) -> None:
     for inner, below in value.map().items() if name in NESTED else ():
-        if inner in WORDS:
+        known = NESTED[name]
+        if known is not None and inner in known:
+            continue
+        if inner in WORDS or (known is not None and remembered(inner, security_word) != ""):
             add(problems, below, f"“{inner}” closes nothing inside “{name}”: write it beside “{name}”")
+        elif known is not None:
+            hint = did_you_mean(inner, known)
+            add(problems, below, f"“{inner}” is not a parameter inside “{name}”; it is ignored.{hint}", is_warning=True)
 
 
 def check_inside(node: Node, where: str, known: tuple[str, ...], problems: list[Problem]) -> None:

@@ -62,6 +62,11 @@ def test_the_same_rule_spelt_well_is_read() -> None:
             "{level_of_detail: {aggregate_type: sum, fixed: [id], required_access_grants: [mail]}}",
             "closes nothing inside “level_of_detail”",
         ),
+        (
+            "dimensions",
+            "{level_of_detail: {aggregate_type: sum, fixed: [id], required_access_grant: [mail]}}",
+            "closes nothing inside “level_of_detail”",
+        ),
         ("measures", "{aggregate_type: count, mask_unless_access_grants: [mail]}", "it is one of dimension"),
     ],
 )
@@ -99,6 +104,22 @@ def test_what_looks_like_no_rule_is_a_warning_still() -> None:
     texts = [str(item) for item in read_model(SHOP | files, dialect="duckdb").warnings]
     assert [text.rpartition("“")[0].count("it is ignored") for text in texts if "label" in text] == [1]
     assert sum("it is ignored" in text for text in texts) == len(texts) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        (
+            "{sql: id, level_of_detail: {aggregate_type: sum, fixed: [id], cancel_query_filter: true}}",
+            "“cancel_query_filter” is not a parameter inside “level_of_detail”; it is ignored. Did you mean “cancel_query_filters”?",
+        ),
+        ("{dynamic_top_n: {n: 5, by: count, descending: true}}", "“descending” is not a parameter inside “dynamic_top_n”"),
+        ("{duration: {sql_start: id, sql_end: id, interval: day}}", "Did you mean “intervals”?"),
+    ],
+)  # fmt: skip
+def test_what_is_no_parameter_within_another_is_a_warning(field: str, says: str) -> None:
+    found = read_model(SHOP | with_field("dimensions", field), dialect="duckdb").warnings
+    assert [says in str(item) for item in found if "inside" in str(item)] == [True]
 
 
 def test_parameters_that_close_nothing_are_not_taken_for_rules() -> None:
