@@ -27,6 +27,7 @@ from apps.semantic.model.types import (
 from apps.semantic.model.views import all_fields
 
 MAX_DEPTH = 64
+NOT_FIELDS = ("omni_attributes.", "filters.")
 """fields that rest on one another, end to end"""
 OF_ROWS = "“{}” is worked out of the rows of a question, so it cannot choose them for all questions"
 
@@ -131,10 +132,29 @@ def _field(field: Dimension | Measure, model: SemanticModel, known: set[str]) ->
     if isinstance(field, Dimension) and field.mask_unless_access_grants is not None and _is_constant(field):
         yield _at(field.source, f"“{field.name}” is the same in every row: there is nothing to mask")
     if isinstance(field, Measure):
+        if (bare := _bare_value(field, model)) is not None:
+            message = f"“{field.name}” does not aggregate {bare}: give it an aggregate_type, or write SUM(…) and the like; questions fail that do not show the same value as well"
+            yield _at(field.source, message, is_warning=True)
         for rule in field.filters:
             yield from _filter(rule, model, field.source, known)
     elif field.top_n is not None and field.top_n.by in known and model.measure(field.top_n.by) is None:
         yield _at(field.source, f"the top values are ranked by a measure; “{field.top_n.by}” is none")
+
+
+def _bare_value(field: Measure, model: SemanticModel) -> str | None:
+    """Return what of a measure's SQL is a value of single rows, outside any aggregate; None where there is nothing of the kind."""
+    if field.aggregate != "expression" or field.sql is None or field.level_of_detail is not None:
+        return None
+    is_aggregated = False
+    for node in field.sql.find_all(exp.Column, exp.Placeholder, exp.AggFunc):
+        if isinstance(node, exp.Placeholder) and node.name.startswith(NOT_FIELDS):
+            continue
+        is_of_rows = isinstance(node, exp.Column) or model.dimension(node.name.partition("[")[0]) is not None
+        if not is_of_rows:
+            is_aggregated = True
+        elif node.find_ancestor(exp.AggFunc, exp.Filter, exp.WithinGroup) is None:
+            return f"“{node.name}”"
+    return None if is_aggregated else "anything"
 
 
 def _frames(field: Dimension | Measure, model: SemanticModel) -> Iterator[Problem]:

@@ -216,3 +216,23 @@ def test_what_is_worked_out_of_a_questions_rows_does_not_choose_them(rule: str, 
         return
     with pytest.raises(ModelError, match=r"“customers\.band” is worked out of the rows of a question"):
         read_model(changed, dialect="duckdb")
+
+
+@pytest.mark.parametrize(
+    ("measure", "bare"),
+    [
+        ('{sql: "${amount} + 1"}', "“orders.amount”"),
+        ('{sql: "amount + 1"}', "“amount”"),
+        ('{sql: "SUM(${amount}) / amount"}', "“amount”"),
+        ('{sql: "${count} + ${amount}"}', "“orders.amount”"),
+        ('{sql: "1"}', "anything"),
+        ("{sql: \"CASE WHEN ${status} = 'x' THEN ${count} END\"}", "“orders.status”"),
+        ('{sql: "${count} * 2"}', None),
+        ('{sql: "COUNT(*) * 1.0 / NULLIF(COUNT(DISTINCT ${status}), 0)"}', None),
+        ('{sql: "${amount}", aggregate_type: max}', None),
+    ],
+)
+def test_what_a_measure_does_not_aggregate_is_warned_of(measure: str, bare: str | None) -> None:
+    files = {"model": "{}", "orders.view": f"dimensions: {{id: {{primary_key: true}}, amount: {{}}, status: {{}}}}\nmeasures: {{count: {{aggregate_type: count}}, odd: {measure}}}\n", "Orders.topic": "base_view: orders\n"}  # fmt: skip
+    found = [str(item) for item in read_model(files, dialect="postgres").warnings]
+    assert [f"“odd” does not aggregate {bare}:" in text for text in found] == ([] if bare is None else [True])
