@@ -4,7 +4,7 @@
 mask, a gate or a demand: a call that fails, a condition that refuses, an element that is added to a list of rules.
 
 It takes hours. ``MUTANTS=200`` takes that many by chance, as many of each target as its share (``MUTANTS_SEED=1`` takes
-others). ``MUTANTS_TESTS=tests/semantic/verify`` asks these alone, as the proof's guards have to be noticed by the proof's own
+others). ``MUTANTS_TESTS=tests/semantic/verify``, or some files, asks these alone, as the proof's guards have to be noticed by the proof's own
 tests. What has been found out is kept in ``mutants.jsonl`` under the state directory: a run that was stopped goes on
 where it stopped. A change of a file asks again about its mutants, a change of tests about those that survived them; who
 takes tests away starts over without the file.
@@ -26,7 +26,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from tests.mutants.reached import Reached
+from tests.mutants.reached import Reached, files_in
 from tests.mutants.runner import TestRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -241,7 +241,7 @@ class Journal:
 
     def _hash(self, tests: tuple[str, ...]) -> str:
         if tests not in self._tests:
-            files = sorted(file for place in tests for file in (ROOT / place).rglob("*.py"))
+            files = sorted(file for place in tests for file in files_in(ROOT / place, "*.py"))
             self._tests[tests] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
         return self._tests[tests]
 

@@ -14,6 +14,11 @@ Measure = Callable[[str], tuple[Lines, float]]
 """runs one file of tests, and says what it executed and how many seconds it took"""
 
 
+def files_in(place: Path, pattern: str) -> Iterable[Path]:
+    """Return the files of a folder that fit a pattern, or a file itself."""
+    return [place] if place.is_file() else place.rglob(pattern)
+
+
 class Reached:
     """What is known of the files of tests, kept for as long as neither they nor the code change."""
 
@@ -40,7 +45,7 @@ class Reached:
         return sorted(found, key=lambda name: (stem not in Path(name).stem, self._found[name][2]))
 
     def _files(self, tests: Sequence[str]) -> list[str]:
-        found = {file for place in tests for file in (self.root / place).rglob("test_*.py")}
+        found = {file for place in tests for file in files_in(self.root / place, "test_*.py")}
         return [file.relative_to(self.root).as_posix() for file in sorted(found)]
 
     def _key(self, name: str) -> str:
