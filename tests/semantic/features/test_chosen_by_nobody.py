@@ -45,7 +45,7 @@ FILES = {
         f'- {{join_from_view: {view}, join_to_view: owners, relationship_type: many_to_one, join_type: inner, on_sql: "${{{view}.owner_id}} = ${{owners.id}}"}}\n'
         for view in ("orders", "texts", "asked")
     ),
-    "owners.view": "schema: {schema}\ndimensions: {id: {primary_key: true}, region: {}}\n",
+    "owners.view": "schema: {schema}\ndimensions: {id: {primary_key: true}, region: {}}\nmeasures: {count: {aggregate_type: count}}\n",
     "orders.view": f"""
 schema: {{schema}}
 dimensions: {{id: {{primary_key: true}}, owner_id: {{}}, kin: {{}}, big: {{}}, note: {{}}, total: {{sql: "{TOTAL}"}}}}
@@ -63,7 +63,7 @@ query: {{topic: Raw, fields: {{raw_lines.id: id, raw_lines.order_id: order_id, r
     "texts.view": f"""
 sql: "SELECT id, owner_id, note, {TOTAL} AS total FROM orders"
 dimensions: {{id: {{primary_key: true}}, owner_id: {{}}, total: {{}}, note: {{}}}}
-measures: {{most: {{aggregate_type: max, sql: "${{total}}"}}}}
+measures: {{most: {{aggregate_type: max, sql: "${{total}}"}}, plain: {{sql: "${{id}}"}}}}
 """,
     "asked.view": """
 query: {topic: Plain, fields: {orders.id: id, orders.owner_id: owner_id, orders.total: total, orders.note: note}}
@@ -77,12 +77,22 @@ measures: {count: {aggregate_type: count}}
     "always_where_sql: \"${owners.region} = 'EU'\"\n",
     "Texts.topic": "base_view: texts\njoins: {owners: {}}\n",
     "Asked.topic": "base_view: asked\njoins: {owners: {}}\n",
+    "Lines.topic": "base_view: plain_lines\n",
+    "More.topic": "base_view: more_lines\n",
 }  # fmt: skip
 OF_OWNERS = {"row_policies": {"owners": (policy("owners.region", "EU"),)}}
 OF_ORDERS = {"row_policies": {"orders": (policy("orders.kin", 1),)}}
+
+
+def own(view: str) -> dict[str, Any]:
+    return {"row_policies": {view: (policy(f"{view}.order_id", 1, 2),)}}
+
+
 SHAPES: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
     "SQL view": (("Texts", "texts.id", "texts.total"), "texts.note", OF_OWNERS),
     "aggregate over an SQL view": (("Texts", "texts.most"), "texts.note", OF_OWNERS),
+    "own policy of a view": (("Lines", "plain_lines.id", "plain_lines.total"), "plain_lines.note", own("plain_lines")),
+    "own policy of a union": (("More", "more_lines.id", "more_lines.total"), "more_lines.note", own("more_lines")),
     "query view": (("Asked", "asked.id", "asked.total"), "asked.note", OF_OWNERS),
     "query view that is counted": (("Asked", "asked.count"), "asked.note", OF_OWNERS),
     **{
@@ -142,6 +152,17 @@ def test_what_fails_on_hidden_rows_fails_whatever_is_asked(pair, shape):
     found = [
         pair.outcomes(ask(dataset, *fields, filters={on: condition} if condition else {}), rules)
         for condition in CONDITIONS
+    ]
+    assert all(isinstance(without, list) for _, without in found)
+    is_unlike = [with_hidden != without for with_hidden, without in found]
+    assert not any(is_unlike) or all(isinstance(with_hidden, str) for with_hidden, _ in found)
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_conditions_on_groups_that_aggregate_nothing_choose_no_hidden_rows(pair, is_apart):
+    fields = ("texts.id", "texts.plain", *(("owners.count",) if is_apart else ()), "texts.most")
+    found = [
+        pair.outcomes(ask("Texts", *fields, filters={"texts.plain": {"is": place}}), OF_OWNERS) for place in (1, 2, 4)
     ]
     assert all(isinstance(without, list) for _, without in found)
     is_unlike = [with_hidden != without for with_hidden, without in found]
