@@ -82,6 +82,7 @@ measures: {count: {aggregate_type: count}}
 }  # fmt: skip
 OF_OWNERS = {"row_policies": {"owners": (policy("owners.region", "EU"),)}}
 OF_ORDERS = {"row_policies": {"orders": (policy("orders.kin", 1),)}}
+TOTALS = (9223372036854775010, 9223372036854775020)
 
 
 def own(view: str) -> dict[str, Any]:
@@ -91,6 +92,7 @@ def own(view: str) -> dict[str, Any]:
 SHAPES: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
     "SQL view": (("Texts", "texts.id", "texts.total"), "texts.note", OF_OWNERS),
     "aggregate over an SQL view": (("Texts", "texts.most"), "texts.note", OF_OWNERS),
+    "own policy that fails": (("Plain", "orders.id"), "orders.note", {"row_policies": {"orders": (policy("orders.total", *TOTALS),)}}),
     "own policy of a view": (("Lines", "plain_lines.id", "plain_lines.total"), "plain_lines.note", own("plain_lines")),
     "own policy of a union": (("More", "more_lines.id", "more_lines.total"), "more_lines.note", own("more_lines")),
     "query view": (("Asked", "asked.id", "asked.total"), "asked.note", OF_OWNERS),
