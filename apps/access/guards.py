@@ -3,14 +3,21 @@
 import hashlib
 from collections.abc import Callable
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.exception import response_for_exception
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from apps.access.middleware import bearer
 from apps.access.problems import problem
+from apps.access.selectors import anonymous
 from apps.access.types import Actor
 from apps.accounts import rates
+from apps.accounts.models import ApiToken, ScimToken, UserSession
+from apps.accounts.outside import record_refusal
+from apps.accounts.sessions import SessionStore, arrival_of
 from apps.tenants.addresses import admits, client_address, counted_as
 from apps.tenants.types import TenantRef
 
@@ -30,7 +37,7 @@ SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
 class GuardMiddleware:
-    """Three checks; none needs a statement, and none lets in anybody whom another would refuse."""
+    """Three checks; none needs a statement to let somebody pass, and none lets in anybody whom another would refuse."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -54,10 +61,34 @@ def outside_networks(request: HttpRequest) -> HttpResponse | None:
         return None
     else:
         networks = limits.networks_people
-    if admits(networks, client_address(request)):
+    address = client_address(request)
+    if admits(networks, address):
         return None
+    note_refusal(request, str(address or ""))
+    be_nobody(request)
     detail = WRONG_NETWORK.format(tenant=tenant.name)
     return _refuse(request, 403, "Forbidden", detail, "access/wrong_network.html")
+
+
+def note_refusal(request: HttpRequest, address: str) -> None:
+    """Have it written down when a valid session or token came from outside; of what opens nothing there is nothing to say."""
+    actor, now = _actor(request), timezone.now()
+    if actor.token_id is not None:
+        kind = ScimToken if actor.kind == "scim" else ApiToken
+        record_refusal(kind, actor.token_id, address=address, by=actor, now=now)
+    elif not bearer(request) and not request.path.startswith(SCIM) and (session := request.session.row_id):  # type: ignore[attr-defined]  # of our own kind of session
+        record_refusal(UserSession, session, address=address, by=actor, now=now)
+
+
+def be_nobody(request: HttpRequest) -> None:
+    """Take the person and the session out of a request: its answer names nobody, and changes nothing of the session.
+
+    The browser keeps its key: whoever comes back into the network goes on.
+    """
+    request.actor = anonymous(_tenant(request).id)  # type: ignore[attr-defined]  # bound by the middleware
+    request.user = AnonymousUser()
+    request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+    request.session = SessionStore(None, arrival_of(request))
 
 
 def outside_recovery(request: HttpRequest) -> HttpResponse | None:

@@ -28,6 +28,7 @@ from apps.access.selectors import (
 from apps.access.services import end_view
 from apps.access.types import Actor
 from apps.accounts.sessions import RECOVERY_KEY
+from apps.tenants.addresses import admits, client_address
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -90,12 +91,17 @@ class ActorMiddleware:
         tenant: TenantRef = request.tenant  # type: ignore[attr-defined]  # bound by the middleware
         token = bearer(request)
         if request.path.startswith(SCIM):
-            found = actor_for_scim(token, now=datetime.now(UTC)) if token and not tenant.is_platform else None
+            is_inside = admits(tenant.limits.networks_scim, client_address(request))
+            is_asked = token is not None and not tenant.is_platform
+            found = actor_for_scim(token or "", now=datetime.now(UTC), is_inside=is_inside) if is_asked else None
             return found or anonymous(tenant.id)
         if token is not None:
             found = None
             if request.path.startswith("/api/"):
-                found = actor_for_token(token, now=datetime.now(UTC), is_platform=tenant.is_platform)
+                is_inside = admits(tenant.limits.networks_tokens, client_address(request))
+                found = actor_for_token(
+                    token, now=datetime.now(UTC), is_platform=tenant.is_platform, is_inside=is_inside
+                )
             return found or anonymous(tenant.id)
         identity = restored_identity(request)
         if identity is None:
