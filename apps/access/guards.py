@@ -22,7 +22,7 @@ from apps.tenants.addresses import admits, client_address, counted_as
 from apps.tenants.types import TenantRef
 
 API, SCIM, RECOVER, RECOVERY_HOME = "/api/", "/scim/", "/accounts/recover/", "/accounts/recovery/"
-SIGN_IN = ("/accounts/oidc/", "/accounts/saml/", RECOVER)
+SIGN_IN = ("/accounts/oidc/", "/accounts/saml/")
 BY_ADDRESS = "/accounts/sign-in/"
 """a page to look at; a form that is sent leads to a provider"""
 IN_RECOVERY = (
@@ -116,10 +116,16 @@ def too_often(request: HttpRequest) -> HttpResponse | None:
 
 
 def guessing(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Count refused tokens per address. A valid token is never refused for what others tried before it."""
-    if response.status_code != 401 or not request.path.startswith((API, SCIM)) or not bearer(request):
+    """Count refused tokens, and recovery links that open nothing, per address and each for itself.
+
+    What is valid is never refused for what others tried before it, and nobody's sign-in is.
+    """
+    is_link = response.status_code == 404 and request.path.startswith(RECOVER)
+    is_token = response.status_code == 401 and request.path.startswith((API, SCIM)) and bearer(request) is not None
+    if not is_link and not is_token:
         return response
-    retry_s = rates.hit("failed_token", _tenant(request).id, counted_as(client_address(request)))
+    what: rates.What = "recovery" if is_link else "failed_token"
+    retry_s = rates.hit(what, _tenant(request).id, counted_as(client_address(request)))
     return _slow_down(request, retry_s) if retry_s else response
 
 

@@ -38,6 +38,7 @@ OMNI_RATES = {
     "sign_in": env.text("OMNI_RATE_SIGN_IN", "60/minute"),
     "person": env.text("OMNI_RATE_PERSON", "30/minute"),
     "failed_token": env.text("OMNI_RATE_FAILED_TOKEN", "30/minute"),
+    "recovery": env.text("OMNI_RATE_RECOVERY", "30/minute"),
     "api": env.text("OMNI_RATE_API", "1200/minute"),
     "scim": env.text("OMNI_RATE_SCIM", "600/minute"),
 }
