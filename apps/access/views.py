@@ -72,6 +72,8 @@ def _signed_out(request: ActorRequest) -> HttpResponse:
 def token_list(request: ActorRequest) -> HttpResponse:
     """Show one's tokens; POST makes one and shows it, this once."""
     user = _person_or_404(request)
+    if request.tenant.is_platform and request.method == "POST":
+        raise Http404
     form = TokenForm(user, request.tenant.limits.token_max_days, request.POST or None)
     if request.method == "GET" or not form.is_valid():
         return _token_page(request, user, form, status=200 if request.method == "GET" else 422)

@@ -213,6 +213,7 @@ PLATFORM = {
     **OWN,
     "/accounts/recover/<str:secret>/": replace(OWN["/accounts/recover/<str:secret>/"], get=404, is_key=False),
     "/accounts/recovery/": Specimen(get=404),
+    "/accounts/tokens/": Specimen(post=404, member=200),
     **SITE,
     f"{ADMIN}autocomplete/": Specimen(query=SITE[f"{ADMIN}autocomplete/"].query, get=403, post=403),
     ADMIN + r"^(?P<app_label>tenants)/$": Specimen({"app_label": "=tenants"}, post=200),
