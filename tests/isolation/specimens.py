@@ -65,8 +65,8 @@ LINK = {"object_id": "connection.pk"}
 MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
 REVIEWED = {"kind": "=dataset", "key": "dataset.pk"}
 ADMIN = "/admin/"
-ELSEWHERE = {"tenants.SignInSettings": 404}
-"""the tenant's own row has one page, which is not this"""
+ELSEWHERE = {"tenants.SignInSettings": 404, "retention.ErasureOrder": 404}
+"""these have one page, which is not this"""
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
 ONE_VERSION = f"{MODELS}versions/<int:number>/"
 
@@ -157,7 +157,7 @@ TENANT = {
     "/api/v1/admin/tokens": Specimen(bearer="program"),
     "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, bearer="program", get=405, delete=204),
     "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=302),
-    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
+    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|retention|support|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
     f"{ADMIN}access/accessreview/find/": Specimen(),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen(REVIEWED),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/export/": Specimen(REVIEWED),
