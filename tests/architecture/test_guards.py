@@ -134,6 +134,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
         is_user_of_request,
         {
             "apps/access/middleware.py": "makes the actor of it",
+            "apps/access/guards.py": "takes it away from who comes from outside of the networks",
             "apps/support/middleware.py": "takes it away when a visit is over",
             "apps/accounts/views.py": "sign-in, before there is an actor to speak of",
         },
