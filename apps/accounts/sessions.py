@@ -168,6 +168,11 @@ class SessionStore(db.SessionStore):
         return self._row.pk if self._row is not None else None
 
     @property
+    def last_seen_at(self) -> datetime:
+        """When somebody used the session last, as far as noted."""
+        return self._row.last_seen_at if self._row is not None else timezone.now()
+
+    @property
     def ends_at(self) -> datetime | None:
         """When the session is over at the latest."""
         return self._row.expire_date if self._row is not None else None

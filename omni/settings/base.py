@@ -232,7 +232,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "shield_person",
     "ENVIRONMENT": "apps.access.sites.environment",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/mark.svg")}],
-    "SCRIPTS": [lambda request: static("js/administration.js")],
+    "SCRIPTS": [lambda request: static("js/administration.js"), lambda request: static("js/drafts.js")],
+    "STYLES": [lambda request: static("css/drafts.css")],
 }
 
 LOGGING = {

@@ -131,6 +131,7 @@ ADDRESSES: Mapping[str, tuple[str, str]] = {
     "/": (EVERYBODY, EVERYBODY),
     "/trust/": (EVERYBODY, NOBODY),
     "/accounts/sessions/": (EVERYBODY, NOBODY),
+    "/accounts/sessions/ending/": (EVERYBODY, NOBODY),
     "/accounts/sessions/end/": (NOBODY, EVERYBODY),
     "/accounts/sessions/<uuid:session_id>/end/": (NOBODY, "ann"),
     "/accounts/tokens/": (EVERYBODY, EVERYBODY),

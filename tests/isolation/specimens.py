@@ -113,6 +113,7 @@ OWN = {
     "/accounts/recovery/": Specimen(who="recovery"),
     "/accounts/sessions/": Specimen(who="ann", member=200),
     "/accounts/sessions/<uuid:session_id>/end/": Specimen({"session_id": "session.pk"}, who="ann", get=405, post=302),
+    "/accounts/sessions/ending/": Specimen(who="ann", post=405, member=200),
     "/accounts/sessions/end/": Specimen(who="ann", get=405, post=302, member=302),
     "/accounts/tokens/": Specimen(who="ann", post=422, member=200),
     "/accounts/tokens/<uuid:token_id>/revoke/": Specimen({"token_id": "token.pk"}, who="ann", get=405, post=302),
