@@ -96,7 +96,7 @@ ADDRESSES: Mapping[str, tuple[str, str]] = {
     f"{ADMIN}r/<path:content_type_id>/<path:object_id>/": (NOBODY, NOBODY),
     ADMIN + r"(?P<url>.*)$": (NOBODY, NOBODY),
     ADMIN
-    + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|retention|support|vault)/$": (
+    + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault|retention)/$": (
         "people",
         "people",
     ),

@@ -275,9 +275,7 @@ def _administration(house: House) -> None:
         requested_by=ann, requested_at=now, expires_at=soon,
     )  # fmt: skip
     PurgeRun.objects.create(started_at=now, finished_at=now)
-    ErasureOrder.objects.create(
-        requested_by=ada, requested_at=now, reason=house.mark, wait_days=14, confirm_by=now + timedelta(days=14)
-    )
+    ErasureOrder.objects.create(requested_by=ada, requested_at=now, reason=house.mark, wait_days=14, confirm_by=now)
     for name in house.people:
         house.browsers[name] = house.browser(name)
     User.objects.filter(pk=house.people["dis"].pk).update(is_active=False)

@@ -158,7 +158,7 @@ TENANT = {
     "/api/v1/admin/tokens": Specimen(bearer="program"),
     "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, bearer="program", get=405, delete=204),
     "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=302),
-    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|retention|support|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
+    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault|retention)/$": Specimen({"app_label": "=accounts"}, post=200),
     f"{ADMIN}access/accessreview/find/": Specimen(),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen(REVIEWED),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/export/": Specimen(REVIEWED),
