@@ -194,7 +194,7 @@ OMNI_CACHE_SLOT_S = 3600
 OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
 OMNI_DOWNLOAD_FETCH_S = 900  # in which a download that nobody keeps can be fetched, after the time its source may take
-OMNI_ERASURE_WAIT_DAYS = env.number("OMNI_ERASURE_WAIT_DAYS", 14)  # before a tenant that asks for it may be erased, at least
+OMNI_ERASURE_WAIT_DAYS = env.number("OMNI_ERASURE_WAIT_DAYS", 14)  # at least, for a tenant that asks to be erased
 OMNI_ERASURE_WAIT_S = 10.0  # in which workers give up the queries of a tenant that is being erased
 OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
