@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             "usergroup",
             "namesake",
             models.PositiveSmallIntegerField(
-                default=0, editable=False, help_text="not 0: had its name, in other capitals, before names were one of a kind"
+                default=0, db_default=0, editable=False, help_text="not 0: had its name, in other capitals, before names were one of a kind"
             ),
         ),
         migrations.RunSQL(NUMBER_NAMESAKES, migrations.RunSQL.noop),

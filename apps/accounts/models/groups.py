@@ -35,7 +35,10 @@ class UserGroup(TenantOwnedModel):
         help_text="what the identity provider's claim says for this group, such as its name or an object id; empty: no claim makes members",
     )  # fmt: skip
     namesake = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="not 0: had its name, in other capitals, before names were one of a kind"
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="not 0: had its name, in other capitals, before names were one of a kind",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
