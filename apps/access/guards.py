@@ -3,19 +3,26 @@
 import hashlib
 from collections.abc import Callable
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.exception import response_for_exception
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from apps.access.middleware import bearer
 from apps.access.problems import problem
+from apps.access.selectors import anonymous
 from apps.access.types import Actor
 from apps.accounts import rates
+from apps.accounts.models import ApiToken, ScimToken, UserSession
+from apps.accounts.outside import record_refusal
+from apps.accounts.sessions import SessionStore, arrival_of
 from apps.tenants.addresses import admits, client_address, counted_as
 from apps.tenants.types import TenantRef
 
 API, SCIM, RECOVER, RECOVERY_HOME = "/api/", "/scim/", "/accounts/recover/", "/accounts/recovery/"
-SIGN_IN = ("/accounts/oidc/", "/accounts/saml/", RECOVER)
+SIGN_IN = ("/accounts/oidc/", "/accounts/saml/")
 BY_ADDRESS = "/accounts/sign-in/"
 """a page to look at; a form that is sent leads to a provider"""
 IN_RECOVERY = (
@@ -30,7 +37,7 @@ SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 
 
 class GuardMiddleware:
-    """Three checks; none needs a statement, and none lets in anybody whom another would refuse."""
+    """Three checks; none needs a statement to let somebody pass, and none lets in anybody whom another would refuse."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -54,10 +61,34 @@ def outside_networks(request: HttpRequest) -> HttpResponse | None:
         return None
     else:
         networks = limits.networks_people
-    if admits(networks, client_address(request)):
+    address = client_address(request)
+    if admits(networks, address):
         return None
+    note_refusal(request, str(address or ""))
+    be_nobody(request)
     detail = WRONG_NETWORK.format(tenant=tenant.name)
     return _refuse(request, 403, "Forbidden", detail, "access/wrong_network.html")
+
+
+def note_refusal(request: HttpRequest, address: str) -> None:
+    """Have it written down when a valid session or token came from outside; of what opens nothing there is nothing to say."""
+    actor, now = _actor(request), timezone.now()
+    if actor.token_id is not None:
+        kind = ScimToken if actor.kind == "scim" else ApiToken
+        record_refusal(kind, actor.token_id, address=address, by=actor, now=now)
+    elif not bearer(request) and not request.path.startswith(SCIM) and (session := request.session.row_id):  # type: ignore[attr-defined]  # of our own kind of session
+        record_refusal(UserSession, session, address=address, by=actor, now=now)
+
+
+def be_nobody(request: HttpRequest) -> None:
+    """Take the person and the session out of a request: its answer names nobody, and changes nothing of the session.
+
+    The browser keeps its key: whoever comes back into the network goes on.
+    """
+    request.actor = anonymous(_tenant(request).id)  # type: ignore[attr-defined]  # bound by the middleware
+    request.user = AnonymousUser()
+    request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+    request.session = SessionStore(None, arrival_of(request))
 
 
 def outside_recovery(request: HttpRequest) -> HttpResponse | None:
@@ -85,10 +116,16 @@ def too_often(request: HttpRequest) -> HttpResponse | None:
 
 
 def guessing(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Count refused tokens per address. A valid token is never refused for what others tried before it."""
-    if response.status_code != 401 or not request.path.startswith((API, SCIM)) or not bearer(request):
+    """Count refused tokens, and recovery links that open nothing, per address and each for itself.
+
+    What is valid is never refused for what others tried before it, and nobody's sign-in is.
+    """
+    is_link = response.status_code == 404 and request.path.startswith(RECOVER)
+    is_token = response.status_code == 401 and request.path.startswith((API, SCIM)) and bearer(request) is not None
+    if not is_link and not is_token:
         return response
-    retry_s = rates.hit("failed_token", _tenant(request).id, counted_as(client_address(request)))
+    what: rates.What = "recovery" if is_link else "failed_token"
+    retry_s = rates.hit(what, _tenant(request).id, counted_as(client_address(request)))
     return _slow_down(request, retry_s) if retry_s else response
 
 

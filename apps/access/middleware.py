@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -28,6 +28,7 @@ from apps.access.selectors import (
 from apps.access.services import end_view
 from apps.access.types import Actor
 from apps.accounts.sessions import RECOVERY_KEY
+from apps.tenants.addresses import admits, client_address
 from apps.tenants.types import TenantRef
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -90,12 +91,17 @@ class ActorMiddleware:
         tenant: TenantRef = request.tenant  # type: ignore[attr-defined]  # bound by the middleware
         token = bearer(request)
         if request.path.startswith(SCIM):
-            found = actor_for_scim(token, now=datetime.now(UTC)) if token and not tenant.is_platform else None
+            is_inside = admits(tenant.limits.networks_scim, client_address(request))
+            is_asked = token is not None and not tenant.is_platform
+            found = actor_for_scim(token or "", now=datetime.now(UTC), is_inside=is_inside) if is_asked else None
             return found or anonymous(tenant.id)
         if token is not None:
             found = None
             if request.path.startswith("/api/"):
-                found = actor_for_token(token, now=datetime.now(UTC), is_platform=tenant.is_platform)
+                is_inside = admits(tenant.limits.networks_tokens, client_address(request))
+                found = actor_for_token(
+                    token, now=datetime.now(UTC), is_platform=tenant.is_platform, is_inside=is_inside
+                )
             return found or anonymous(tenant.id)
         identity = restored_identity(request)
         if identity is None:
@@ -142,10 +148,28 @@ class SignInRequiredMiddleware:
             return unauthorized()
         if request.path.startswith(SCIM):
             return scim_unauthorized()
-        target = f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}"
+        back = way_back(request)
+        target = f"{settings.LOGIN_URL}?{urlencode({'next': back})}" if back else settings.LOGIN_URL
         if getattr(request, "htmx", False):
-            return HttpResponse(status=401, headers={"HX-Redirect": settings.LOGIN_URL})
-        return HttpResponseRedirect(target if request.method == "GET" else settings.LOGIN_URL)
+            return HttpResponse(status=401, headers={"HX-Redirect": target})
+        return HttpResponseRedirect(target)
+
+
+def way_back(request: HttpRequest) -> str:
+    """Return the page to go on with after sign-in: the one asked for, or the one whose form was sent; nothing when unknown.
+
+    It is only ever a path on this host, and the sign-in looks at it once more.
+    """
+    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    if request.method == "GET" and not request.headers.get("HX-Request"):
+        return request.get_full_path()
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return ""
+    if parts.netloc != request.get_host():
+        return ""
+    return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def unauthorized() -> HttpResponse:

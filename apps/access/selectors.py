@@ -108,14 +108,14 @@ def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict
     return {name: AttributeValue(values, "string", "system") for name, values in found.items() if values}
 
 
-def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False) -> Actor | None:
-    """Return the actor of a valid token of the bound tenant, or None."""
+def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False, is_inside: bool = True) -> Actor | None:
+    """Return the actor of a valid token of the bound tenant, or None. Only from inside the networks it counts as used."""
     if not bearer.startswith(TOKEN_PREFIX):
         return None
     found = identity_of_token(token_digest(bearer), now=now)
     if found is None:
         return None
-    if found.last_used_at is None or found.last_used_at < now - USED_EVERY:
+    if is_inside and (found.last_used_at is None or found.last_used_at < now - USED_EVERY):
         ApiToken.objects.filter(pk=found.id).update(last_used_at=now)
     return _actor_of_token(found, is_platform=is_platform)
 
@@ -127,14 +127,17 @@ def _scope(scope: str, holder: User) -> str:
     return scope
 
 
-def actor_for_scim(bearer: str, *, now: datetime) -> Actor | None:
-    """Return the actor of a valid SCIM token of the bound tenant, or None: it keeps people and groups, and sees no data."""
+def actor_for_scim(bearer: str, *, now: datetime, is_inside: bool = True) -> Actor | None:
+    """Return the actor of a valid SCIM token of the bound tenant, or None: it keeps people and groups, and sees no data.
+
+    Only from inside the networks it counts as used.
+    """
     if not bearer.startswith(SCIM_PREFIX):
         return None
     token = ScimToken.objects.filter(digest=token_digest(bearer), revoked_at=None, expires_at__gt=now).first()
     if token is None:
         return None
-    if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
+    if is_inside and (token.last_used_at is None or token.last_used_at < now - USED_EVERY):
         ScimToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return Actor(
         kind="scim", tenant_id=bound_tenant_id(), user_id=None, label=f"SCIM token {token.name}", token_id=token.pk

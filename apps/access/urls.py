@@ -7,6 +7,7 @@ from apps.access import views
 app_name = "access"
 urlpatterns = [
     path("sessions/", views.session_list, name="session_list"),
+    path("sessions/ending/", views.session_ending, name="session_ending"),
     path("sessions/end/", views.session_end_all, name="session_end_all"),
     path("sessions/<uuid:session_id>/end/", views.session_end, name="session_end"),
     path("tokens/", views.token_list, name="token_list"),

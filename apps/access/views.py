@@ -1,14 +1,16 @@
 """A person's own sessions and tokens, and where a recovery link leads."""
 
+from base64 import b64encode
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.access.forms import SHORT_DAYS, TokenForm
@@ -37,6 +39,21 @@ def session_list(request: ActorRequest) -> HttpResponse:
     rows = running_sessions(limits, now=now).filter(user=user)
     lines = session_lines(rows, limits, this=request.session.row_id, now=now)  # type: ignore[attr-defined]  # of our own kind of session
     return render(request, "accounts/session_list.html", {"lines": lines, "limits": limits})
+
+
+@require_GET
+def session_ending(request: ActorRequest) -> HttpResponse:
+    """Say when the session ends, and with which key the person's own tab seals what is not sent yet.
+
+    The key is the same for one person and nobody else's; the server keeps nothing that it opens.
+    """
+    user, now = _person_or_404(request), timezone.now()
+    ends_at = request.session.ends_at  # type: ignore[attr-defined]  # of our own kind of session
+    key = salted_hmac("apps.access.drafts", f"{request.tenant.id}:{user.pk}", algorithm="sha256").digest()
+    ends_s = max(0, int((ends_at - now).total_seconds())) if ends_at else 0
+    idle_s = request.tenant.limits.session_idle_min * 60
+    unused_s = idle_s - int((now - request.session.last_seen_at).total_seconds())  # type: ignore[attr-defined]  # of our own kind of session
+    return JsonResponse({"unused_s": max(0, unused_s), "ends_s": ends_s, "key": b64encode(key).decode()})
 
 
 @require_POST
@@ -72,6 +89,8 @@ def _signed_out(request: ActorRequest) -> HttpResponse:
 def token_list(request: ActorRequest) -> HttpResponse:
     """Show one's tokens; POST makes one and shows it, this once."""
     user = _person_or_404(request)
+    if request.tenant.is_platform and request.method == "POST":
+        raise Http404
     form = TokenForm(user, request.tenant.limits.token_max_days, request.POST or None)
     if request.method == "GET" or not form.is_valid():
         return _token_page(request, user, form, status=200 if request.method == "GET" else 422)

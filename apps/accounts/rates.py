@@ -18,7 +18,7 @@ from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 logger = logging.getLogger(__name__)
-What = Literal["sign_in", "person", "failed_token", "api", "scim"]
+What = Literal["sign_in", "person", "failed_token", "recovery", "api", "scim"]
 PATIENCE_S = 0.25
 
 

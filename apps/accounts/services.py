@@ -34,8 +34,9 @@ from apps.accounts.selectors import is_same_address, is_taken, speaks_for
 from apps.accounts.withdrawing import withdraw_provider
 from apps.audit.services import record
 from apps.audit.types import SYSTEM, AuditActor
+from apps.tenants.limits import limits_of
 from apps.tenants.models import Tenant
-from apps.tenants.selectors import bound_limits
+from apps.tenants.selectors import bound_tenant
 from apps.vault.services import open_sealed, seal
 
 TOKEN_PREFIX = "omni_"
@@ -293,10 +294,13 @@ def issue_token(
     """Issue an API token and return it: it cannot be shown again.
 
     Raises:
-        ValidationError: it would live longer than the tenant allows, has no name or scope, or administers for somebody
-            who is no administrator.
+        ValidationError: it would live longer than the tenant allows, has no name or scope, administers for somebody
+            who is no administrator, or would open nothing, as on the platform's host.
     """
-    longest = bound_limits().token_max_days
+    tenant = bound_tenant()
+    if tenant.kind == Tenant.Kind.PLATFORM:
+        raise ValidationError("The platform's host has no API: a token would open nothing there.")
+    longest = limits_of(tenant).token_max_days
     if not 1 <= days <= longest:
         raise ValidationError(f"A token lives from 1 to {longest} days here.")
     if scope == ApiToken.Scope.ADMIN and not may_hold_admin_token(user):

@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.models import UserSession
-from apps.tenants.addresses import client_address
+from apps.tenants.addresses import admits, client_address
 from apps.tenants.limits import STAFF_IDLE_MIN, narrowest
 from apps.tenants.types import SignInLimits
 
@@ -41,6 +41,8 @@ class Arrival:
     address: str = ""
     browser: str = ""
     is_use: bool = True
+    is_inside: bool = True
+    """within the networks that people may come from; a recovery goes on from everywhere"""
 
 
 def idle_limit(kind: str, limits: SignInLimits) -> timedelta:
@@ -108,9 +110,13 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return None
         self._row = row
-        if self.arrival.is_use and now - row.last_seen_at >= SEEN_EVERY:
+        if self.arrival.is_use and self._counts(row) and now - row.last_seen_at >= SEEN_EVERY:
             self._note_seen(row, now)
         return row
+
+    def _counts(self, row: UserSession) -> bool:
+        """Say whether the session may be used from here: what will be refused is no use, and changes nothing."""
+        return self.arrival.is_inside or row.kind == UserSession.Kind.RECOVERY
 
     def _note_seen(self, row: UserSession, now: datetime) -> None:
         row.last_seen_at, row.address = now, self.arrival.address or row.address
@@ -142,14 +148,16 @@ class SessionStore(db.SessionStore):
         held, now = self._row, timezone.now()
         if held is not None:
             row.pk, row.started_at, row.last_seen_at = held.pk, held.started_at, held.last_seen_at
+            row.refused_at = held.refused_at
         else:
             row.started_at = row.last_seen_at = now
-        row.address = self.arrival.address or (held.address if held else "")
-        row.browser = self.arrival.browser or (held.browser if held else "")
         row.user_id = UUID(data[SESSION_KEY]) if data.get(SESSION_KEY) else None
         row.kind = UserSession.Kind.RECOVERY if data.get(RECOVERY_KEY) else UserSession.Kind.PROVIDER
         row.provider_id = UUID(data[PROVIDER_KEY]) if data.get(PROVIDER_KEY) else None
         row.provider_name = str(data.get(PROVIDER_NAME_KEY, ""))[:80]
+        is_known_here = held is None or self._counts(row)
+        row.address = (is_known_here and self.arrival.address) or (held.address if held else "")
+        row.browser = (is_known_here and self.arrival.browser) or (held.browser if held else "")
         row.expire_date = min(row.expire_date, row.started_at + lifetime(row.kind, self.arrival.limits))
         self._row = row
         return row
@@ -158,6 +166,11 @@ class SessionStore(db.SessionStore):
     def row_id(self) -> UUID | None:
         """The id by which pages name this session; None before it is stored or read."""
         return self._row.pk if self._row is not None else None
+
+    @property
+    def last_seen_at(self) -> datetime:
+        """When somebody used the session last, as far as noted."""
+        return self._row.last_seen_at if self._row is not None else timezone.now()
 
     @property
     def ends_at(self) -> datetime | None:
@@ -170,7 +183,8 @@ def arrival_of(request: HttpRequest) -> Arrival:
     address = client_address(request)
     limits: SignInLimits = request.tenant.limits  # type: ignore[attr-defined]  # bound by the middleware
     browser = request.headers.get("User-Agent", "")[:300]
-    return Arrival(limits, str(address) if address else "", browser, UNATTENDED not in request.headers)
+    is_inside = admits(limits.networks_people, address)
+    return Arrival(limits, str(address) if address else "", browser, UNATTENDED not in request.headers, is_inside)
 
 
 def rejoin(request: HttpRequest) -> None:

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 class RetentionConfig(AppConfig):
     name = "apps.retention"
     label = "retention"
-    verbose_name = "Temporary data"
+    verbose_name = "Erasure"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

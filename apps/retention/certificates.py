@@ -7,13 +7,16 @@ from typing import Any
 from apps.retention.errors import CertificateError
 from apps.vault.signing import is_signed, sign
 
-FORMAT = "omni erasure certificate 1"
+FORMAT = "omni erasure certificate 2"
+BEFORE = "omni erasure certificate 1"
+"""the same without what the tenant itself had asked for"""
 PURPOSE = "erasure certificate"
 PARTS = {"certificate", "signed_by", "signature"}
 NAMES = {
     "format", "id", "tenant", "requested_by", "began_at", "keys_destroyed_at", "ended_at", "keys", "audit", "rows",
     "row_count", "elsewhere", "erased_before", "statement", "remains",
 }  # fmt: skip
+PARTS_OF = {BEFORE: NAMES, FORMAT: NAMES | {"asked_for"}}
 MAX_BYTES = 1024 * 1024
 
 
@@ -46,7 +49,7 @@ def read_certificate(text: str, *, keys: Sequence[str]) -> dict[str, Any]:
     ):
         raise CertificateError("this is not a whole certificate of erasure")
     content = found["certificate"]
-    if not isinstance(content, dict) or content.get("format") != FORMAT or set(content) != NAMES:
+    if not isinstance(content, dict) or PARTS_OF.get(str(content.get("format"))) != set(content):
         raise CertificateError("this is not a whole certificate of erasure")
     if found["signed_by"] not in keys:
         raise CertificateError("it is signed by a key that is not trusted here")

@@ -11,9 +11,10 @@ from apps.queries.models import CachedResult, QueryRun
 from apps.retention.erasure.catalogue import read_catalogue, tables_of_models
 from apps.retention.erasure.restored import returned
 from apps.retention.erasure.tombs import ENDED, tombs
+from apps.retention.ordering import open_order
 from apps.retention.selectors import held_data
 from apps.tenants.models import Tombstone
-from apps.tenants.types import Control, ControlResult
+from apps.tenants.types import Control, ControlResult, Notice
 from apps.vault.errors import ExpiredKeyError, SealError
 from apps.vault.models import TimedKey
 from apps.vault.services import open_timed
@@ -22,6 +23,7 @@ from apps.vault.signing import can_sign, is_signed, sign, trusted_keys
 PURGE_GRACE = timedelta(minutes=5)
 MAX_TRIED = 50
 ERASED_WITHIN = timedelta(hours=1)
+CARRIED_OUT_WITHIN = timedelta(days=7)
 
 
 def _purge_alive() -> ControlResult:
@@ -125,6 +127,34 @@ def _certificates() -> ControlResult:
     return ControlResult(is_sound and not is_loose, f"signed and checked; public key {key}")
 
 
+def _asked_for() -> ControlResult:
+    """What administrators asked for, and waited for, is done soon after."""
+    now = datetime.now(UTC)
+    order = open_order(now)
+    if order is None or order.due_at is None:
+        return ControlResult(holds=True, figure="nothing that was asked for waits to be carried out")
+    late = now - order.due_at
+    figure = f"asked for, to be carried out from {order.due_at:%Y-%m-%d %H:%M} UTC on"
+    return ControlResult(late <= CARRIED_OUT_WITHIN, figure)
+
+
+def erasure_notice() -> Notice | None:
+    """Tell everybody of a tenant that its erasure was asked for, and until when it can be taken back."""
+    now = datetime.now(UTC)
+    order = open_order(now)
+    if order is None:
+        return None
+    asked = (
+        f"{order.requested_by} asked on {order.requested_at:%-d %B %Y} for the erasure of everything that is kept here."
+    )
+    if order.due_at is None:
+        until = f"Another administrator has until {order.confirm_by:%-d %B %Y, %H:%M} UTC to confirm it; until then nothing happens."
+    else:
+        until = f"It can be carried out from {order.due_at:%-d %B %Y, %H:%M} UTC on. Until it is, any administrator can take it back: Administration, Erasure."
+    return Notice("The erasure of everything was asked for", f"{asked} {until}")
+
+
+NOTICES = (erasure_notice,)
 CONTROLS = (
     Control("retention.purge_alive", "P11", "Expired data is purged every few minutes", _purge_alive),
     Control("retention.nothing_late", "P11", "Nothing is kept past its time", _nothing_late),
@@ -138,6 +168,9 @@ CONTROLS = (
         _erasable,
     ),
     Control("retention.stays_erased", "P12", "Nobody who was erased is back, not even from a backup", _stays_erased),
+    Control(
+        "retention.orders", "P12", "An erasure that your administrators asked for is carried out in time", _asked_for
+    ),
     Control("retention.erasures_end", "P12", "An erasure that was begun has ended", _unfinished),
     Control(
         "retention.certificates", "P12", "A certificate of erasure can be checked with a public key", _certificates

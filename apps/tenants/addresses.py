@@ -14,6 +14,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 UNIX = "unix"
 """in the list of trusted proxies: whoever connects through the server's own socket"""
+MAX_NETWORKS = 200
+"""in one allow-list: all of them are looked at on every request"""
 HOST_BITS = 64
 """of an IPv6 address: whoever is given one network chooses these freely (RFC 4291, 2.5.4)"""
 
@@ -71,6 +73,22 @@ def counted_as(address: Address | None) -> str:
 @lru_cache(maxsize=1024)
 def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ip_network(network_text(text)) for text in texts if text != UNIX)
+
+
+def network_faults(networks: object) -> str:
+    """Say what is wrong with an allow-list that is to be stored; nothing when it is as :func:`network_text` writes it."""
+    if not isinstance(networks, list) or not all(isinstance(one, str) for one in networks):
+        return "This is no list of networks."
+    if len(networks) > MAX_NETWORKS:
+        return f"At most {MAX_NETWORKS} networks; these are {len(networks)}."
+    for one in networks:
+        try:
+            if network_text(one) == one:
+                continue
+        except ValueError:
+            pass
+        return f"{one[:50]} is no network. Write 203.0.113.0/24 or 2001:db8::/32."
+    return ""
 
 
 def network_text(text: str) -> str:

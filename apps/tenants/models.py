@@ -2,9 +2,11 @@
 
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
+from apps.tenants.addresses import network_faults
 from apps.tenants.binding import current_tenant_id
 from apps.tenants.managers import TenantManager
 
@@ -42,6 +44,13 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Take no allow-list that could not be read again, whoever writes it."""
+        names = ("networks_people", "networks_tokens", "networks_scim")
+        faults = {name: fault for name in names if (fault := network_faults(getattr(self, name)))}
+        if faults:
+            raise ValidationError(faults)
 
 
 class SignInSettings(Tenant):

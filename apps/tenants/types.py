@@ -50,6 +50,14 @@ class TenantRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What everybody of a tenant should know now, in words for people; shown on the trust page."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ControlResult:
     """What a control found just now."""
 

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import transaction
 
 from apps.tenants.binding import bound
-from apps.tenants.types import Control, ControlResult, TenantRef
+from apps.tenants.types import Control, ControlResult, Notice, TenantRef
 from apps.trust.types import Checked, Checks
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,16 @@ def all_controls() -> list[Control]:
         if config.name.startswith("apps.") and find_spec(name):
             found += import_module(name).CONTROLS
     return sorted(found, key=lambda control: (int(control.promise[1:]), control.id))
+
+
+def notices() -> list[Notice]:
+    """Return what everybody of the bound tenant should know now, as our apps say beside their controls."""
+    found = []
+    for config in apps.get_app_configs():
+        name = f"{config.name}.controls"
+        if config.name.startswith("apps.") and find_spec(name):
+            found += [told for tell in getattr(import_module(name), "NOTICES", ()) if (told := tell())]
+    return found
 
 
 def run_controls(tenant: TenantRef) -> list[Checked]:

@@ -19,6 +19,7 @@ def trust_page(request: ActorRequest) -> HttpResponse:
     states = selectors.promise_states(found)
     context = {
         "checked_at": found.at,
+        "notices": services.notices(),
         "states": states,
         "broken": sum(state.state == "broken" for state in states),
         "held": sum(state.state == "holds" for state in states),

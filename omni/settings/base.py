@@ -38,6 +38,7 @@ OMNI_RATES = {
     "sign_in": env.text("OMNI_RATE_SIGN_IN", "60/minute"),
     "person": env.text("OMNI_RATE_PERSON", "30/minute"),
     "failed_token": env.text("OMNI_RATE_FAILED_TOKEN", "30/minute"),
+    "recovery": env.text("OMNI_RATE_RECOVERY", "30/minute"),
     "api": env.text("OMNI_RATE_API", "1200/minute"),
     "scim": env.text("OMNI_RATE_SCIM", "600/minute"),
 }
@@ -193,6 +194,7 @@ OMNI_CACHE_SLOT_S = 3600
 OMNI_CACHE_SHORT_SLOT_S = 60  # for what lives no longer than ten of these
 OMNI_RUN_LIFETIME_S = 900
 OMNI_DOWNLOAD_FETCH_S = 900  # in which a download that nobody keeps can be fetched, after the time its source may take
+OMNI_ERASURE_WAIT_DAYS = env.number("OMNI_ERASURE_WAIT_DAYS", 14)  # at least, for a tenant that asks to be erased
 OMNI_ERASURE_WAIT_S = 10.0  # in which workers give up the queries of a tenant that is being erased
 OMNI_KEY_GRACE_S = 120  # longer than any transaction: what one began under an old key has been written by then
 
@@ -230,7 +232,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "shield_person",
     "ENVIRONMENT": "apps.access.sites.environment",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/mark.svg")}],
-    "SCRIPTS": [lambda request: static("js/administration.js")],
+    "SCRIPTS": [lambda request: static("js/administration.js"), lambda request: static("js/drafts.js")],
+    "STYLES": [lambda request: static("css/drafts.css")],
 }
 
 LOGGING = {

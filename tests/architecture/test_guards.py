@@ -134,6 +134,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
         is_user_of_request,
         {
             "apps/access/middleware.py": "makes the actor of it",
+            "apps/access/guards.py": "takes it away from who comes from outside of the networks",
             "apps/support/middleware.py": "takes it away when a visit is over",
             "apps/accounts/views.py": "sign-in, before there is an actor to speak of",
         },
@@ -200,6 +201,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/retention/erasure/catalogue.py": "reads the catalogue: tables, keys and triggers, no row",
             "apps/retention/erasure/deleting.py": "deletes rows of one tenant, bound for each statement; the policies hold for the owner too",
             "apps/retention/erasure/erasing.py": "stops and removes a tenant as the owner, from the command line or after a restore",
+            "apps/retention/erasure/ordered.py": "reads and marks one tenant's own request as the owner, with that tenant bound",
             "apps/retention/erasure/restored.py": "writes tombstones and requests as the owner, after a restore",
             "apps/retention/erasure/tidying.py": "vacuums, as the owner; reads no row",
             "apps/retention/sweeping.py": "deletes what has expired, with the tenant bound; gives space back, which no tenant owns",

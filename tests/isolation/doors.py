@@ -68,6 +68,7 @@ MODELS_PAGES: Mapping[str, Pages] = {
     "queries.DownloadLimit": Pages("all-models", "all-models", "all-models", "all-models"),
     "queries.KeepingLimit": Pages(TENANT),
     "queries.QueryRun": Pages("all-connections", actions={"cancel_selected": "all-connections"}),
+    "retention.ErasureOrder": Pages(TENANT),
     "support.SupportRequest": Pages("support"),
     "tenants.SignInSettings": Pages("sign-in"),
     "vault.TenantKey": Pages(TENANT),
@@ -95,7 +96,7 @@ ADDRESSES: Mapping[str, tuple[str, str]] = {
     f"{ADMIN}r/<path:content_type_id>/<path:object_id>/": (NOBODY, NOBODY),
     ADMIN + r"(?P<url>.*)$": (NOBODY, NOBODY),
     ADMIN
-    + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault)/$": (
+    + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault|retention)/$": (
         "people",
         "people",
     ),
@@ -130,6 +131,7 @@ ADDRESSES: Mapping[str, tuple[str, str]] = {
     "/": (EVERYBODY, EVERYBODY),
     "/trust/": (EVERYBODY, NOBODY),
     "/accounts/sessions/": (EVERYBODY, NOBODY),
+    "/accounts/sessions/ending/": (EVERYBODY, NOBODY),
     "/accounts/sessions/end/": (NOBODY, EVERYBODY),
     "/accounts/sessions/<uuid:session_id>/end/": (NOBODY, "ann"),
     "/accounts/tokens/": (EVERYBODY, EVERYBODY),

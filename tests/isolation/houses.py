@@ -51,7 +51,7 @@ from apps.governance.models import ApprovalRequest, PublishingPolicy
 from apps.queries.downloads import begin
 from apps.queries.models import CachedResult, DownloadLimit, KeepingLimit, PolicyReset, QueryRun
 from apps.queries.services import answer
-from apps.retention.models import PurgeRun
+from apps.retention.models import ErasureOrder, PurgeRun
 from apps.support import services as support
 from apps.support.models import SupportRequest
 from apps.tenants.binding import bound
@@ -275,6 +275,7 @@ def _administration(house: House) -> None:
         requested_by=ann, requested_at=now, expires_at=soon,
     )  # fmt: skip
     PurgeRun.objects.create(started_at=now, finished_at=now)
+    ErasureOrder.objects.create(requested_by=ada, requested_at=now, reason=house.mark, wait_days=14, confirm_by=now)
     for name in house.people:
         house.browsers[name] = house.browser(name)
     User.objects.filter(pk=house.people["dis"].pk).update(is_active=False)

@@ -65,8 +65,8 @@ LINK = {"object_id": "connection.pk"}
 MODEL, IDP, SAML = {"key": "data_model.pk"}, {"slug": "provider.slug"}, {"slug": "saml_provider.slug"}
 REVIEWED = {"kind": "=dataset", "key": "dataset.pk"}
 ADMIN = "/admin/"
-ELSEWHERE = {"tenants.SignInSettings": 404}
-"""the tenant's own row has one page, which is not this"""
+ELSEWHERE = {"tenants.SignInSettings": 404, "retention.ErasureOrder": 404}
+"""these have one page, which is not this"""
 MODELS = f"{ADMIN}datamodels/datamodel/<uuid:key>/"
 ONE_VERSION = f"{MODELS}versions/<int:number>/"
 
@@ -113,6 +113,7 @@ OWN = {
     "/accounts/recovery/": Specimen(who="recovery"),
     "/accounts/sessions/": Specimen(who="ann", member=200),
     "/accounts/sessions/<uuid:session_id>/end/": Specimen({"session_id": "session.pk"}, who="ann", get=405, post=302),
+    "/accounts/sessions/ending/": Specimen(who="ann", post=405, member=200),
     "/accounts/sessions/end/": Specimen(who="ann", get=405, post=302, member=302),
     "/accounts/tokens/": Specimen(who="ann", post=422, member=200),
     "/accounts/tokens/<uuid:token_id>/revoke/": Specimen({"token_id": "token.pk"}, who="ann", get=405, post=302),
@@ -157,7 +158,7 @@ TENANT = {
     "/api/v1/admin/tokens": Specimen(bearer="program"),
     "/api/v1/admin/tokens/<uuid:token_id>": Specimen({"token_id": "token.pk"}, bearer="program", get=405, delete=204),
     "/dashboards/<slug:slug>/refresh/": Specimen({"slug": "dashboard.slug"}, who="ann", get=405, post=302),
-    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault)/$": Specimen({"app_label": "=accounts"}, post=200),
+    ADMIN + r"^(?P<app_label>accounts|audit|access|tenants|connections|datamodels|governance|queries|dashboards|support|vault|retention)/$": Specimen({"app_label": "=accounts"}, post=200),
     f"{ADMIN}access/accessreview/find/": Specimen(),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/": Specimen(REVIEWED),
     f"{ADMIN}access/accessreview/of/<slug:kind>/<uuid:key>/export/": Specimen(REVIEWED),
@@ -213,6 +214,7 @@ PLATFORM = {
     **OWN,
     "/accounts/recover/<str:secret>/": replace(OWN["/accounts/recover/<str:secret>/"], get=404, is_key=False),
     "/accounts/recovery/": Specimen(get=404),
+    "/accounts/tokens/": Specimen(post=404, member=200),
     **SITE,
     f"{ADMIN}autocomplete/": Specimen(query=SITE[f"{ADMIN}autocomplete/"].query, get=403, post=403),
     ADMIN + r"^(?P<app_label>tenants)/$": Specimen({"app_label": "=tenants"}, post=200),

@@ -8,10 +8,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.tenants.binding import bound
 from tests.isolation.houses import CANARY, House, World, nothing, ticket
@@ -44,7 +48,8 @@ def call(
     is_missing: bool = False,
 ) -> Answer:
     """Ask for an address, with things of a house in path, query and body."""
-    path = filled(route, values(house, specimen.path, is_missing=is_missing))
+    places = values(house, specimen.path, is_missing=is_missing)
+    path = filled(route, places)
     query = values(house, specimen.query, is_missing=is_missing)
     body = values(house, specimen.body, is_missing=is_missing)
     options: dict[str, Any] = {"headers": headers, "query_params": query}
@@ -57,7 +62,14 @@ def call(
             }
         elif method == "post":
             options["data"] = body
-    return getattr(client, method)(path, **options)
+    connection.queries_log.clear()  # it holds the last thousands only
+    with CaptureQueriesContext(connection) as ran:
+        answer = getattr(client, method)(path, **options)
+    answer.statements = [
+        shape for query in ran.captured_queries if not NOTED.match(shape := query["sql"].split("(")[0][:60])
+    ]
+    answer.asked = [*places.values(), *query.values(), *body.values()]
+    return answer
 
 
 def without(house: House, question: str) -> str:
@@ -263,12 +275,44 @@ TOKEN = re.compile(rb"[A-Za-z0-9]{64}")
 """a page's token against forged requests: another one in every answer"""
 
 
-def told(answer: Answer, *asked: str) -> tuple[int, str | None, bytes]:
-    """Return what a refusal tells: its status, kind and text, without the token and without what was asked for."""
+OF_THE_MOMENT = {"Date", "Expires", "X-Request-Id", "Content-Length"}
+"""headers that differ from one second to the next whatever was asked, here by their presence; a length with its text"""
+
+
+NOTED = re.compile(r"(UPDATE|SELECT set_config|SAVEPOINT|RELEASE)")
+"""statements of the moment: when a session or token was last used is written now and then"""
+
+
+def told(answer: Answer, *asked: str) -> tuple[int, list[tuple[str, str]], list[str], int, bytes]:
+    """Return what a refusal tells: status, headers, names of cookies, how much work it was, and text.
+
+    Without the token and without what was asked for. The work is told by the number of statements: what is looked up
+    once more for what exists elsewhere takes longer, and a clock would say so less surely than this.
+    """
+    known = sorted((one for one in (*asked, *answer.asked) if len(one) > 4), key=len, reverse=True)
     text = TOKEN.sub(b"", answer.content) if answer.status_code == 404 else b""
-    for known in sorted(asked, key=len, reverse=True):
-        text = text.replace(known.encode(), b"") if len(known) > 4 else text
-    return answer.status_code, answer.headers.get("Content-Type"), text
+    headers = {name: "" if name in OF_THE_MOMENT else value for name, value in answer.headers.items()}
+    for one in known:
+        text = text.replace(one.encode(), b"")
+        headers = {name: value.replace(quote(one), "").replace(one, "") for name, value in headers.items()}
+    return answer.status_code, sorted(headers.items()), sorted(answer.cookies), len(answer.statements), text
+
+
+def test_what_an_answer_tells_is_seen() -> None:
+    """A header, a cookie, a statement more: each would tell one from the other."""
+
+    def answer(*, name: str = "a-name-that-was-asked", statements: int = 3, **headers: str) -> Answer:
+        made: Any = HttpResponse(status=302, headers={"Location": f"/x/{name}/", "Expires": name, **headers})
+        made.asked, made.statements = [name], ["SELECT"] * statements
+        return made
+
+    assert told(answer()) == told(answer(name="another-name"))
+    assert told(answer()) != told(answer(**{"X-Found": "1"}))
+    assert told(answer()) != told(answer(Location="/y/"))
+    assert told(answer()) != told(answer(statements=4))
+    baked = answer()
+    baked.set_cookie("seen", "1")
+    assert told(answer()) != told(baked)
 
 
 def forget_messages(client: Client, house: House) -> None:
@@ -311,7 +355,10 @@ def test_on_their_own_host_the_things_of_another_house_are_like_things_that_do_n
             if told(theirs, *asked_for(specimen, houses.acme, is_missing=False)) != told(
                 none, *asked_for(specimen, houses.acme, is_missing=is_compared)
             ):
-                wrong.append(f"{method.upper()} {route}: {theirs.status_code} for theirs, {none.status_code} for none")
+                apart = set(told(theirs)[1]) ^ set(told(none)[1])
+                codes = f"{theirs.status_code} for theirs, {none.status_code} for none"
+                work = f"{len(theirs.statements)} and {len(none.statements)} statements"
+                wrong.append(f"{method.upper()} {route}: {codes}; {sorted(apart)}; {work}")
             if theirs.status_code == 302 and who not in PROGRAMS:
                 forget_messages(client, houses.globex)
             if specimen.ends_session:

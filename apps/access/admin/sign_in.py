@@ -23,13 +23,14 @@ from apps.access.sign_in_settings import (
 )
 from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
-from apps.tenants.addresses import Address, client_address, network_text
+from apps.tenants.addresses import MAX_NETWORKS, Address, client_address, network_text
 from apps.tenants.models import SignInSettings, Tenant
 from apps.tenants.selectors import bound_tenant
 from apps.tenants.services import SIGN_IN_FIELDS
 from apps.tenants.types import minutes_words
 
-MAX_NETWORKS = 200
+MAX_NETWORKS_TEXT = 20_000
+TOO_LONG = "At most {most} characters, with comments and blank lines; these are {count}. Nothing was read of it."
 
 
 class NetworksField(forms.CharField):
@@ -38,26 +39,28 @@ class NetworksField(forms.CharField):
     widget = UnfoldAdminTextareaWidget
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, max_length=20_000, **kwargs)
+        super().__init__(required=False, **kwargs)
         self.widget.attrs["rows"] = 4
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list | tuple) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a list of networks
+        if len(str(value or "")) > MAX_NETWORKS_TEXT:
+            raise ValidationError(TOO_LONG.format(most=MAX_NETWORKS_TEXT, count=len(str(value))))
         lines = [line.partition("#")[0].strip() for line in str(value or "").splitlines()]
         found = []
         for line in filter(None, lines):
             try:
                 found.append(network_text(line))
             except ValueError:
-                raise ValidationError(f"{line} is no network. Write 203.0.113.0/24 or 2001:db8::/32.") from None
+                raise ValidationError(f"{line[:50]} is no network. Write 203.0.113.0/24 or 2001:db8::/32.") from None
         if len(found) > MAX_NETWORKS:
-            raise ValidationError(f"At most {MAX_NETWORKS} networks.")
+            raise ValidationError(f"At most {MAX_NETWORKS} networks; these are {len(found)}.")
         return list(dict.fromkeys(found))
 
     def run_validators(self, value: Any) -> None:
-        """The length was checked as text."""
+        """The length was checked as text, before anything was read in it."""
 
 
 def _number(label: str, help_text: str) -> forms.IntegerField:

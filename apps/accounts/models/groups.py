@@ -4,10 +4,19 @@ import unicodedata
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from apps.accounts.models.people import User
 from apps.tenants.models import TenantOwnedModel
+
+
+class Composed(models.Func):
+    """A text with accents as part of their letter."""
+
+    function = "NORMALIZE"
+    template = "%(function)s(%(expressions)s, NFC)"
+    output_field = models.CharField()
 
 
 class UserGroup(TenantOwnedModel):
@@ -25,6 +34,12 @@ class UserGroup(TenantOwnedModel):
         "name in the claim", max_length=255, blank=True,
         help_text="what the identity provider's claim says for this group, such as its name or an object id; empty: no claim makes members",
     )  # fmt: skip
+    namesake = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="not 0: had its name, in other capitals, before names were one of a kind",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -33,6 +48,9 @@ class UserGroup(TenantOwnedModel):
         verbose_name = "group"
         constraints = (
             models.UniqueConstraint(fields=("tenant", "name"), name="accounts_group_name"),
+            models.UniqueConstraint(
+                models.F("tenant"), Upper(Composed("name")), models.F("namesake"), name="accounts_group_name_alike"
+            ),
             models.UniqueConstraint(
                 fields=("tenant", "claim_value"), condition=~models.Q(claim_value=""), name="accounts_group_claim"
             ),
@@ -46,6 +64,7 @@ class UserGroup(TenantOwnedModel):
         self.name = plain_name(self.name)
         if is_group_name_taken(self, self.name):
             raise ValidationError({"name": "There is a group of this name already."})
+        forget_namesakes(self, self.name)
 
 
 def plain_name(name: str) -> str:
@@ -57,6 +76,12 @@ def is_group_name_taken(group: UserGroup, name: str) -> bool:
     """Say whether another group of the tenant is called so, in capitals or not; a name that stays as it is is nobody else's."""
     others = UserGroup.objects.exclude(pk=group.pk).filter(name__iexact=name)
     return others.exists() and not UserGroup.objects.filter(pk=group.pk, name=name).exists()
+
+
+def forget_namesakes(group: UserGroup, name: str) -> None:
+    """Let a group that gets another name be one of a kind, whatever it was called like before."""
+    if group.namesake and not UserGroup.objects.filter(pk=group.pk, name=name).exists():
+        group.namesake = 0
 
 
 class GroupMembership(TenantOwnedModel):

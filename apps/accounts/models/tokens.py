@@ -30,6 +30,9 @@ class ApiToken(TenantOwnedModel):
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(
+        null=True, editable=False, help_text="last refused for where it came from, as far as noted"
+    )
 
     class Meta:
         ordering = ("-created_at",)
@@ -49,6 +52,9 @@ class ScimToken(TenantOwnedModel):
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(
+        null=True, editable=False, help_text="last refused for where it came from, as far as noted"
+    )
 
     class Meta:
         ordering = ("-created_at",)
@@ -97,6 +103,9 @@ class UserSession(AbstractBaseSession):
     provider_name = models.CharField(max_length=80, blank=True)
     started_at = models.DateTimeField(default=now)
     last_seen_at = models.DateTimeField(default=now, help_text="written at most once a minute")
+    refused_at = models.DateTimeField(
+        null=True, editable=False, help_text="last refused for where it came from, as far as noted"
+    )
     address = models.CharField(max_length=45, blank=True)
     browser = models.CharField(max_length=300, blank=True, help_text="what the browser says of itself")
 

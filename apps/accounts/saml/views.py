@@ -1,11 +1,13 @@
 """The two steps in which an answer arrives.
 
 Browsers send no session cookie along with a form that another site makes them post. So the first step checks the
-answer and keeps what it says under a cookie of its own, as allauth does (but what was verified, not what was posted),
+answer and keeps what it says under a cookie of its own, as allauth does (but what was verified, not what was posted, and sealed),
 and the second, a plain GET, has the session again and looks whether this browser asked.
 """
 
+import json
 import logging
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,10 +33,13 @@ from apps.accounts.saml.library import Provider
 from apps.accounts.saml.services import refuse, spend
 from apps.accounts.selectors import domains_of
 from apps.accounts.services import sign_in_from_claims
-from apps.accounts.sessions import rejoin
+from apps.accounts.sessions import rejoin, session_digest
+from apps.vault.errors import VaultError
+from apps.vault.services import open_sealed, seal
 
 logger = logging.getLogger(__name__)
 KEEP_S = 120
+TABLE, COLUMN = "accounts_usersession", "session_data"
 ANSWER_KEY = "saml_answer"
 """in what is kept between the two steps; a person's session, which is a row of the same table, has no such key"""
 UNASKED = "Nobody here asked your identity provider for this. Start at the sign-in page."
@@ -107,11 +112,13 @@ def _cookie() -> str:
 def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, relay_state: str) -> HttpResponse:
     said = {name: getattr(assertion, name) for name in assertion.__dataclass_fields__}
     said |= {name: said[name] and said[name].isoformat() for name in TIMES}
+    answer = json.dumps({"provider": row.mark, "assertion": said, "relay_state": relay_state[:500]}).encode()
     response = HttpResponseRedirect(reverse("accounts:saml_finish", args=[row.slug]))
     request.COOKIES.pop(_cookie(), None)  # a key that the browser brought is never taken over
     kept = LoginSession(request, "saml_session", _cookie())
     kept.store.set_expiry(KEEP_S)
-    kept.store[ANSWER_KEY] = {"provider": row.mark, "assertion": said, "relay_state": relay_state[:500]}
+    kept.store.create()  # so that it has a key: what is kept opens in its own row only
+    kept.store[ANSWER_KEY] = b64encode(seal(answer, table=TABLE, row=_place(kept), column=COLUMN)).decode()
     kept.save(response)
     for name, value in (("path", "/"), ("httponly", True), ("max-age", KEEP_S)):
         response.cookies[_cookie()][name] = value
@@ -121,11 +128,22 @@ def _keep(request: HttpRequest, row: IdentityProvider, assertion: Assertion, rel
 def _taken(request: HttpRequest, row: IdentityProvider) -> dict[str, Any] | None:
     """Return what the first step kept for this browser and provider, once; nothing of what the provider was before a change."""
     kept = LoginSession(request, "saml_session", _cookie())
-    held: dict[str, Any] | None = kept.store.get(ANSWER_KEY)
-    if held is None:  # nothing, or the key of a session that is none of ours to remove
+    sealed: str | None = kept.store.get(ANSWER_KEY)
+    if sealed is None:  # nothing, or the key of a session that is none of ours to remove
         return None
+    place = _place(kept)
     kept.delete()
+    try:
+        opened = open_sealed(b64decode(sealed), table=TABLE, row=place, column=COLUMN)
+    except VaultError:  # by another key than today's, or of another row
+        return None
+    held: dict[str, Any] = json.loads(opened)
     return held if held["provider"] == row.mark else None
+
+
+def _place(kept: LoginSession) -> str:
+    """Return what names the row between the two steps: the hash of the key that only the browser has."""
+    return session_digest(kept.store.session_key or "").hex()
 
 
 def _read(said: dict[str, Any]) -> Assertion:

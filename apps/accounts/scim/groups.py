@@ -10,7 +10,7 @@ from scim2_models import InvalidValueException, UniquenessException
 
 from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import GroupMembership, User, UserGroup
-from apps.accounts.models.groups import is_group_name_taken, plain_name
+from apps.accounts.models.groups import forget_namesakes, is_group_name_taken, plain_name
 from apps.audit.services import record
 from apps.audit.types import AuditActor
 
@@ -38,6 +38,7 @@ def save_group(group: UserGroup | None, sent: Any, *, by: AuditActor, now: datet
         )
     is_new = group is None
     is_renamed = (row.name, row.external_id) != (name, external_id)
+    forget_namesakes(row, name)
     row.name, row.external_id = name, external_id
     if is_new:
         row.save()

@@ -20,6 +20,7 @@ from apps.queries.stopping import stop_all_runs
 from apps.retention.certificates import FORMAT, signed
 from apps.retention.erasure.catalogue import Catalogue, read_catalogue
 from apps.retention.erasure.deleting import Deleter
+from apps.retention.erasure.ordered import Standing, begin_order, standing_of
 from apps.retention.erasure.tidying import tidy
 from apps.retention.erasure.tombs import BEGAN, ENDED, bury
 from apps.retention.erasure.traces import forget_in_redis, remove_files
@@ -35,6 +36,7 @@ from apps.vault.signing import sign
 
 OWNER = "owner"
 IS_OWNER = "SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = 'public.audit_auditevent'::regclass"
+NO_OWNER = "OMNI_DATABASE_OWNER_URL must name the tables' owner; see docs/settings.md"
 LOCK_TIMEOUT = "30s"
 STATEMENT = (
     "Everything that this installation held of the tenant was deleted: its keys first, so that nothing they sealed can be "
@@ -55,21 +57,22 @@ def has_owner() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def erase_tenant(slug: str, *, by: str, now: datetime) -> tuple[ErasureRequest, str]:
+def erase_tenant(slug: str, *, by: str, now: datetime, reason: str = "") -> tuple[ErasureRequest, str]:
     """Erase the tenant with this slug, or go on where it stopped; return its request and the certificate.
 
     Call :func:`hand_out` when the certificate is where it should be. Where a finished erasure of this slug still waits
-    for that, only its certificate is returned: whoever has the slug now is somebody else.
+    for that, only its certificate is returned: whoever has the slug now is somebody else. ``reason`` is why it is done
+    although the tenant's own request waits still, or was taken back.
 
     Raises:
         UnknownTenantError: there is no such tenant.
-        ErasureError: it cannot be erased here or now.
+        ErasureError: it cannot be erased here or now, or not without a reason.
         NoSigningKeyError: nothing could be signed here.
     """
     if not has_owner():
-        raise ErasureError("OMNI_DATABASE_OWNER_URL must name the tables' owner; see docs/settings.md")
+        raise ErasureError(NO_OWNER)
     sign("control", b"")  # before anything is done that only a certificate can end
-    request = _request(slug, by=by, now=now)
+    request = _request(slug, by=by, now=now, reason=reason)
     erase(request)
     return request, signed(_content(request))
 
@@ -96,7 +99,7 @@ def hand_out(request: ErasureRequest) -> None:
     ErasureRequest.objects.using(OWNER).filter(pk=request.pk).delete()
 
 
-def _request(slug: str, *, by: str, now: datetime) -> ErasureRequest:
+def _request(slug: str, *, by: str, now: datetime, reason: str) -> ErasureRequest:
     """Return the request that waits for this slug, or make one."""
     requests, tenants = ErasureRequest.objects.using(OWNER), Tenant.objects.using(OWNER)
     found = requests.filter(slug=slug).order_by("began_at").first()
@@ -107,7 +110,18 @@ def _request(slug: str, *, by: str, now: datetime) -> ErasureRequest:
         raise UnknownTenantError(slug)
     if tenant.kind == Tenant.Kind.PLATFORM:
         raise ErasureError("the platform's own tenant cannot be erased")
-    return requests.create(erased_id=tenant.pk, slug=slug, requested_by=by, began_at=now)
+    with transaction.atomic(using=OWNER):
+        asked = begin_order(tenant, reason=reason, now=now, using=OWNER)
+        return requests.create(
+            erased_id=tenant.pk, slug=slug, requested_by=by, began_at=now, facts={"asked_for": asked}
+        )
+
+
+def standing(slug: str, *, now: datetime) -> Standing:
+    """Return how a tenant's own request to be erased stands; an erasure that has begun needs no further word."""
+    if ErasureRequest.objects.using(OWNER).filter(slug=slug).exists():
+        return Standing(slug, "begun")
+    return standing_of(Tenant.objects.using(OWNER).filter(slug=slug).first(), slug=slug, now=now, using=OWNER)
 
 
 def _stop(request: ErasureRequest) -> None:
@@ -215,7 +229,7 @@ def _content(request: ErasureRequest) -> dict[str, Any]:
         "keys_destroyed_at": _said(request.keys_destroyed_at), "ended_at": _said(request.ended_at),
         "keys": facts["keys"], "audit": facts["audit"], "rows": rows, "row_count": sum(rows.values()),
         "elsewhere": {"rows_of_ours": facts["elsewhere"], "redis": facts["names"], "files": facts["files"], "not_vacuumed": facts["not_vacuumed"]},
-        "erased_before": facts.get("erased_before"), "statement": STATEMENT, "remains": list(REMAINS),
+        "asked_for": facts.get("asked_for"), "erased_before": facts.get("erased_before"), "statement": STATEMENT, "remains": list(REMAINS),
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from apps.tenants.addresses import admits, client_address, network_text, parsed
 from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
 from apps.tenants.selectors import tenant_by_slug
-from apps.tenants.services import SIGN_IN_FIELDS
+from apps.tenants.services import SIGN_IN_FIELDS, save_sign_in_settings
 from apps.tenants.types import TenantRef
 from tests.apps.conftest import SignedIn, confirmed
 
@@ -174,3 +174,24 @@ def test_settings_of_one_tenant_are_written_by_nobody_else(acme: TenantRef, glob
         Tenant.objects.filter(pk=globex.id).update(session_idle_min=60)
     with bound(globex.id):
         assert Tenant.objects.get(pk=globex.id).session_idle_min == 120
+
+
+def test_a_list_has_an_end_and_the_page_says_where(acme: TenantRef, signed_in: SignedIn, ada: User) -> None:
+    """Every network of a list is looked at on every request."""
+    admin = signed_in(ada)
+    many = [f"198.51.100.{number}/32" for number in range(201)]
+    with unbound():
+        for text, words in (
+            (f"203.0.113.0/24 # {'x' * 20_000}", "At most 20000 characters, with comments and blank lines; these are 20017."),
+            ("\n".join(many), "At most 200 networks; these are 201."),
+        ):  # fmt: skip
+            refused = admin.post(PAGE, FORM | {"networks_tokens": text})
+            assert words in refused.content.decode()
+    for networks, words in ((many, "At most 200 networks"), (["no"], "no is no network"), ("x", "no list")):
+        tenant = Tenant.objects.get(pk=acme.id)
+        tenant.networks_scim = networks
+        with pytest.raises(ValidationError, match=words):
+            save_sign_in_settings(tenant)
+    assert (tenant_by_slug("acme").limits.networks_tokens, tenant_by_slug("acme").limits.networks_scim) == ((), ())
+    confirmed(admin, PAGE, FORM | {"networks_tokens": "\n".join(many[:200])})
+    assert len(tenant_by_slug("acme").limits.networks_tokens) == 200

@@ -135,7 +135,7 @@ def test_log_out_in_the_administration_signs_out(ada: User, signed_in: SignedIn)
 
 
 def test_the_form_that_asks_for_an_address_is_counted_like_the_buttons(acme: TenantRef, settings: object) -> None:
-    settings.OMNI_RATES = dict.fromkeys(("sign_in", "person", "failed_token", "api", "scim"), "3/minute")  # type: ignore[attr-defined]  # pytest-django's settings
+    settings.OMNI_RATES = dict.fromkeys(("sign_in", "person", "failed_token", "recovery", "api", "scim"), "3/minute")  # type: ignore[attr-defined]  # pytest-django's settings
     browser = Client(headers={"host": "acme.localhost"})
     with unbound():
         assert {browser.get("/accounts/sign-in/").status_code for _ in range(8)} == {200}

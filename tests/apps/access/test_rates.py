@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from django.test import Client, RequestFactory
 from apps.accounts import rates
 from apps.accounts.entering import Way, enter
 from apps.accounts.models import IdentityProvider, User
+from apps.accounts.recovering import issue_recovery_link
 from apps.accounts.services import issue_token
 from apps.accounts.sessions import SessionStore
 from apps.audit.types import SYSTEM
@@ -26,6 +27,7 @@ ELSEWHERE = "198.51.100.7"
 def few(settings: Any) -> None:
     settings.OMNI_RATES = {
         "sign_in": "3/minute", "person": "2/minute", "failed_token": "3/minute", "api": "4/minute", "scim": "3/minute",
+        "recovery": "3/minute",
     }  # fmt: skip
 
 
@@ -71,8 +73,7 @@ def test_sign_ins_are_counted_per_address_and_tenant(acme: TenantRef, globex: Te
             return Client(HTTP_HOST=host).post("/accounts/oidc/main/login/", REMOTE_ADDR=address)
 
     assert codes(4, start) == [404, 404, 404, 429]
-    with unbound():
-        refused = Client(HTTP_HOST="acme.localhost").get("/accounts/recover/x/")
+    refused: Any = start()
     assert refused.status_code == 429
     assert int(refused["Retry-After"]) >= 1
     assert b"Too many requests" in refused.content
@@ -80,6 +81,28 @@ def test_sign_ins_are_counted_per_address_and_tenant(acme: TenantRef, globex: Te
     assert codes(1, lambda: start(host="globex.localhost")) == [404]
     with unbound():
         assert Client(HTTP_HOST="acme.localhost").get("/accounts/sign-in/").status_code == 200
+
+
+def test_wrong_recovery_links_keep_nobody_from_signing_in_nor_from_a_link_that_is_right(
+    acme: TenantRef, globex: TenantRef, ada: User
+) -> None:
+    link = issue_recovery_link(acme, email=ada.email, by=SYSTEM, now=datetime.now(UTC))
+
+    def at(path: str, *, post: bool = False, host: str = "acme.localhost", address: str = "127.0.0.1") -> HttpResponse:
+        with unbound():
+            client = Client(HTTP_HOST=host)
+            return client.post(path, REMOTE_ADDR=address) if post else client.get(path, REMOTE_ADDR=address)
+
+    wrong = "/accounts/recover/x/"
+    assert codes(2, lambda: at(wrong)) == [404, 404]
+    assert codes(2, lambda: at(wrong, post=True)) == [404, 429]
+    assert int(at(wrong)["Retry-After"]) >= 1
+    assert codes(1, lambda: at("/accounts/oidc/main/login/", post=True)) == [404]
+    assert codes(1, lambda: at("/accounts/sign-in/", post=True)) == [200]
+    assert codes(1, lambda: at(wrong, address=ELSEWHERE)) == [404]
+    assert codes(1, lambda: at(wrong, host="globex.localhost")) == [404]
+    assert codes(1, lambda: at(link)) == [200]
+    assert at(link, post=True)["Location"] == "/accounts/recovery/"
 
 
 def test_all_addresses_of_one_ipv6_network_share_a_count(acme: TenantRef) -> None:

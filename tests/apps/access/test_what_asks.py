@@ -42,9 +42,9 @@ TOLD_ELSEWHERE = {
     "accounts.IdentityProvider: delete_selected", "access.Role add", "access.Role change", "access.Role delete",
     "access.Role: delete_selected", "access.RoleAssignment add", "access.RoleAssignment change",
     "access.RoleAssignment delete", "access.RoleAssignment: delete_selected", "governance.ApprovalRequest/governance_decide",
-    "governance.PublishingPolicy list", "tenants.SignInSettings list",
+    "governance.PublishingPolicy list", "retention.ErasureOrder list", "tenants.SignInSettings list",
 }  # fmt: skip
-"""these ask as well: test_dangerous_actions, test_confirming and test_blast_pages tell of them"""
+"""these ask as well: test_dangerous_actions, test_confirming, test_blast_pages and test_orders tell of them"""
 TAKES_AWAY = "takes away only"
 DRAFTS = "a draft, which nobody sees before it is published; publishing asks"
 LOOKS = "shows only"
@@ -97,7 +97,12 @@ ORDINARY = {
     "queries.KeepingLimit list": "lies within the operator's own limit, and opens no data",
 }
 """What writes, or could, without a fresh sign-in, each with the reason."""
-LISTS_THAT_WRITE = ("governance.PublishingPolicy", "queries.KeepingLimit", "tenants.SignInSettings")
+LISTS_THAT_WRITE = (
+    "governance.PublishingPolicy",
+    "queries.KeepingLimit",
+    "tenants.SignInSettings",
+    "retention.ErasureOrder",
+)
 """one page instead of a list"""
 
 

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from django.core.exceptions import ValidationError
 
-from apps.accounts.models import IdentityProvider, SpentAssertion, User
+from apps.accounts.models import IdentityProvider, SpentAssertion, User, UserSession
 from apps.accounts.saml.metadata import plain_certificate
 from apps.accounts.services import invite_user, save_provider
+from apps.accounts.sessions import SessionStore, session_digest
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
@@ -60,6 +61,25 @@ def test_what_was_kept_for_one_provider_is_nothing_at_another(browser: Browser, 
         assert browser.client.get("/accounts/saml/second/finish/").status_code == 400
     assert not browser.is_in()
     assert browser.arrive(Answer(browser.start()).posted(), slug="second") in ("destination", "issuer", "signature")
+
+
+def test_what_is_kept_between_the_steps_is_sealed_to_its_own_row(browser: Browser) -> None:
+    kept = []
+    for _ in range(2):
+        browser.post(Answer(browser.start()).posted())
+        row = UserSession.objects.get(digest=session_digest(browser.client.cookies["omni_saml"].value))
+        said = str(SessionStore().decode(row.session_data))
+        assert "saml_answer" in said
+        assert not [word for word in ("p-17", "eve@", "Eve", ENTITY, "request_id") if word in said]
+        kept.append(row)
+    UserSession.objects.filter(pk=kept[1].pk).update(session_data=kept[0].session_data)
+    with unbound():
+        assert browser.client.get("/accounts/saml/corp/finish/").status_code == 400
+    assert not browser.is_in()
+    browser.post(Answer(browser.start()).posted())
+    with unbound():
+        assert browser.client.get("/accounts/saml/corp/finish/").status_code == 302
+    assert browser.is_in()
 
 
 def test_no_second_provider_takes_the_name_of_the_first_with_keys_of_its_own(

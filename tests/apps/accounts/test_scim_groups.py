@@ -127,7 +127,10 @@ def test_a_groups_name_is_one_name_however_it_is_written(
 
 
 def test_groups_that_were_called_alike_before_can_be_changed(okta: ScimClient) -> None:
-    first, second = (UserGroup.objects.create(name=name, origin=UserGroup.Origin.SCIM) for name in ("Sales", "sales"))
+    first, second = (
+        UserGroup.objects.create(name=name, origin=UserGroup.Origin.SCIM, namesake=number)
+        for number, name in enumerate(("Sales", "sales"))
+    )
     for group in (first, second):
         say = {"op": "replace", "path": "externalId", "value": "x"}
         assert okta.patch(f"/Groups/{group.pk}", say).status_code == 200

@@ -397,3 +397,28 @@ def test_revoking_twice_is_written_down_once(ann: User, now: datetime) -> None:
     revoke_token(row, by=SYSTEM, now=now + timedelta(hours=1))
     assert AuditEvent.objects.filter(verb="accounts.api_access_revoked").count() == 1
     assert ApiToken.objects.get().revoked_at == now
+
+
+def test_at_the_platforms_host_where_a_token_would_open_nothing_none_is_made(
+    platform: TenantRef,
+    acme: TenantRef,
+    make_person: Callable[..., User],
+    signed_in: SignedIn,
+    ann: User,
+    now: datetime,
+) -> None:
+    page, wish = "/accounts/tokens/", {"name": "t", "days": "1", "scope": "query"}
+    with bound(platform.id):
+        sam = make_person("sam@platform.example")
+        staff = signed_in(sam, host="localhost")
+        with pytest.raises(ValidationError, match="no API"):
+            issue_token(user=sam, name="t", days=1, by=SYSTEM, now=now)
+    member = signed_in(ann)
+    with unbound():
+        told, own = (client.get(page).content.decode() for client in (staff, member))
+        assert ("none is made" in told, "Make the token" in told) == (True, False)
+        assert ("none is made" in own, "Make the token" in own) == (False, True)
+        assert (staff.post(page, wish).status_code, member.post(page, wish).status_code) == (404, 200)
+    with bound(platform.id):
+        assert not ApiToken.objects.exists()
+    assert ApiToken.objects.count() == 1

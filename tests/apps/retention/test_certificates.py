@@ -28,7 +28,7 @@ CONTENT: dict[str, Any] = {
     "began_at": "2026-11-28T09:00:00+00:00", "keys_destroyed_at": "2026-11-28T09:00:01+00:00",
     "ended_at": "2026-11-28T09:00:02+00:00", "keys": {"tenant_keys": 1, "timed_keys": 0},
     "audit": {"events": 2, "head": "00" * 32, "was_intact": True}, "rows": {"accounts_user": 3}, "row_count": 3,
-    "elsewhere": {"rows_of_ours": {}, "redis": 0, "files": 0, "not_vacuumed": []}, "erased_before": None,
+    "elsewhere": {"rows_of_ours": {}, "redis": 0, "files": 0, "not_vacuumed": []}, "asked_for": None, "erased_before": None,
     "statement": "x", "remains": [],
 }  # fmt: skip
 Change = Callable[[dict[str, Any]], Any]
@@ -75,7 +75,7 @@ def test_the_order_of_names_and_white_space_say_nothing(certificate: Path) -> No
         at("certificate", "tenant", "id", to="6f9d7d0e-0000-4000-8000-000000000003"), at("certificate", "tenant", "slug", to="globex"),
         at("certificate", "keys_destroyed_at", to=None), at("certificate", "ended_at", to="2026-11-28T09:00:03+00:00"),
         at("certificate", "audit", "head", to="11" * 32), at("certificate", "requested_by", to="olga"), at("certificate", "extra", to=1),
-        at("certificate", "format", to="omni erasure certificate 2"), at("certificate", to=None), at("certificate", to=[]),
+        at("certificate", "format", to="omni erasure certificate 1"), at("certificate", "format", to="omni erasure certificate 3"), at("certificate", to=None), at("certificate", to=[]),
         at("signature", to=""), at("signature", to=base64.b64encode(bytes(64)).decode()), at("signature", to=None), at("signed_by", to=""),
         at("signed_by", to=base64.b64encode(bytes(32)).decode()), at("more", to="x"), lambda found: found.pop("signature"),
         lambda found: found.pop("signed_by"), lambda found: found["certificate"].pop("remains"),

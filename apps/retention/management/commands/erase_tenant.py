@@ -14,7 +14,8 @@ from django.db import DatabaseError
 
 from apps.queries.errors import QueryFailedError
 from apps.retention.certificates import read_certificate
-from apps.retention.erasure.erasing import erase_tenant, hand_out, has_owner
+from apps.retention.erasure.erasing import NO_OWNER, erase_tenant, hand_out, has_owner, standing
+from apps.retention.erasure.ordered import standings
 from apps.retention.erasure.restored import erase_returned, remember
 from apps.retention.errors import CertificateError, ErasureError
 from apps.tenants.errors import UnknownTenantError
@@ -40,12 +41,23 @@ class Command(BaseCommand):
             "--by", default=SUPPRESS, metavar="WHO", help="who has it done; this account's name otherwise"
         )
         parser.add_argument(
+            "--reason",
+            default="",
+            metavar="TEXT",
+            help="why it is done although the tenant's own request waits, or was taken back",
+        )
+        parser.add_argument(
+            "--asked", action="store_true", help="list the tenants that ask to be erased, and from when"
+        )
+        parser.add_argument(
             "--again", nargs="?", const="", metavar="CERTIFICATE", help="after a backup was restored: erase again what was erased before, and whom this certificate names"
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if options["again"] is not None:
+            if options["asked"]:
+                self._list()
+            elif options["again"] is not None:
                 self._again(options)
             else:
                 self._erase(options)
@@ -62,12 +74,16 @@ class Command(BaseCommand):
         slug, path = options["slug"], options["certificate"]
         if not slug or path is None:
             raise CommandError("name a tenant, --confirm it, and say where the --certificate goes", returncode=2)
-        if options["confirm"] != slug:
+        if not has_owner():
+            raise ErasureError(NO_OWNER)
+        if not standing(slug, now=datetime.now(UTC)).is_due and options["confirm"] != slug:
             raise CommandError(f"nothing was done: this cannot be undone, so say --confirm {slug}", returncode=2)
         if path.exists() or not os.access(path.absolute().parent, os.W_OK):
             raise CommandError(f"{path} exists, or its folder cannot be written; nothing was done", returncode=2)
         try:
-            request, certificate = erase_tenant(slug, by=options.get("by") or _account(), now=datetime.now(UTC))
+            request, certificate = erase_tenant(
+                slug, by=options.get("by") or _account(), now=datetime.now(UTC), reason=options["reason"].strip()
+            )
         except UnknownTenantError:
             raise CommandError(f"no tenant {slug!r}") from None
         write_key_file(path, certificate, MODE)
@@ -77,11 +93,22 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"certificate {request.pk}: {path}; python manage.py verify_certificate {path}")
 
+    def _list(self) -> None:
+        found = standings(datetime.now(UTC))
+        for one in found:
+            due = (
+                f"from {one.due_at:%Y-%m-%d %H:%M} UTC on"
+                if one.due_at
+                else "not before a second administrator confirms it"
+            )
+            self.stdout.write(f"{one.slug}: {one.state}, {due}")
+        self.stdout.write(f"{len(found)} tenants ask to be erased")
+
     def _again(self, options: dict[str, Any]) -> None:
         if options["slug"] or options["confirm"] or options["certificate"]:
             raise CommandError("--again takes no tenant: it erases those that were erased before", returncode=2)
         if not has_owner():
-            raise ErasureError("OMNI_DATABASE_OWNER_URL must name the tables' owner; see docs/settings.md")
+            raise ErasureError(NO_OWNER)
         if options["again"]:
             try:
                 content = read_certificate(Path(options["again"]).read_text(errors="replace"), keys=trusted_keys())
