@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 import redis
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutdown
 from django.conf import settings
 from django.db import close_old_connections, connections
 from django.utils import timezone
@@ -107,6 +107,7 @@ def begin(**_: Any) -> None:
 
 
 @worker_process_shutdown.connect
+@worker_shutdown.connect
 def end(**_: Any) -> None:
     """Let the hand end its run before the process ends."""
     while _hand:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from apps.access.selectors import actor_for_user
 from apps.access.services import revoke_permission
@@ -18,6 +19,7 @@ from apps.queries.line import Priority
 from apps.queries.models import CachedResult, QueryRun
 from apps.queries.planning import as_query, plan_query
 from apps.queries.services import new_run
+from apps.queries.statements import FOLLOWED
 from apps.tenants.binding import bound_tenant_id
 from apps.tenants.models import Tenant
 from apps.vault.errors import SealError
@@ -105,9 +107,20 @@ def test_a_time_slots_key_that_was_destroyed_seals_nothing(queue: Queue, eve: Us
 
 
 def test_an_idle_session_serves_only_the_credential_it_was_opened_with(sales: Dataset) -> None:
-    connection = Connection.objects.get(pk=sales.data_model.connection_id)
-    open_source(connection).close()
-    open_source(connection).close()
-    connection.sealed_credential = b"sealed for somebody else"
+    link = Connection.objects.get(pk=sales.data_model.connection_id)
+    open_source(link).close()
+    open_source(link).close()
+    link.sealed_credential = b"sealed for somebody else"
     with pytest.raises(SealError):
-        open_source(connection)
+        open_source(link)
+
+
+def test_who_looks_how_far_a_run_is_reads_no_other_runs(queue: Queue, eve: User) -> None:
+    run = queue(eve)
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {FOLLOWED}", {"tenant": bound_tenant_id(), "run": run})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+    assert "Seq Scan" not in plan
+    assert plan.count("Index Cond: ((tenant_id") == 2, plan
