@@ -2,9 +2,11 @@
 
 import signal
 
+import psutil
 import pytest
 
 from tests.faults.installation import Installation, until
+from tests.faults.test_faults import send_messages
 
 HANDS = "omni:line:hands"
 
@@ -55,3 +57,26 @@ def test_a_worker_that_is_asked_to_end_ends_its_runs_first(house: Installation, 
     for run in runs:
         assert house.run(run) == ("done", "", 1)
     assert listening(house) == 0
+
+
+def test_a_process_that_is_killed_is_replaced_and_its_run_taken_up(house: Installation) -> None:
+    """As the last resort does with a process whose run nothing else has ended."""
+    with house.worker(1) as worker:
+        until(lambda: listening(house) == 1, "the hand listens")
+        run = house.queue("acme", "Nap", 30)
+        house.until_state(run, "running")
+        child = psutil.Process(worker.pid).children()
+        assert len(child) == 1
+        child[0].kill()
+        until(
+            lambda: [one.pid for one in psutil.Process(worker.pid).children()] not in ([], [child[0].pid]), "a new one"
+        )
+        until(lambda: not house.redis().exists("omni:line:running") or is_over(house), "the lease is over")
+        send_messages(house, ("queries.look_after_runs", {"everything": True}))
+        assert house.until_state(run, "done") == ("done", "", 2)
+
+
+def is_over(house: Installation) -> bool:
+    ((_, until_ms),) = house.redis().zrange("omni:line:running", 0, -1, withscores=True)
+    seconds, micros = house.redis().time()
+    return bool(until_ms < seconds * 1000 + micros // 1000)
