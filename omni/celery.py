@@ -4,11 +4,12 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_prerun
+from celery.signals import task_prerun, worker_process_init
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
 from apps.embedded import provide
+from omni.collecting import collect_rarely, freeze
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "omni.settings.local")
 provide(os.environ)
@@ -17,6 +18,13 @@ TRANSPORT_ALIASES |= {"redis": "omni.broker:Transport", "rediss": "omni.broker:T
 app = Celery("omni")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def spare_the_collector(**_: Any) -> None:
+    """Look for garbage as web processes do."""
+    freeze()
+    collect_rarely()
 
 
 @task_prerun.connect

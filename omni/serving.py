@@ -4,34 +4,67 @@ The application is loaded once and then forked, so that workers share what does 
 everything loaded.
 """
 
-import gc
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
 from django.conf import settings
 from django.db import connections
 from django.urls import get_resolver
+
+from omni.collecting import collect_rarely, freeze
 
 workers = 2
 threads = 8
 keepalive = 75
 preload_app = True
 
-YOUNG, MIDDLE, OLD = 20_000, 20, 50
-"""objects more than were freed before the youngest are looked at; how often those that survive are looked at with them.
-A question makes some thousand objects of a tree, which die with it: looking at them in between finds nothing."""
+
+class _Refusal(MetaPathFinder):
+    """Says of some packages that they are not installed."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name in self.names:
+            raise ModuleNotFoundError(f"{name} is not wanted here", name=name)
+        return None
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Have packages not be found while the block runs; afterwards they are there for whoever asks."""
+    refusal = _Refusal(*names)
+    sys.meta_path.insert(0, refusal)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(refusal)
+
+
+def load_arrow() -> None:
+    """Load pyarrow alone. It looks once whether numpy and pandas are there, 45 MB that no web process has a use for."""
+    with without("numpy", "pandas"):
+        import_module("pyarrow").array([0])  # it looks for pandas at its first array
+
+
+load_arrow()
 
 
 def when_ready(server: Any) -> None:
     """Load what requests would load, and keep all of it out of the collector's sight, hence unchanged and shared."""
     for urls in (settings.PLATFORM_URLCONF, settings.TENANT_URLCONF):
         assert get_resolver(urls).url_patterns  # noqa: S101  (they are loaded when they are asked for)
-    pa.array([0])  # looks for other libraries at its first array
     connections.close_all()
-    gc.collect()
-    gc.freeze()
+    freeze()
 
 
 def post_fork(server: Any, worker: Any) -> None:
     """Collect more rarely than a script would."""
-    gc.set_threshold(YOUNG, MIDDLE, OLD)
+    collect_rarely()

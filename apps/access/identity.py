@@ -1,6 +1,6 @@
 """Who asks, read in one statement: the session or token, its person, and what the person holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,20 +72,32 @@ def identity_of_session(key: str, *, now: datetime) -> SessionFound | None:
 def identity_of_token(digest: bytes, *, now: datetime) -> TokenFound | None:
     """Return the bound tenant's valid token with this digest and its person with rights."""
     row = _row(statements.TOKEN, {"digest": digest, "tenant": bound_tenant_id(), "now": now})
-    return TokenFound(row[0], row[1], row[2], _identity(row[3:])) if row is not None else None
+    return _token(row) if row is not None else None
 
 
 def identity_of_token_row(token_id: UUID, person_id: UUID, *, now: datetime) -> TokenFound | None:
     """Return the bound tenant's token by its id, if it is this person's and still valid, with the person's rights."""
     params = {"token": token_id, "person": person_id, "tenant": bound_tenant_id(), "now": now}
     row = _row(statements.TOKEN_OF, params)
-    return TokenFound(row[0], row[1], row[2], _identity(row[3:])) if row is not None else None
+    return _token(row) if row is not None else None
 
 
 def identity_of_person(person_id: UUID) -> Identity | None:
     """Return the bound tenant's person, if still active, with what the person holds."""
     row = _row(statements.ACTIVE, {"person": person_id, "tenant": bound_tenant_id()})
     return _identity(row) if row is not None else None
+
+
+def ask_identity(
+    person_id: UUID, token_id: UUID | None, *, now: datetime
+) -> Callable[[], Identity | TokenFound | None]:
+    """Ask for a person, or for a token of theirs, within ``connection.one_message()``; what is returned reads the answer after it."""
+    if token_id is None:
+        row = _asked(statements.ACTIVE, {"person": person_id, "tenant": bound_tenant_id()})
+        return lambda: None if (found := row()) is None else _identity(found)
+    params = {"token": token_id, "person": person_id, "tenant": bound_tenant_id(), "now": now}
+    token = _asked(statements.TOKEN_OF, params)
+    return lambda: None if (found := token()) is None else _token(found)
 
 
 def rights_of(user: User) -> Rights:
@@ -101,10 +113,24 @@ def rights_of_people(people: Iterable[UUID]) -> dict[UUID, Rights]:
 
 
 def _row(statement: str, params: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    with connection.prepared_cursor() as cursor:  # type: ignore[attr-defined]  # our own backend's
-        cursor.execute(statement, params)
-        found: tuple[Any, ...] | None = cursor.fetchone()
-    return found
+    return _asked(statement, params)()
+
+
+def _asked(statement: str, params: Mapping[str, Any]) -> Callable[[], tuple[Any, ...] | None]:
+    """Send a statement; return what reads its first row."""
+    cursor = connection.prepared_cursor()  # type: ignore[attr-defined]  # our own backend's
+    cursor.execute(statement, params)
+
+    def read() -> tuple[Any, ...] | None:
+        with cursor:
+            found: tuple[Any, ...] | None = cursor.fetchone()
+        return found
+
+    return read
+
+
+def _token(row: Sequence[Any]) -> TokenFound:
+    return TokenFound(row[0], row[1], row[2], _identity(row[3:]))
 
 
 def _identity(row: Sequence[Any]) -> Identity:

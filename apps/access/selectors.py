@@ -10,6 +10,7 @@ from apps.access.identity import (
     Identity,
     Rights,
     TokenFound,
+    ask_identity,
     identity_of_person,
     identity_of_token,
     identity_of_token_row,
@@ -25,7 +26,7 @@ from apps.tenants.binding import bound_tenant_id
 
 __all__ = [
     "AccessDecision", "Rights", "actor_for_recovery", "actor_for_scim", "actor_for_token", "actor_for_user",
-    "actor_for_view", "actor_from_reference", "actor_of_identity", "anonymous", "decide", "has_permission", "permitted",
+    "actor_for_view", "actor_from_reference", "actor_of_identity", "anonymous", "ask_actor", "decide", "has_permission", "permitted",
     "register_support_resolver", "rights_of", "role_capabilities", "usable_view",
 ]  # fmt: skip
 SupportResolver = Callable[[UUID, datetime], Actor | None]
@@ -205,6 +206,20 @@ def actor_from_reference(
         return _actor_of_token(token, is_platform=False) if token is not None else None
     person = identity_of_person(user_id)
     return actor_of_identity(person) if person is not None else None
+
+
+def ask_actor(*, user_id: UUID, token_id: UUID | None, now: datetime) -> Callable[[], Actor | None]:
+    """As :func:`actor_from_reference` of a person or token, within ``connection.one_message()``: what is returned derives
+    the actor after it."""
+    read = ask_identity(user_id, token_id, now=now)
+
+    def derived() -> Actor | None:
+        found = read()
+        if isinstance(found, TokenFound):
+            return _actor_of_token(found, is_platform=False)
+        return actor_of_identity(found) if found is not None else None
+
+    return derived
 
 
 def _actor_of_token(found: TokenFound, *, is_platform: bool) -> Actor:

@@ -17,6 +17,8 @@ from apps.warehouses.types import PooledWarehouse, Target, Warehouse
 
 REDIS_PORT = 6379
 BROKER_PORTS = {"amqp": 5672, "amqps": 5671}
+NEEDED = {"dialect", "host", "port", "database", "username", "options", "version", "sealed_credential"}
+"""what :func:`open_source` reads of a connection"""
 _servers = Pool()
 _files = Pool(max_idle=4)
 """each idle session of a file is a process of some 80 MB"""
@@ -107,16 +109,21 @@ def try_credential(connection: Connection, sealed: bytes) -> None:
 
 
 def open_source(connection: Connection) -> Warehouse:
-    """Open a session on the connection's source.
+    """Open a session on the connection's source, or take an idle one that was opened with this credential for this target.
 
     Raises:
         WarehouseError: the target is refused, unreachable, or refuses the credential.
         NoWorkerKeyError, SealError: this process may not, or the credential is for another target.
     """
-    if unread := connection.get_deferred_fields():  # in one statement, not one for each
+    if not settings.OMNI_IS_WORKER:
+        raise NoWorkerKeyError("only a worker opens sources")
+    if unread := connection.get_deferred_fields() & NEEDED:  # in one statement, not one for each
         connection.refresh_from_db(fields=unread)
-    secret = credential_of(connection, connection.sealed_credential)
-    target, allowed = target_of(connection), allowed_targets()
+    target, sealed = target_of(connection), bytes(connection.sealed_credential or b"")
     pool = _servers if target.dialect in SERVERS else _files
-    key = (connection.tenant_id, connection.pk, connection.version)
-    return PooledSource(pool, key, pool.take(key, lambda: open_warehouse(target, secret, allowed=allowed)))
+    key = (connection.tenant_id, connection.pk, connection.version, target, sealed)
+
+    def opened() -> PooledWarehouse:
+        return open_warehouse(target, credential_of(connection, sealed), allowed=allowed_targets())
+
+    return PooledSource(pool, key, pool.take(key, opened))

@@ -19,7 +19,7 @@ from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.rules import QUERY
 from apps.governance.deciding import Decision, decide, decide_in
 from apps.governance.fields import shown_masked
-from apps.governance.reading import read_permitted
+from apps.governance.reading import Asked, read_permitted
 from apps.governance.scopes import ScopeBuilder
 from apps.governance.types import Governed
 from apps.governance.view_as import combined
@@ -78,13 +78,13 @@ def governed(actor: Actor, dataset: Dataset) -> Governed:
     return _governed(actor, dataset)
 
 
-def governed_by_name(actor: Actor, name: str) -> Governed:
-    """As :func:`governed`, by name, with the permission read in the same statement."""
+def governed_by_name(actor: Actor, name: str, *, asked: Asked | None = None) -> Governed:
+    """As :func:`governed`, by name, with the permission read in the same statement; it may have been ``asked`` just before."""
     if "\x00" in name:  # no text in the database holds it, and the driver refuses to ask for it
         raise unknown_dataset(name)
     if actor.viewing is not None or not rule_of(Dataset, QUERY).admits(actor):
         return _governed(actor, permitted_dataset(actor, name))
-    found = read_permitted(actor, name)
+    found = asked.read() if asked is not None and asked.is_of(actor, name) else read_permitted(actor, name)
     if found is None:
         raise unknown_dataset(name)
     dataset, version = found

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from apps.tenants.binding import bound_tenant_id
 
 logger = logging.getLogger(__name__)
 DONE_S = 600
+WISH = "omni:cancel:"
 BLOCK_S = 2.0
 """below the client's time-out"""
 AWAY_PAUSE_S = 0.03
@@ -24,6 +25,31 @@ def client() -> "redis.Redis":
     return redis.Redis.from_url(settings.OMNI_REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
 
 
+LEAD = """
+local leader = redis.call('GET', KEYS[1])
+if leader then return leader end
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then return false end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return ARGV[1]
+"""
+LAND = """
+redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'ended', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('DEL', KEYS[2])
+if redis.call('GET', KEYS[3]) == ARGV[1] then redis.call('DEL', KEYS[3]) end
+return 1
+"""
+FREE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+
+
+@cache
+def _step(text: str) -> Any:
+    return client().register_script(text)
+
+
 def _flight(cache_key: str) -> str:
     return f"omni:flight:{bound_tenant_id()}:{cache_key}"
 
@@ -32,35 +58,27 @@ def _landing(run_id: UUID) -> str:
     return f"omni:landed:{run_id}"
 
 
-def lead_or_follow(cache_key: str, run_id: UUID) -> UUID:
-    """Return the run that leads: this one, or the one that is on its way with the same governed query."""
-    name = _flight(cache_key)
-    if client().set(name, str(run_id), nx=True, ex=settings.OMNI_RUN_LIFETIME_S):
-        return run_id
-    leader: Any = client().get(name)
-    if leader is None:  # it landed between the two calls
-        return lead_or_follow(cache_key, run_id)
-    return UUID(bytes(leader).decode())
+def lead_or_follow(cache_key: str, run_id: UUID, *, waiting: str, most: int) -> UUID | None:
+    """Return the run that leads: this one, or the one that is on its way with the same governed query.
+
+    None: this one would lead, and the line ``waiting`` has ``most`` in it already.
+    """
+    keys, arguments = [_flight(cache_key), waiting], [str(run_id), settings.OMNI_RUN_LIFETIME_S, most]
+    leader: Any = _step(LEAD)(keys=keys, args=arguments)
+    return UUID(bytes(leader).decode()) if leader else None
 
 
 def land(cache_key: str, run_id: UUID) -> None:
     """Say that a run has ended, and let the next one lead. Without Redis those who wait look for themselves."""
     try:
-        with client().pipeline(transaction=True) as steps:
-            steps.xadd(_landing(run_id), {"ended": 1}, maxlen=1, approximate=False)
-            steps.expire(_landing(run_id), DONE_S)
-            steps.delete(f"omni:rows:{run_id}")
-            steps.execute()
-        free(cache_key, run_id)
+        _step(LAND)(keys=[_landing(run_id), f"omni:rows:{run_id}", _flight(cache_key)], args=[str(run_id), DONE_S])
     except redis.RedisError:
         logger.warning("Redis was not told that run %s has ended", run_id)
 
 
 def free(cache_key: str, run_id: UUID) -> None:
     """Let another run lead where this one does."""
-    name = _flight(cache_key)
-    if client().get(name) == str(run_id).encode():
-        client().delete(name)
+    _step(FREE)(keys=[_flight(cache_key)], args=[str(run_id)])
 
 
 def wait(run_id: UUID, wait_s: float) -> bool:
@@ -87,7 +105,7 @@ def _block_ms(remaining_s: float) -> int | None:
 
 def ask_to_cancel(run_id: UUID) -> None:
     """Wish that a run be cancelled at its source."""
-    client().set(f"omni:cancel:{run_id}", 1, ex=DONE_S)
+    client().set(f"{WISH}{run_id}", 1, ex=DONE_S)
 
 
 def tell_rows(run_id: UUID, rows: int) -> None:
@@ -102,4 +120,4 @@ def rows_so_far(run_id: UUID) -> int | None:
 
 
 def is_asked_to_cancel(run_id: UUID) -> bool:
-    return bool(client().exists(f"omni:cancel:{run_id}"))
+    return bool(client().exists(f"{WISH}{run_id}"))

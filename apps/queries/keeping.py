@@ -16,7 +16,7 @@ from apps.queries.models import CachedResult, Download, DownloadChunk, KeepingLi
 from apps.queries.statements import KEEPING, row_of
 from apps.semantic.model.types import CachePolicy, SemanticModel
 from apps.tenants.binding import bound_tenant_id
-from apps.vault.services import destroy_all_timed_keys, hold_key
+from apps.vault.services import HeldKeys, destroy_all_timed_keys, held_keys, hold_key, slot_end
 
 DEFAULT = ""
 """the name under which answers are kept that no policy of the model speaks of"""
@@ -44,18 +44,22 @@ def keeping_of(found: Governed) -> Keeping:
     return Keeping(name, min(wanted_s, longest_kept_s()))
 
 
-def keeping_since(found: Governed, asked_at: datetime) -> Keeping:
+def keeping_since(found: Governed, asked_at: datetime, *, now: datetime) -> tuple[Keeping, HeldKeys]:
     """As :func:`keeping_of`, for an answer whose source began then: not kept when its policy was reset since.
 
-    One statement; inside of :func:`~apps.vault.services.key_at_hand` it has read the tenant's key as well.
+    One statement; it has read the timed keys that come into question as well, and inside of
+    :func:`~apps.vault.services.key_at_hand` the tenant's key.
     """
     name, wanted_s = _wanted(found)
-    params = {"tenant": bound_tenant_id(), "data_model": found.version.data_model_id, "policy": name}
-    longest_s, reset_at, key = row_of(KEEPING, params) or (None, None, None)
+    likely_s = {min(wanted_s, settings.OMNI_CACHE_MAX_AGE_S), 0}
+    ends = [slot_end(Keeping(name, age_s).expires_at(now), now=now) for age_s in likely_s]
+    params = {"tenant": bound_tenant_id(), "data_model": found.version.data_model_id, "policy": name, "ends": ends}
+    longest_s, reset_at, key, *rows = row_of(KEEPING, params) or (None, None, None, None)
     hold_key(key)
+    held = held_keys(rows[0])
     if reset_at is not None and reset_at >= asked_at:
-        return Keeping(name, 0)
-    return Keeping(name, min(wanted_s, settings.OMNI_CACHE_MAX_AGE_S if longest_s is None else longest_s))
+        return Keeping(name, 0), held
+    return Keeping(name, min(wanted_s, settings.OMNI_CACHE_MAX_AGE_S if longest_s is None else longest_s)), held
 
 
 def _wanted(found: Governed) -> tuple[str, int]:

@@ -9,9 +9,10 @@ back by a fixed time: they let the interactive ones go first and are never overt
 import os
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,11 +20,13 @@ from django.conf import settings
 
 from apps.connections.models import Connection
 from apps.queries import line_scripts as scripts
-from apps.queries.flights import client
+from apps.queries.flights import WISH, client
 from apps.tenants.binding import bound_tenant_id
 
 SLOT_STAYS_MS = 120_000
 """for how long a worker process counts as there after it was last heard of"""
+HAND_STAYS_MS = 6_000
+"""for how long a hand counts as there after it last looked; one at rest looks every two seconds"""
 RESERVED = 1
 """slots that only a tenant with nothing running may take, where there are three or more"""
 
@@ -43,6 +46,8 @@ class Lease:
     connection: str
     run_id: UUID
     token: str
+    is_unwanted: bool = False
+    """whether somebody had wished, when it was taken, that the run be cancelled"""
 
     @property
     def member(self) -> str:
@@ -64,42 +69,56 @@ def _name(part: str) -> str:
 
 
 def _call(text: str, *arguments: str | int) -> Any:
-    return client().register_script(scripts.START + text)(keys=[_name("")], args=[int(lease_s() * 1000), *arguments])
+    return _script(text)(keys=[_name("")], args=[int(lease_s() * 1000), *arguments])
+
+
+@cache
+def _script(text: str) -> Any:
+    return client().register_script(scripts.START + text)
 
 
 def _process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def has_room() -> bool:
-    """Say whether the bound tenant may have one more run waiting."""
-    return int(client().zcard(_name(f"waiting:{bound_tenant_id()}"))) < settings.OMNI_WAITING_MAX
+def own() -> str:
+    """Return the name of the bound tenant's own line."""
+    return _name(f"waiting:{bound_tenant_id()}")
 
 
-def join(run_id: UUID, connection: Connection, priority: int, *, asked_at: datetime) -> None:
-    """Let a run of the bound tenant wait for its turn; one that waits already gets the place that is said now."""
+def join(run_id: UUID, connection: Connection, priority: int, *, asked_at: datetime) -> bool:
+    """Let a run of the bound tenant wait for its turn; one that waits already gets the place that is said now.
+
+    Say whether hands have heard of it; otherwise somebody has to send a worker a message.
+    """
     behind_s = settings.OMNI_BACKGROUND_BEHIND_S if priority == Priority.BACKGROUND else 0
-    _call(
+    hands = _call(
         scripts.JOIN, str(bound_tenant_id()), f"{run_id}|{connection.pk}", int(asked_at.timestamp() * 1000),
         behind_s * 1000, str(connection.pk), connection.max_running,
     )  # fmt: skip
+    return int(hands) > 0
 
 
-def take() -> Lease | None:
-    """Take the run whose turn it is, of whichever tenant, together with a lease; None when none may run now."""
+def take(*, is_hand: bool = False) -> Lease | None:
+    """Take the run whose turn it is, of whichever tenant, together with a lease; None when none may run now.
+
+    A hand says with it that it is there and looks again soon.
+    """
     token = uuid4().hex
-    found = _call(scripts.TAKE, settings.OMNI_TENANT_RUNNING_MAX, token, _process(), SLOT_STAYS_MS, RESERVED)
+    found = _call(
+        scripts.TAKE, settings.OMNI_TENANT_RUNNING_MAX, token, _process(), SLOT_STAYS_MS, RESERVED,
+        HAND_STAYS_MS if is_hand else 0, WISH,
+    )  # fmt: skip
     if not found:
         return None
-    tenant_id, connection, run_id = (part.decode() for part in found)
-    return Lease(UUID(tenant_id), connection, UUID(run_id), token)
+    tenant_id, connection, run_id = (part.decode() for part in found[:3])
+    return Lease(UUID(tenant_id), connection, UUID(run_id), token, is_unwanted=bool(found[3]))
 
 
 def hold(run_id: UUID) -> Lease:
     """Lease a run of the bound tenant that did not come through the line; no limit is asked."""
     lease = Lease(bound_tenant_id(), "-", run_id, uuid4().hex)
-    _call(scripts.HOLD, lease.member)
-    return lease
+    return replace(lease, is_unwanted=bool(_call(scripts.HOLD, lease.member, f"{WISH}{run_id}")))
 
 
 def renew(lease: Lease) -> bool:
@@ -112,6 +131,21 @@ def leave(lease: Lease) -> bool:
     return bool(_call(scripts.LEAVE, lease.member))
 
 
+def listen(wait_s: float) -> bool:
+    """Wait for the bell that rings when a run begins to wait; one ring wakes one hand."""
+    return client().blpop([_name("bell")], timeout=wait_s) is not None
+
+
+def ring() -> None:
+    """Wake a hand: there may be a run to take."""
+    _call(scripts.RING)
+
+
+def retire() -> None:
+    """Say that this process's hand is gone, and pass on what it may have heard."""
+    _call(scripts.RETIRE, _process())
+
+
 def wanted() -> int:
     """Return how many workers might find something to do: all of them when anybody waits."""
     return int(_call(scripts.WANTED))
@@ -119,12 +153,12 @@ def wanted() -> int:
 
 def withdraw(run_id: UUID, connection_id: UUID) -> None:
     """Take a run of the bound tenant out of the line."""
-    client().zrem(_name(f"waiting:{bound_tenant_id()}"), f"{run_id}|{connection_id}")
+    client().zrem(own(), f"{run_id}|{connection_id}")
 
 
 def position(run_id: UUID, connection_id: UUID) -> int | None:
     """Return the place of a waiting run among its tenant's own, from 1; None when it does not wait."""
-    rank: Any = client().zrank(_name(f"waiting:{bound_tenant_id()}"), f"{run_id}|{connection_id}")
+    rank: Any = client().zrank(own(), f"{run_id}|{connection_id}")
     return None if rank is None else int(rank) + 1
 
 

@@ -33,6 +33,12 @@ local function hold(member)
   redis.call('ZADD', key('running'), now + lease, member)
   touch('running')
 end
+
+local function ring()
+  redis.call('LPUSH', key('bell'), 1)
+  redis.call('LTRIM', key('bell'), 0, 63)
+  touch('bell')
+end
 """
 
 JOIN = """
@@ -43,11 +49,19 @@ redis.call('SADD', key('tenants'), tenant)
 touch('tenants')
 redis.call('HSET', key('limits'), connection, most)
 touch('limits')
-return 1
+local hands = redis.call('ZCOUNT', key('hands'), now, '+inf')
+if hands > 0 then ring() end
+return hands
 """
 
 TAKE = """
 local per_tenant, token, process, stays, reserved = tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local listens, wish = tonumber(ARGV[7]), ARGV[8]
+if listens > 0 then
+  redis.call('ZREMRANGEBYSCORE', key('hands'), '-inf', now)
+  redis.call('ZADD', key('hands'), now + listens, process)
+  touch('hands')
+end
 redis.call('ZREMRANGEBYSCORE', key('slots'), '-inf', now)
 redis.call('ZADD', key('slots'), now + stays, process)
 touch('slots')
@@ -96,7 +110,7 @@ for _, candidate in ipairs(candidates) do
       touch('served')
       touch('turn')
       hold(tenant .. '|' .. connection .. '|' .. run .. '|' .. token)
-      return {tenant, connection, run}
+      return {tenant, connection, run, redis.call('EXISTS', wish .. run)}
     end
   end
 end
@@ -105,7 +119,7 @@ return false
 
 HOLD = """
 hold(ARGV[2])
-return 1
+return redis.call('EXISTS', ARGV[3])
 """
 
 RENEW = """
@@ -125,6 +139,17 @@ return 1
 LEAVE = """
 redis.call('ZREM', key('running'), ARGV[2])
 return redis.call('SCARD', key('tenants'))
+"""
+
+RETIRE = """
+redis.call('ZREM', key('hands'), ARGV[2])
+ring()
+return 1
+"""
+
+RING = """
+ring()
+return 1
 """
 
 LOST = """

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import redis
+from django.conf import settings
 from kombu.exceptions import KombuError
 
 from apps.connections.models import Connection
@@ -42,10 +43,9 @@ def lead_or_follow(cache_key: str, run_id: UUID) -> UUID:
         QueryFailedError: ``too_many_waiting`` for one that would lead, ``no_queue``.
     """
     with _reached():
-        leader = flights.lead_or_follow(cache_key, run_id)
-        if leader == run_id and not line.has_room():
-            flights.free(cache_key, run_id)
-            raise QueryFailedError("too_many_waiting")
+        leader = flights.lead_or_follow(cache_key, run_id, waiting=line.own(), most=settings.OMNI_WAITING_MAX)
+    if leader is None:
+        raise QueryFailedError("too_many_waiting")
     return leader
 
 
@@ -58,8 +58,7 @@ def line_up(run: QueryRun, connection: Connection, *, now: datetime) -> None:
     try:
         with _reached():
             if run.leader_id is None:
-                line.join(run.pk, connection, run.priority, asked_at=run.created_at)
-                run_next.delay()
+                _join(run, connection)
             elif run.priority == Priority.INTERACTIVE:
                 _move_forward(run.leader_id, connection)
     except QueryFailedError as error:
@@ -98,8 +97,13 @@ def _see_to(run: QueryRun) -> None:
     if run.state == QueryRun.State.RUNNING:
         look_after_runs.delay(everything=True)
         return
-    line.join(run.pk, run.dataset.data_model.connection, run.priority, asked_at=run.created_at)
-    run_next.delay()
+    _join(run, run.dataset.data_model.connection)
+
+
+def _join(run: QueryRun, connection: Connection) -> None:
+    """Let a run wait for its turn; where no hand listens, a message says so."""
+    if not line.join(run.pk, connection, run.priority, asked_at=run.created_at):
+        run_next.delay()
 
 
 def withdraw(run: QueryRun) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from apps.access.types import Actor
 from apps.connections.models import Connection
+from apps.governance.reading import Asked
 from apps.governance.selectors import governed_by_name
 from apps.governance.types import Governed
 from apps.semantic.compile import compile_query
@@ -79,14 +80,14 @@ def as_query(query: SemanticQuery | dict[str, Any]) -> SemanticQuery:
     return query if isinstance(query, SemanticQuery) else parse_query(query)
 
 
-def plan_query(actor: Actor, query: SemanticQuery, *, now: datetime) -> QueryPlan:
-    """Read the actor's rights, compile, prove, and name the result.
+def plan_query(actor: Actor, query: SemanticQuery, *, now: datetime, asked: Asked | None = None) -> QueryPlan:
+    """Read the actor's rights, compile, prove, and name the result. ``asked``: the database was just asked for the rights.
 
     Raises:
         QueryError: the question cannot be asked by this actor.
         UnprovenSqlError: the finished SQL does not show the scope.
     """
-    return plan_governed(governed_by_name(actor, query.dataset), query, now=now)
+    return plan_governed(governed_by_name(actor, query.dataset, asked=asked), query, now=now)
 
 
 def plan_governed(found: Governed, query: SemanticQuery, *, now: datetime) -> QueryPlan:

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from apps.access.selectors import actor_from_reference
-from apps.access.types import Actor
+from apps.access.selectors import actor_from_reference, ask_actor
 from apps.connections.selectors import open_source
+from apps.governance.reading import ask_permitted
 from apps.queries import chunks, flights, line, store
 from apps.queries.download_plans import plan_download
 from apps.queries.errors import TEXTS, SupersededError
@@ -25,6 +25,7 @@ from apps.queries.statements import CLAIM, RUN_FIELDS, row_of
 from apps.queries.watching import Watch, watched
 from apps.semantic.errors import SemanticError
 from apps.tenants.binding import bound_tenant_id
+from apps.tenants.tombstones import is_buried
 from apps.vault.errors import VaultError
 from apps.vault.services import hold_key, key_at_hand, open_sealed
 from apps.warehouses.errors import WarehouseError
@@ -54,7 +55,7 @@ def execute(run_id: UUID, *, now: datetime, lease: Lease | None = None) -> None:
 def _execute_and_tell(run_id: UUID, lease: Lease, now: datetime) -> None:
     run = None
     try:
-        run, plan = _begun(run_id, now)
+        run, plan = _begun(run_id, lease, now)
         if run is not None and plan is not None:
             _answer(run, plan, lease)
     except SupersededError:
@@ -74,10 +75,14 @@ def _execute_and_tell(run_id: UUID, lease: Lease, now: datetime) -> None:
         flights.land(run.cache_key, run.pk)
 
 
-def _begun(run_id: UUID, now: datetime) -> tuple[QueryRun | None, QueryPlan | None]:
+def _begun(run_id: UUID, lease: Lease, now: datetime) -> tuple[QueryRun | None, QueryPlan | None]:
     """Begin a run; one that cannot be planned has failed. None: there is no such run that waits; no plan: it has ended."""
+    run = None
     try:
-        return _begin(run_id, now)
+        with key_at_hand():
+            run, key = _claimed(run_id, now)
+            hold_key(key)
+            return run, _plan(run, lease, now) if run is not None else None
     except (OperationalError, InterfaceError):
         raise
     except (SemanticError, VaultError):
@@ -86,7 +91,7 @@ def _begun(run_id: UUID, now: datetime) -> tuple[QueryRun | None, QueryPlan | No
     except Exception:  # the person who waits is told, whatever it was; the log has the rest
         logger.exception("run %s failed", run_id)
         code = "query_failed"
-    run = _waiting(run_id)
+    run = run or _waiting(run_id)
     if run is not None:
         _end(run, QueryRun.State.FAILED, code)
     return run, None
@@ -119,46 +124,52 @@ def _drop(lease: Lease) -> None:
         logger.warning("Redis was not told that run %s was dropped", lease.run_id)
 
 
-@key_at_hand()
-@transaction.atomic
-def _begin(run_id: UUID, now: datetime) -> tuple[QueryRun | None, QueryPlan | None]:
-    """Claim a run, once and for all other workers, and plan it with the rights of now."""
+def _claimed(run_id: UUID, now: datetime) -> tuple[QueryRun | None, tuple[int, str] | None]:
+    """Claim a run, once and for all other workers; return it with the key that its question is sealed with."""
+    if is_buried(bound_tenant_id()):
+        return None, None
     row = row_of(CLAIM, {"tenant": bound_tenant_id(), "run": run_id, "now": now})
     if row is None:
         return None, None
-    run = QueryRun.from_db(connection.alias, RUN_FIELDS, row[: len(RUN_FIELDS)])
-    hold_key(row[len(RUN_FIELDS)])
-    return run, _plan(run, now)
+    return QueryRun.from_db(connection.alias, RUN_FIELDS, row[: len(RUN_FIELDS)]), row[len(RUN_FIELDS)]
 
 
-def _plan(run: QueryRun, now: datetime) -> QueryPlan | None:
-    """Return what is to be asked, or end the run."""
+def _plan(run: QueryRun, lease: Lease, now: datetime) -> QueryPlan | None:
+    """Return what is to be asked, with the rights of now, or end the run."""
+    is_usual = not (run.support_session_id or run.view_session_id or run.is_download)
+    plan = _planned_at_once(run, now) if is_usual else _planned(run, now)
+    if plan is not None and plan.cache_key == run.cache_key and not lease.is_unwanted:
+        return plan
+    code = "forbidden" if plan is None else "changed" if plan.cache_key != run.cache_key else "cancelled"
+    _end(run, QueryRun.State.CANCELLED if code == "cancelled" else QueryRun.State.FAILED, code)
+    return None
+
+
+@transaction.atomic
+def _planned(run: QueryRun, now: datetime) -> QueryPlan | None:
     kind = "support" if run.support_session_id else "token" if run.token_id else "person"
     actor = actor_from_reference(
         kind, user_id=run.user_id, token_id=run.token_id, support_session_id=run.support_session_id,
         view_session_id=run.view_session_id, now=now,
     )  # fmt: skip
-    plan = _planned(run, actor, now) if actor is not None else None
-    if plan is not None and plan.cache_key == run.cache_key and not _is_unwanted(run):
-        return plan
-    code = "forbidden" if plan is None else "changed" if plan.cache_key != run.cache_key else "cancelled"
-    state = QueryRun.State.CANCELLED if code == "cancelled" else QueryRun.State.FAILED
-    QueryRun.objects.filter(pk=run.pk).update(**_ending(state, code))
-    return None
-
-
-def _planned(run: QueryRun, actor: Actor, now: datetime) -> QueryPlan:
+    if actor is None:
+        return None
     question = sealed_question(run)
     return (
         plan_download(actor, question, now=now) if run.is_download else plan_query(actor, as_query(question), now=now)
     )
 
 
-def _is_unwanted(run: QueryRun) -> bool:
-    try:
-        return flights.is_asked_to_cancel(run.pk)
-    except redis.RedisError:
-        return False
+def _planned_at_once(run: QueryRun, now: datetime) -> QueryPlan | None:
+    """As :func:`_planned` for a person's or token's question: all that decides is asked of the database in one message."""
+    if run.user_id is None:
+        return None
+    question = sealed_question(run)
+    with connection.one_message():  # type: ignore[attr-defined]  # our own backend's
+        derived = ask_actor(user_id=run.user_id, token_id=run.token_id, now=now)
+        asked = ask_permitted(run.user_id, str(question.get("dataset", "")), opens=True)
+    actor = derived()
+    return plan_query(actor, as_query(question), now=now, asked=asked) if actor is not None else None
 
 
 def sealed_question(run: QueryRun) -> dict[str, object]:
@@ -179,7 +190,7 @@ def _ask(run: QueryRun, plan: QueryPlan, lease: Lease) -> None:
     finally:
         source.close()
     now = timezone.now()
-    with key_at_hand(), transaction.atomic():
+    with key_at_hand():
         if not store.write(plan, result, run=run, asked_at=asked_at, now=now):
             raise SupersededError
 

@@ -23,11 +23,11 @@ from apps.queries.lining import lead_or_follow, line_up, pending, withdraw
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
 from apps.queries.running import ENDED, sealed_question
-from apps.queries.statements import FOLLOWED, QUEUE, RUN_FIELDS, WRITE, row_of, values_of
+from apps.queries.statements import QUEUE, RUN_FIELDS, WRITE, row_of, values_of
 from apps.queries.types import Answer, CacheInfo, Pending
 from apps.semantic.query.types import SemanticQuery
 from apps.tenants.binding import bound_tenant_id
-from apps.vault.services import hold_key, key_at_hand, seal
+from apps.vault.services import key_at_hand, seal
 
 REFRESH_PAUSE = timedelta(seconds=5)
 RETRIED = ("forbidden", "cancelled", "changed", "lost")
@@ -112,20 +112,17 @@ def _outcome(
     remaining_s: float,
 ) -> Answer | Pending:
     """Return the answer when the run has ended well, raise when it has not, else say that it is on its way."""
-    with key_at_hand(), transaction.atomic():
-        row = row_of(FOLLOWED, {"tenant": bound_tenant_id(), "run": run.pk})
-        if row is None or row[0] == QueryRun.State.CANCELLED:
-            raise QueryFailedError("cancelled")
-        _, leader_id, state, code, key = row
-        hold_key(key)
-        if state == QueryRun.State.DONE:
-            found = store.read_noted(plan, by=actor, now=timezone.now(), is_fresh=True)
-            if found is not None:
-                return _fresh(run, leader_id, found)
+    with key_at_hand():
+        followed, found = store.read_followed(plan, run.pk, by=actor, now=timezone.now())
+    if followed is None or followed.own == QueryRun.State.CANCELLED:
+        raise QueryFailedError("cancelled")
+    leader_id, state = followed.leader_id, followed.state
+    if found is not None:
+        return _fresh(run, leader_id, found)
     if state is not None and state not in ENDED:
         leader = _with_source().get(pk=leader_id or run.pk)
         return pending(run, leader)
-    code = code if state is not None and state != QueryRun.State.DONE else "lost"
+    code = followed.code if followed.code and state != QueryRun.State.DONE else "lost"
     if leader_id is not None and code in RETRIED:
         flights.free(plan.cache_key, leader_id)
         return _through_worker(actor, plan, query, now, remaining_s, Priority(run.priority))
@@ -164,7 +161,6 @@ def queue(
     return run
 
 
-@transaction.atomic
 def new_run(
     actor: Actor, plan: QueryPlan, query: dict[str, Any], *, now: datetime, waits_for_disk: bool = True, **fields: Any
 ) -> QueryRun:

@@ -11,7 +11,7 @@ from django.db import connection, models
 
 from apps.audit.notes import UNHURRIED
 from apps.queries.models import CachedResult, QueryRun
-from apps.vault.services import KEY
+from apps.vault.services import KEY, TIMED_KEYS
 
 RUN_FIELDS = tuple(field.attname for field in QueryRun._meta.concrete_fields)
 RUN = ", ".join(f'"{field.column}"' for field in QueryRun._meta.concrete_fields)
@@ -31,17 +31,19 @@ QUEUE = f"{WRITE}, {UNHURRIED}"
 CLAIM = f"""
 UPDATE queries_queryrun SET state = '{QueryRun.State.RUNNING.value}', attempts = attempts + 1, started_at = %(now)s
  WHERE tenant_id = %(tenant)s AND id = %(run)s AND state = '{QueryRun.State.QUEUED.value}' AND expires_at > %(now)s
+   AND EXISTS (SELECT FROM tenants_tenant t WHERE t.id = %(tenant)s AND t.is_active
+                AND NOT EXISTS (SELECT FROM tenants_tombstone g WHERE g.id = t.id))
 RETURNING {RUN}, {KEY}, {UNHURRIED}
 """
-"""begin a run that nobody has begun, and read the key that its question is sealed with"""
+"""begin a run that nobody has begun, of a tenant that may do anything; read the key that its question is sealed with"""
 
 KEEPING = f"""
 SELECT (SELECT l.max_age_s FROM queries_keepinglimit l WHERE l.tenant_id = %(tenant)s LIMIT 1),
        (SELECT max(p.reset_at) FROM queries_policyreset p
          WHERE p.tenant_id = %(tenant)s AND p.data_model_id = %(data_model)s AND p.policy = %(policy)s),
-       {KEY}
+       {KEY}, {TIMED_KEYS}
 """
-"""what decides how long an answer is kept, and the key that its key is wrapped with"""
+"""what decides how long an answer is kept, the keys of the slots ``ends``, and the key that they are wrapped with"""
 
 KEEP = f"""
 WITH ended AS (
@@ -54,13 +56,15 @@ RETURNING {UNHURRIED}
 """
 """end a run and keep its answer, if the run is still this worker's; otherwise neither"""
 
-FOLLOWED = f"""
-SELECT own.state, own.leader_id, led.state, led.error_code, {KEY}
-  FROM queries_queryrun own
-  LEFT JOIN queries_queryrun led ON led.id = COALESCE(own.leader_id, own.id) AND led.tenant_id = own.tenant_id
+FOLLOWED = """
+SELECT own.state AS own_state, own.leader_id, led.state AS led_state, led.error_code
+  FROM queries_queryrun own LEFT JOIN LATERAL (
+    SELECT l.state, l.error_code FROM queries_queryrun l
+     WHERE l.id = CASE WHEN own.leader_id IS NULL THEN own.id ELSE own.leader_id END AND l.tenant_id = own.tenant_id OFFSET 0) led ON true
  WHERE own.tenant_id = %(tenant)s AND own.id = %(run)s
 """
-"""how far a run is, and the run that works for it, and the key for what it leads to"""
+"""how far a run is, and the run that works for it: looked up by its key. ``COALESCE`` would have row-level security
+read every run of the tenant: PostgreSQL does not take it for an expression that leaks nothing."""
 
 
 def values_of(row: models.Model, names: Sequence[str]) -> dict[str, Any]:

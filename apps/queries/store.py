@@ -1,19 +1,21 @@
 """Cached results: sealed under the timed key of their slot, checked again when they are opened."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.audit.notes import INSERT, REST, UNHURRIED, note
 from apps.audit.types import AuditActor
 from apps.queries.keeping import keeping_since
 from apps.queries.models import CachedResult, QueryRun
 from apps.queries.planning import QueryPlan
-from apps.queries.statements import KEEP, KEPT_FIELDS, row_of, values_of
+from apps.queries.statements import FOLLOWED, KEEP, KEPT_FIELDS, row_of, values_of
 from apps.queries.types import Answer, CacheInfo, arrow_bytes, arrow_table
 from apps.tenants.binding import bound_tenant_id
 from apps.vault.errors import ExpiredKeyError, SealError
-from apps.vault.services import open_timed_under, seal_until
+from apps.vault.services import KEY, hold_key, open_timed_under, seal_until
 from apps.warehouses.types import ArrowResult
 
 logger = logging.getLogger(__name__)
@@ -28,19 +30,47 @@ def read(plan: QueryPlan, *, now: datetime, waited: bool = False) -> Answer | No
     return _opened(plan, row, now=now) if row is not None else None
 
 
-def read_noted(plan: QueryPlan, *, by: AuditActor, now: datetime, is_fresh: bool = False) -> Answer | None:
-    """As :func:`read`, with the event that the actor got the answer written in the same statement.
+def read_noted(plan: QueryPlan, *, by: AuditActor, now: datetime) -> Answer | None:
+    """As :func:`read`, with the event that the actor got the answer written in the same statement."""
+    event = _event(plan, by=by, now=now, is_hit=True)
+    row = row_of(KEPT_AND_NOTED, _params(plan, now=now, waited=False) | event)
+    return _opened(plan, row, now=now) if row is not None else None
 
-    One that is fresh comes from the run that was waited for.
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far a run is, and the one that leads it: its state is None when it is gone."""
+
+    own: str
+    leader_id: UUID | None
+    state: str | None
+    code: str | None
+
+
+def read_followed(
+    plan: QueryPlan, run_id: UUID, *, by: AuditActor, now: datetime
+) -> tuple[Followed | None, Answer | None]:
+    """Say how far a run is, and return its answer when it has ended well and may still be given, with the event of that.
+
+    One statement; the key is read in it. None, None: there is no such run.
     """
+    params = _params(plan, now=now, waited=True) | _event(plan, by=by, now=now, is_hit=False) | {"run": run_id}
+    row = row_of(FOLLOWED_AND_NOTED, params)
+    if row is None:
+        return None, None
+    own, leader_id, state, code, key, _, *kept = row
+    hold_key(key)
+    is_there = kept[0] is not None
+    return Followed(own, leader_id, state, code), _opened(plan, (*kept,), now=now) if is_there else None
+
+
+def _event(plan: QueryPlan, *, by: AuditActor, now: datetime, is_hit: bool) -> dict[str, Any]:
     found = plan.governed
     facts = {
-        "data_set_id": str(found.dataset.pk), "fingerprint": found.scope.fingerprint, "is_hit": not is_fresh,
+        "data_set_id": str(found.dataset.pk), "fingerprint": found.scope.fingerprint, "is_hit": is_hit,
         "decision": "allowed",
     }  # fmt: skip
-    event = note("queries.query_answered", found.dataset, by=by, now=now, facts=facts)
-    row = row_of(KEPT_AND_NOTED, _params(plan, now=now, waited=is_fresh) | event)
-    return _opened(plan, row, now=now) if row is not None else None
+    return note("queries.query_answered", found.dataset, by=by, now=now, facts=facts)
 
 
 COLUMNS = """r.id, r.timed_key_id, r.sealed, r.is_truncated, r.created_at, r.is_handover, r.expires_at, r.row_count"""
@@ -55,7 +85,14 @@ WITH found AS ({KEPT}), noted AS (
   {INSERT} || jsonb_build_object('rows', found.row_count){REST} FROM found)
 SELECT found.*, {UNHURRIED} FROM found
 """
-"""by hand, as they are what every kept answer costs; see ADR 17"""
+FOLLOWED_AND_NOTED = f"""
+WITH run AS ({FOLLOWED}), found AS (
+  {KEPT} AND EXISTS (SELECT FROM run WHERE run.own_state <> '{QueryRun.State.CANCELLED.value}'
+                      AND run.led_state = '{QueryRun.State.DONE.value}')), noted AS (
+  {INSERT} || jsonb_build_object('rows', found.row_count){REST} FROM found)
+SELECT run.*, {KEY}, {UNHURRIED}, found.* FROM run LEFT JOIN found ON true
+"""
+"""by hand, as they are what every answer costs; see ADR 17"""
 
 
 def _params(plan: QueryPlan, *, now: datetime, waited: bool) -> dict[str, Any]:
@@ -103,9 +140,11 @@ def write(plan: QueryPlan, result: ArrowResult, *, run: QueryRun, asked_at: date
     """
     limit = plan.compiled.row_limit
     table = result.table.slice(0, limit)
-    keeping = keeping_since(plan.governed, asked_at)
+    keeping, held = keeping_since(plan.governed, asked_at, now=now)
     expires_at = keeping.expires_at(now)
-    key, sealed = seal_until(arrow_bytes(table, compression="zstd"), expires_at, context=plan.context(), now=now)
+    key, sealed = seal_until(
+        arrow_bytes(table, compression="zstd"), expires_at, context=plan.context(), now=now, held=held
+    )
     kept = CachedResult(
         tenant_id=bound_tenant_id(),
         cache_key=plan.cache_key,

@@ -8,14 +8,12 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from apps.queries import line, recovering, running
+from apps.queries import hands, line, recovering, running
 from apps.queries.line import Lease
 from apps.tenants.binding import bound_tenant_id
 from apps.tenants.tasks import TenantTask
 
 logger = logging.getLogger(__name__)
-LAST_RESORT_S = 3600
-"""after which the process of a run is killed that neither its own limit, nor cancelling, nor cutting its line has ended"""
 
 
 @shared_task(base=TenantTask, name="queries.execute_run", acks_late=True)
@@ -25,9 +23,15 @@ def execute_run(run_id: str, connection: str = "", token: str = "") -> None:
     running.execute(UUID(run_id), now=timezone.now(), lease=lease)
 
 
-@shared_task(name="queries.run_next", acks_late=True, time_limit=LAST_RESORT_S)
+@shared_task(name="queries.run_next", acks_late=True, time_limit=hands.LAST_RESORT_S)
 def run_next() -> None:
-    """Execute the run whose turn it is. The message says that there may be one; the line says which."""
+    """Execute the run whose turn it is. The message says that there may be one; the line says which.
+
+    A process with a hand passes the message on to whichever hand is free.
+    """
+    if hands.is_there():
+        line.ring()
+        return
     lease = line.take()
     if lease is None:
         return

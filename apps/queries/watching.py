@@ -11,6 +11,7 @@ import redis
 from apps.queries import flights, line
 from apps.queries.errors import SupersededError
 from apps.queries.line import Lease
+from apps.warehouses.alarms import Alarm
 from apps.warehouses.errors import WarehouseError
 from apps.warehouses.types import Warehouse
 
@@ -41,8 +42,8 @@ def watched(lease: Lease, source: Warehouse) -> Iterator[Watch]:
     watch, is_over = Watch(), threading.Event()
 
     def look_on() -> None:
-        renewed_at, told = time.monotonic(), 0
-        while not is_over.wait(POLL_S):
+        renewed_at, told = began_at, 0
+        while not is_over.is_set():
             try:
                 if flights.is_asked_to_cancel(lease.run_id):
                     source.cancel()
@@ -58,9 +59,10 @@ def watched(lease: Lease, source: Warehouse) -> Iterator[Watch]:
                     flights.tell_rows(lease.run_id, told)
             except redis.RedisError:
                 logger.warning("Redis is away; run %s goes on", lease.run_id)
+            is_over.wait(POLL_S)
 
-    watcher = threading.Thread(target=look_on, daemon=True)
-    watcher.start()
+    began_at = time.monotonic()
+    watcher = Alarm(POLL_S, look_on)
     try:
         yield watch
     except WarehouseError as error:
@@ -69,4 +71,4 @@ def watched(lease: Lease, source: Warehouse) -> Iterator[Watch]:
         raise
     finally:
         is_over.set()
-        watcher.join()
+        watcher.end()

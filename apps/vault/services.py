@@ -21,12 +21,16 @@ from apps.vault.tenant_keys import (
     seal,
 )
 from apps.vault.timed_keys import (
+    TIMED_KEYS,
+    HeldKeys,
     destroy_all_timed_keys,
     destroy_expired_keys,
+    held_keys,
     open_timed,
     open_timed_under,
     seal_timed,
     seal_until,
+    slot_end,
     timed_key_for,
     void_timed_keys,
 )
@@ -42,6 +46,8 @@ from apps.vault.worker_keys import (
 
 __all__ = [
     "KEY",
+    "TIMED_KEYS",
+    "HeldKeys",
     "add_worker_key",
     "begin_rotation",
     "create_tenant_keys",
@@ -51,6 +57,7 @@ __all__ = [
     "drop_old_worker_keys",
     "ensure_worker_keys",
     "finish_rotation",
+    "held_keys",
     "hold_key",
     "is_sealed_to_public_key",
     "key_at_hand",
@@ -70,6 +77,7 @@ __all__ = [
     "seal_timed",
     "seal_until",
     "sealed_columns",
+    "slot_end",
     "timed_key_for",
     "void_timed_keys",
 ]

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -31,6 +32,24 @@ def slot_of(expires_at: datetime, *, now: datetime) -> tuple[datetime, datetime]
 
 def _associated(tenant_id: UUID, row: UUID) -> bytes:
     return json.dumps([str(tenant_id), TABLE, str(row), "wrapped"]).encode()
+
+
+def slot_end(expires_at: datetime, *, now: datetime) -> datetime:
+    """Return when the slot ends in which data that expires then is kept."""
+    return slot_of(expires_at, now=now)[1]
+
+
+HeldKeys = dict[datetime, tuple[UUID, bytes]]
+"""keys of slots by the slot's end, as they were read a moment ago: id and what is wrapped"""
+TIMED_KEYS = """
+  (SELECT json_agg(json_build_array(s.slot_end, s.id, encode(s.wrapped, 'hex'))) FROM vault_timedkey s
+    WHERE s.tenant_id = %(tenant)s AND s.slot_end = ANY(%(ends)s::timestamptz[]))"""
+"""a column with the bound tenant's keys of the slots that end then; :func:`held_keys` reads it"""
+
+
+def held_keys(found: Sequence[tuple[str, str, str]] | None) -> HeldKeys:
+    """Return the keys that a statement has read with :data:`TIMED_KEYS`."""
+    return {datetime.fromisoformat(end): (UUID(key_id), bytes.fromhex(wrapped)) for end, key_id, wrapped in found or ()}
 
 
 def timed_key_for(expires_at: datetime, *, now: datetime) -> TimedKeyRef:
@@ -81,12 +100,18 @@ def seal_timed(plaintext: bytes, *, key: TimedKeyRef, context: bytes) -> bytes:
     return _sealed(plaintext, cipher, key.id, context)
 
 
-def seal_until(plaintext: bytes, expires_at: datetime, *, context: bytes, now: datetime) -> tuple[TimedKeyRef, bytes]:
-    """Seal temporary data under the key for data that expires then; the key is read once.
+def seal_until(
+    plaintext: bytes, expires_at: datetime, *, context: bytes, now: datetime, held: HeldKeys | None = None
+) -> tuple[TimedKeyRef, bytes]:
+    """Seal temporary data under the key for data that expires then; the key is read once, unless it is ``held``.
 
     Raises:
         ExpiredKeyError: the time is past, or the key was destroyed.
     """
+    end = slot_end(expires_at, now=now)
+    if held and end in held and expires_at > now:
+        key_id, wrapped = held[end]
+        return TimedKeyRef(key_id, end), _sealed(plaintext, _cipher(key_id, wrapped), key_id, context)
     found = _key_of_slot(expires_at, now)
     sealed = _sealed(plaintext, _cipher(found.id, bytes(found.wrapped)), found.id, context)
     return TimedKeyRef(found.id, found.slot_end), sealed

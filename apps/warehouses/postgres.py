@@ -12,7 +12,7 @@ from itertools import chain, islice
 from typing import Any
 
 import psycopg
-from psycopg import Column, errors, sql
+from psycopg import Column, errors
 from psycopg.adapt import Dumper
 from psycopg.pq import TransactionStatus
 
@@ -153,9 +153,8 @@ class PostgresWarehouse:
 
         The extended protocol takes one statement only.
         """
-        begin = sql.SQL("BEGIN READ ONLY; SET LOCAL statement_timeout = {}" + self._follows).format(
-            sql.Literal(max(limits.timeout_s * 1000, 1))
-        )
+        limit_ms = max(int(limits.timeout_s * 1000), 1)
+        begin = f"BEGIN READ ONLY; SET LOCAL statement_timeout = {limit_ms:d}{self._follows}".encode()
         with self._stopper.watched(limits.timeout_s + GRACE_S):
             with self._in_words():
                 self._connection.execute(begin)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from apps.warehouses.alarms import Alarm
 from apps.warehouses.errors import WarehouseError
 
 REPEAT_S = 0.2
@@ -33,16 +34,14 @@ class Stopper:
             WarehouseError: the session was stopped before the block began.
         """
         self._is_over.clear()
-        timer = threading.Timer(timeout_s, self.stop, args=("timed_out",))
-        timer.daemon = True
-        timer.start()
+        alarm = Alarm(timeout_s, lambda: self.stop("timed_out"))
         try:
             if self.reason:
                 raise WarehouseError(self.reason)
             yield
         finally:
             self._is_over.set()
-            timer.cancel()
+            alarm.call_off()
 
     def stop(self, reason: str = "cancelled") -> None:
         """Stop what runs, and return when it is over or cut off; the first reason counts."""

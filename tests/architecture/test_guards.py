@@ -93,7 +93,7 @@ def is_session_setting(node: ast.AST) -> bool:
 def is_thread(node: ast.AST) -> bool:
     """A thread, pool or event loop of one's own: nothing binds a tenant there."""
     return isinstance(node, ast.Attribute | ast.Name) and named(node).rpartition(".")[2] in (
-        "Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "create_task", "sync_to_async", "async_to_sync", "Process",
+        "Thread", "Timer", "Alarm", "ThreadPoolExecutor", "ProcessPoolExecutor", "create_task", "sync_to_async", "async_to_sync", "Process",
     )  # fmt: skip
 
 
@@ -164,7 +164,10 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/governance/selectors.py": "fingerprints and limits in words, by tenant, data set, version and rights",
             "apps/governance/policy_tests/rows.py": "the reader of rows, registered at import",
             "apps/governance/scopes.py": "attributes that a topic names, by version",
-            "apps/queries/flights.py": "the client of Redis",
+            "apps/queries/flights.py": "the client of Redis, and its steps by their text",
+            "apps/queries/hands.py": "the hand of this process, which serves the tenants in turn",
+            "apps/queries/line.py": "steps of Redis by their text; tenants are parameters",
+            "apps/warehouses/alarms.py": "what is due in this process, called off by whoever set it",
             "apps/semantic/compile/facts.py": "facts of a model, by that very model",
             "apps/semantic/compile/names.py": "spellings of names; pure",
             "apps/semantic/compile/render.py": "what writes a dialect, by thread; it keeps nothing of what it wrote",
@@ -213,6 +216,7 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/warehouses/postgres.py": "a customer's database, in the worker",
             "apps/demo/sources.py": "loads the demo's sources",
             "apps/demo/management/commands/demo.py": "closes connections before it starts processes",
+            "apps/queries/hands.py": "no SQL: closes the connections of its thread when that ends",
             "omni/serving.py": "no SQL: closes connections before workers are forked",
         },
     ),
@@ -225,7 +229,9 @@ RULES: tuple[tuple[Rule, dict[str, str]], ...] = (
             "apps/tenants/postgresql/base.py": "sets it, for one transaction at a time",
         },
     ),
-    (is_thread, {"apps/queries/watching.py": "watches for a wish to cancel; it asks Redis by the run's id and no database",
+    (is_thread, {"apps/queries/hands.py": "takes runs in a worker; it binds the tenant of each, as the line names it, and reads nothing before",
+            "apps/warehouses/alarms.py": "waits for what is due; knows no database",
+            "apps/queries/watching.py": "watches for a wish to cancel; it asks Redis by the run's id and no database",
             "apps/network/fetching.py": "cuts the sockets of one request when its time is over; reads nothing",
             "apps/warehouses/duckdb_child.py": "ends this child when its parent is gone; the child knows no database of ours",
             "apps/warehouses/mysql_line.py": "cuts one socket when its time is over; reads nothing",

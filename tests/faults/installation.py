@@ -67,14 +67,26 @@ class Installation:
                 process.wait()
         self.running.remove(process)
 
-    def start_web(self) -> None:
+    def start_web(self, **changes: str) -> "subprocess.Popen[bytes]":
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.start(
+        web = self.start(
             "gunicorn", "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "16", log="web",
-            OMNI_PROCESS="web",
+            OMNI_PROCESS="web", **changes,
         )  # fmt: skip
         until(self._answers, "web answers")
+        return web
+
+    @contextmanager
+    def web_elsewhere(self, **changes: str) -> Iterator[None]:
+        """For the length of the block, ask another web process that differs in its environment."""
+        port = self.port
+        web = self.start_web(**changes)
+        try:
+            yield
+        finally:
+            self.end(web, signal.SIGKILL)
+            self.port = port
 
     def _answers(self) -> bool:
         try:
@@ -85,10 +97,10 @@ class Installation:
 
     @contextmanager
     def worker(
-        self, concurrency: int = 2, *, beat: bool = False, **changes: str
+        self, concurrency: int = 2, *options: str, beat: bool = False, **changes: str
     ) -> Iterator["subprocess.Popen[bytes]"]:
         """A worker for the length of the block, with processes of its own."""
-        more = ["--beat"] if beat else []
+        more = [*options, *(["--beat"] if beat else [])]
         process = self.start(
             *WORKER, "--concurrency", str(concurrency), *more, log="worker", OMNI_PROCESS="worker", **changes
         )

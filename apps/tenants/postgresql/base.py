@@ -8,7 +8,8 @@ shows no row.
 """
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 from django.db import transaction
@@ -46,7 +47,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._is_told = False
+        self._is_told = self._is_in_message = False
         self.execute_wrappers.append(self._execute_for_tenant)
 
     def apply_tenant_binding(self) -> None:
@@ -75,6 +76,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
             cursor: CursorWrapper = self._prepare_cursor(inner)  # type: ignore[attr-defined]  # Django's own name, which its stubs leave out
         return cursor
 
+    @contextmanager
+    def one_message(self) -> Iterator[None]:
+        """Send the prepared statements of the block together: one round trip, and outside a transaction one of their own.
+
+        Their rows can be read when the block is over. What fails, fails there, and leaves nothing of any of them.
+        """
+        if self.in_atomic_block or self._is_in_message:
+            yield
+            return
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors, self.connection.pipeline():
+            PreparedCursor(self.connection).execute(TELL, (SETTING, str(current_tenant_id() or "")))
+            self._is_in_message = True
+            try:
+                yield
+            finally:
+                self._is_in_message = False
+
     def _set_autocommit(self, autocommit: bool) -> None:
         super()._set_autocommit(autocommit)  # type: ignore[misc]  # missing in the stubs
         self._is_told = False
@@ -84,6 +104,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ) -> Any:
         if self.in_atomic_block:
             self._tell()
+            return execute(sql, params, many, context)
+        if self._is_in_message:  # it was told at its beginning
             return execute(sql, params, many, context)
         tenant_id = current_tenant_id()
         if tenant_id is None:

@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from pytest_django import Settings
 
 from apps.connections.models import Connection
-from apps.queries import line
+from apps.queries import flights, line
 from apps.queries.line import Lease, Priority
 from apps.tenants.binding import bound
 
@@ -106,16 +106,62 @@ def test_a_place_in_the_line_can_be_told_and_given_up(join: Join, links: dict[st
         assert [line.position(run, links["wide"].pk) for run in (first, second)] == [None, 1]
 
 
-def test_beyond_the_bound_there_is_no_room(join: Join, settings: Settings) -> None:
-    settings.OMNI_WAITING_MAX = 2
+def lead(tenant: UUID, question: str, run_id: UUID, *, most: int) -> UUID | None:
+    with bound(tenant):
+        return flights.lead_or_follow(question, run_id, waiting=line.own(), most=most)
+
+
+def test_beyond_the_bound_nobody_leads_any_more_but_following_goes_on(join: Join) -> None:
+    first, second = uuid4(), uuid4()
+    assert lead(A, "one", first, most=2) == first
     join(A)
-    with bound(A):
-        assert line.has_room()
     join(A)
+    assert lead(A, "two", second, most=2) is None
+    assert lead(A, "one", second, most=2) == first
+    assert lead(B, "two", second, most=2) == second
+    assert lead(A, "two", second, most=3) == second  # who was refused leads nobody
+
+
+def test_who_has_landed_leads_nobody_and_frees_only_what_is_its_own() -> None:
+    first, second = uuid4(), uuid4()
+    assert lead(A, "one", first, most=9) == first
     with bound(A):
-        assert not line.has_room()
-    with bound(B):
-        assert line.has_room()
+        flights.land("one", second)
+        assert flights.wait(second, 0)
+        assert not flights.wait(first, 0)
+    assert lead(A, "one", second, most=9) == first
+    with bound(A):
+        flights.land("one", first)
+        assert flights.wait(first, 0)
+    assert lead(A, "one", second, most=9) == second
+
+
+def put(tenant: UUID, link: Connection) -> bool:
+    with bound(tenant):
+        return line.join(uuid4(), link, Priority.INTERACTIVE, asked_at=NOW)
+
+
+def test_a_hand_that_listens_hears_of_a_run_and_of_one_that_is_gone_nobody_says_so(
+    links: dict[str, Connection],
+) -> None:
+    assert not put(A, links["wide"])  # nobody listens: somebody has to send a message
+    assert not line.listen(0.05)
+    taken()
+    assert line.take(is_hand=True) is None
+    assert put(A, links["wide"])
+    assert line.listen(0.05)
+    assert not line.listen(0.05)  # one ring wakes one hand
+    line.retire()
+    assert line.listen(0.05)  # what it may have heard and not looked for
+    assert not put(A, links["wide"])
+
+
+def test_a_hand_that_is_silent_is_counted_on_by_nobody(links: dict[str, Connection]) -> None:
+    assert line.take(is_hand=True) is None
+    with redis.Redis.from_url(django_settings.OMNI_REDIS_URL) as client:
+        ((process, until),) = client.zrange("omni:line:hands", 0, -1, withscores=True)
+        client.zadd("omni:line:hands", {process: until - line.HAND_STAYS_MS - 1})
+    assert not put(A, links["wide"])
 
 
 def running() -> dict[bytes, float]:
