@@ -57,7 +57,7 @@ def test_an_empty_list_says_what_will_stand_there(ada: User, signed_in: SignedIn
             assert admin.search_help_text in missed
 
 
-ONE_PAGE = ("keepinglimit", "publishingpolicy", "signinsettings")
+ONE_PAGE = ("erasureorder", "keepinglimit", "publishingpolicy", "signinsettings")
 """a page of their own instead of a list; they read nothing of the query string"""
 
 
