@@ -81,12 +81,15 @@ for _, tenant in ipairs(redis.call('SMEMBERS', key('tenants'))) do
   local running = of_tenant[tenant] or 0
   local leaves_room = running == 0 or slots < 3 or free > reserved
   if running < per_tenant and leaves_room then
-    candidates[#candidates + 1] = {tenant, running, tonumber(redis.call('HGET', key('served'), tenant) or '0')}
+    local first = redis.call('ZRANGE', key('waiting:' .. tenant), 0, 0, 'WITHSCORES')
+    local served = tonumber(redis.call('HGET', key('served'), tenant) or '0')
+    candidates[#candidates + 1] = {tenant, running, served, tonumber(first[2] or '0')}
   end
 end
 table.sort(candidates, function(a, b)
   if a[2] ~= b[2] then return a[2] < b[2] end
   if a[3] ~= b[3] then return a[3] < b[3] end
+  if a[4] ~= b[4] then return a[4] < b[4] end
   return a[1] < b[1]
 end)
 

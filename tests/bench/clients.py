@@ -12,12 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+IDLE_S = 30.0
+"""well below the time after which the server closes a connection that is not used"""
+
 
 class Client:
     """One keep-alive connection to the API as one person."""
 
     def __init__(self, port: int, host: str, token: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self.used_at = time.monotonic()
         self.headers = {
             "Host": f"{host}:{port}",
             "Authorization": f"Bearer {token}",
@@ -26,6 +30,7 @@ class Client:
 
     def ask(self, query: dict[str, Any]) -> tuple[float, dict[str, Any]]:
         """Return milliseconds and the answer; raises on anything but 200."""
+        self._refresh()
         body = json.dumps(query)
         started = time.perf_counter()
         self.connection.request("POST", "/api/v1/query", body, self.headers)
@@ -46,7 +51,14 @@ class Client:
         """Have a question answered without waiting for it."""
         self._request(query, {"Prefer": "respond-async"}, 202)
 
+    def _refresh(self) -> None:
+        """Connect anew where the server may have closed what was not used for long."""
+        if time.monotonic() - self.used_at > IDLE_S:
+            self.connection.close()
+        self.used_at = time.monotonic()
+
     def _request(self, query: dict[str, Any], headers: dict[str, str], status: int) -> None:
+        self._refresh()
         self.connection.request("POST", "/api/v1/query", json.dumps(query), self.headers | headers)
         response = self.connection.getresponse()
         text = response.read()

@@ -67,6 +67,13 @@ def test_who_has_fewest_running_is_next_and_among_equals_who_was_served_longest_
     assert third.tenant_id == first.tenant_id
 
 
+def test_tenants_that_were_never_served_go_in_the_order_of_asking(join: Join) -> None:
+    """By their ids, one would wait for as long as others with lesser ids keep asking for the first time."""
+    for tenant, second in ((C, 0), (A, 1), (B, 2)):
+        join(tenant, second)
+    assert [taken().tenant_id for _ in range(3)] == [C, A, B]
+
+
 def test_a_connection_takes_only_so_many_at_once_and_keeps_no_other_waiting(join: Join) -> None:
     narrow = [join(A, second, link="narrow") for second in range(3)]
     wide = join(A, 10)
