@@ -37,7 +37,7 @@ HIDDEN = {"hidden": ", (4, 2, 2, 5000, 'secret')", "lines": ", (3, 4, 5000, 'sec
 NOTHING = {"hidden": "", "lines": ""}
 OF_LINES = "dimensions: {id: {primary_key: true}, order_id: {}, total: {}, note: {}}\n"
 FILES = {
-    "model": "{}",
+    "model": "access_grants: {sees: {user_attribute: department, allowed_values: [mail]}}\n",
     "relationships": "".join(
         f'- {{join_from_view: orders, join_to_view: {view}, relationship_type: one_to_many, on_sql: "${{orders.id}} = ${{{view}.order_id}}"}}\n'
         for view in ("plain_lines", "more_lines", "text_lines", "asked_lines")
@@ -48,7 +48,8 @@ FILES = {
     "owners.view": "schema: {schema}\ndimensions: {id: {primary_key: true}, region: {}}\nmeasures: {count: {aggregate_type: count}}\n",
     "orders.view": f"""
 schema: {{schema}}
-dimensions: {{id: {{primary_key: true}}, owner_id: {{}}, kin: {{}}, big: {{}}, note: {{}}, total: {{sql: "{TOTAL}"}}}}
+dimensions: {{id: {{primary_key: true}}, owner_id: {{}}, kin: {{}}, big: {{}}, note: {{}}, total: {{sql: "{TOTAL}"}},
+  rough: {{sql: big, mask: {{bucket: 10}}, mask_unless_access_grants: [sees]}}}}
 """,
     "raw_lines.view": f"""
 schema: {{schema}}
@@ -84,6 +85,10 @@ OF_OWNERS = {"row_policies": {"owners": (policy("owners.region", "EU"),)}}
 OF_ORDERS = {"row_policies": {"orders": (policy("orders.kin", 1),)}}
 TOTALS = (9223372036854775010, 9223372036854775020)
 
+OF_BOTH = {
+    "row_policies": {**OF_OWNERS["row_policies"], **OF_ORDERS["row_policies"]}, "masked": frozenset({"orders.rough"}),
+}  # fmt: skip
+
 
 def own(view: str) -> dict[str, Any]:
     return {"row_policies": {view: (policy(f"{view}.order_id", 1, 2),)}}
@@ -92,6 +97,7 @@ def own(view: str) -> dict[str, Any]:
 SHAPES: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
     "SQL view": (("Texts", "texts.id", "texts.total"), "texts.note", OF_OWNERS),
     "aggregate over an SQL view": (("Texts", "texts.most"), "texts.note", OF_OWNERS),
+    "mask beside both policies": (("Orders", "orders.id", "orders.rough"), "orders.note", OF_BOTH),
     "own policy that fails": (("Plain", "orders.id"), "orders.note", {"row_policies": {"orders": (policy("orders.total", *TOTALS),)}}),
     "own policy of a view": (("Lines", "plain_lines.id", "plain_lines.total"), "plain_lines.note", own("plain_lines")),
     "own policy of a union": (("More", "more_lines.id", "more_lines.total"), "more_lines.note", own("more_lines")),
