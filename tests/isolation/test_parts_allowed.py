@@ -26,7 +26,7 @@ from tests.isolation.test_parts import PAGES, areas_of, bodies, doors, house, mo
 __all__ = ["bodies", "house"]
 EVERYONE = ["ada", *PARTS]
 RETURNED = {"get": {200}, "bare": {302}, "history": {302}}
-ELSEWHERE = {"datamodels.DataModel change", "tenants.SignInSettings change"}
+ELSEWHERE = {"datamodels.DataModel change", "retention.ErasureOrder change", "tenants.SignInSettings change"}
 """pages with an address of their own"""
 WAITING = {
     "/admin/connections/connection/<path:object_id>/check/",
