@@ -14,9 +14,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from apps.queries.models import CachedResult
 from apps.retention.services import purge_expired
+from apps.tenants.models import Tenant
 from tests.bench.clients import Client, summary
 from tests.bench.workload import BenchTile
 
@@ -81,10 +83,13 @@ def reading(client: Client, work: list[BenchTile]) -> Iterator[list[float]]:
 
 def load_tenants(owner: "psycopg.Connection[Any]") -> list[UUID]:
     ids = [uuid4() for _ in range(TENANTS)]
-    columns = "(id, slug, name, kind, is_active, created_at)"
-    with owner.cursor() as cursor, cursor.copy(f"COPY tenants_tenant {columns} FROM STDIN") as copy:
-        for number, tenant in enumerate(ids):
-            copy.write_row((tenant, f"bench-{number}", f"Bench {number}", "customer", True, datetime.now(UTC)))
+    fields = Tenant._meta.concrete_fields
+    columns = ", ".join(field.column for field in fields)
+    with owner.cursor() as cursor, cursor.copy(f"COPY tenants_tenant ({columns}) FROM STDIN") as copy:
+        for number, key in enumerate(ids):
+            row = Tenant(id=key, slug=f"bench-{number}", name=f"Bench {number}", created_at=datetime.now(UTC))
+            values = [getattr(row, field.attname) for field in fields]
+            copy.write_row([Jsonb(value) if isinstance(value, list) else value for value in values])
     return ids
 
 
