@@ -128,6 +128,25 @@ def test_the_support_story(demo: Path, sign_in: SignIn) -> None:
     expect(sam.locator(".kpi-value")).to_have_count(0)
 
 
+def test_no_page_is_wider_than_a_telephone(sign_in: SignIn) -> None:
+    page = sign_in("skyline", "ada@skyline.example")
+    page.set_viewport_size({"width": 390, "height": 844})
+    wide = {}
+    for path in (
+        "/",
+        "/trust/",
+        "/support/",
+        "/accounts/sessions/",
+        "/accounts/tokens/",
+        "/admin/",
+        "/admin/retention/erasureorder/",
+    ):
+        page.goto(url("skyline", path))
+        page.wait_for_load_state("networkidle")
+        wide[path] = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    assert not any(wide.values()), wide
+
+
 @pytest.mark.parametrize(
     ("person", "where"),
     [("ada@skyline.example", "true"), ("uma@skyline.example", "carrier = 'UA'"), ("nils@skyline.example", None)],
