@@ -55,7 +55,9 @@ def execute(run_id: UUID, *, now: datetime, lease: Lease | None = None) -> None:
 def _execute_and_tell(run_id: UUID, lease: Lease, now: datetime) -> None:
     run = None
     try:
-        run, plan = _begun(run_id, lease, now)
+        with key_at_hand():
+            run = _begun(run_id, now)
+            plan = _planned_or_ended(run, lease, now) if run is not None else None
         if run is not None and plan is not None:
             _answer(run, plan, lease)
     except SupersededError:
@@ -75,26 +77,37 @@ def _execute_and_tell(run_id: UUID, lease: Lease, now: datetime) -> None:
         flights.land(run.cache_key, run.pk)
 
 
-def _begun(run_id: UUID, lease: Lease, now: datetime) -> tuple[QueryRun | None, QueryPlan | None]:
-    """Begin a run; one that cannot be planned has failed. None: there is no such run that waits; no plan: it has ended."""
-    run = None
+def _begun(run_id: UUID, now: datetime) -> QueryRun | None:
+    """Begin a run and have its key at hand; None: there is no such run that waits, or it has failed now."""
     try:
-        with key_at_hand():
-            run, key = _claimed(run_id, now)
-            hold_key(key)
-            return run, _plan(run, lease, now) if run is not None else None
+        run, key = _claimed(run_id, now)
+        hold_key(key)
+        return run
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # the person who waits is told, whatever it was; the log has the rest
+        logger.exception("run %s could not begin", run_id)
+    waiting = _waiting(run_id)
+    if waiting is not None:
+        _end(waiting, QueryRun.State.FAILED, "query_failed")
+        flights.land(waiting.cache_key, waiting.pk)
+    return None
+
+
+def _planned_or_ended(run: QueryRun, lease: Lease, now: datetime) -> QueryPlan | None:
+    """Return what is to be asked; None: the run has ended, as it may not be asked any more or cannot be planned."""
+    try:
+        return _plan(run, lease, now)
     except (OperationalError, InterfaceError):
         raise
     except (SemanticError, VaultError):
-        logger.exception("run %s was refused", run_id)
+        logger.exception("run %s was refused", run.pk)
         code = "changed"
     except Exception:  # the person who waits is told, whatever it was; the log has the rest
-        logger.exception("run %s failed", run_id)
+        logger.exception("run %s failed", run.pk)
         code = "query_failed"
-    run = run or _waiting(run_id)
-    if run is not None:
-        _end(run, QueryRun.State.FAILED, code)
-    return run, None
+    _end(run, QueryRun.State.FAILED, code)
+    return None
 
 
 def _waiting(run_id: UUID) -> QueryRun | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -24,6 +25,8 @@ from apps.tenants.binding import bound_tenant_id
 from apps.tenants.models import Tenant
 from apps.vault.errors import SealError
 from apps.vault.models import TimedKey
+from tests import databases
+from tests.environment import WORKER
 
 QUESTION = {"dataset": "Sales", "fields": ["orders.revenue"]}
 Queue = Callable[[User], UUID]
@@ -124,3 +127,21 @@ def test_who_looks_how_far_a_run_is_reads_no_other_runs(queue: Queue, eve: User)
         cursor.execute("RESET enable_seqscan")
     assert "Seq Scan" not in plan
     assert "Index Cond: ((tenant_id = own.tenant_id) AND (id = CASE" in plan, plan
+
+
+FULL = """
+CREATE FUNCTION full_disk() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+  RAISE EXCEPTION 'could not write a temporary file' USING ERRCODE = 'disk_full'; END $$;
+CREATE POLICY full_disk ON datamodels_dataset AS RESTRICTIVE FOR SELECT USING (full_disk())
+"""
+
+
+def test_a_run_that_our_database_has_no_room_to_plan_fails_at_once_and_says_so(queue: Queue, eve: User) -> None:
+    run = queue(eve)
+    with psycopg.connect(databases.admin_url(f"omni_test_{WORKER}"), autocommit=True) as admin:
+        try:
+            admin.execute(FULL)
+            assert ended(run) == ("failed", "no_space", 1)
+        finally:
+            admin.execute("DROP POLICY full_disk ON datamodels_dataset; DROP FUNCTION full_disk")
+    assert flights.wait(run, 0.5)
