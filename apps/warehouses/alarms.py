@@ -5,11 +5,14 @@ A timer of the library is a thread each, which a short query would start only to
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 
+logger = logging.getLogger(__name__)
+AGAIN_S = 0.5
 _heap: list[tuple[float, int, "Alarm"]] = []
 _changed = threading.Condition()
 _numbers = itertools.count()
@@ -47,8 +50,8 @@ class Alarm:
 
 
 def _see_that_somebody_waits() -> None:
-    if not _waiting:
-        _waiting.append(threading.Thread(target=_wait, name="alarms", daemon=True))
+    if not _waiting or not _waiting[0].is_alive():
+        _waiting[:] = [threading.Thread(target=_wait, name="alarms", daemon=True)]
         _waiting[0].start()
 
 
@@ -72,6 +75,16 @@ def _wait() -> None:
                 continue
             alarm = heapq.heappop(_heap)[2]
             if alarm.work is not None:
-                alarm.thread = threading.Thread(target=alarm.work, daemon=True)
-                alarm.work = None
-                alarm.thread.start()
+                _begin(alarm, alarm.work)
+
+
+def _begin(alarm: Alarm, work: Callable[[], object]) -> None:
+    """Begin the work; where the system gives no thread, that one is put off, and all others still come."""
+    thread = threading.Thread(target=work, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        logger.exception("no thread could be started; it is tried again")
+        heapq.heappush(_heap, (time.monotonic() + AGAIN_S, next(_numbers), alarm))
+        return
+    alarm.thread, alarm.work = thread, None

@@ -61,3 +61,27 @@ def test_a_forked_process_has_alarms_of_its_own_and_none_of_its_parents() -> Non
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert inherited.wait(5)
     alarm.end()
+
+
+def test_where_no_thread_can_be_started_it_is_tried_again_and_all_others_still_come(monkeypatch):
+    begun, is_over, refused = [], threading.Event(), []
+    start = threading.Thread.start
+
+    def failing(self: threading.Thread) -> None:
+        if getattr(self, "_target", None) is first and not refused:
+            refused.append(True)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    def first() -> None:
+        begun.append("first")
+        is_over.set()
+
+    monkeypatch.setattr(threading.Thread, "start", failing)
+    other = threading.Event()
+    alarm = Alarm(0.01, first)
+    Alarm(0.05, other.set)
+    assert other.wait(5)
+    assert is_over.wait(5)
+    assert (begun, refused) == (["first"], [True])
+    alarm.end()
