@@ -36,8 +36,6 @@ class Hand(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="hand", daemon=True)
         self._is_over = threading.Event()
-        self._gate = threading.Lock()
-        self._is_at_work = False
 
     def run(self) -> None:
         while not self._is_over.is_set():
@@ -54,11 +52,9 @@ class Hand(threading.Thread):
         connections.close_all()
 
     def end(self) -> None:
-        """Take no run any more, and return when the one at work has ended."""
-        with self._gate:
-            self._is_over.set()
-        if self._is_at_work:
-            self.join()
+        """Take no run any more, and return when the one at work has ended, or the bell has been listened to for the last time."""
+        self._is_over.set()
+        self.join()
         try:
             line.retire()
         except redis.RedisError:
@@ -66,27 +62,27 @@ class Hand(threading.Thread):
 
     def _worked(self) -> bool:
         """Execute the run whose turn it is; False when there is none."""
-        with self._gate:
-            lease = None if self._is_over.is_set() else line.take(is_hand=True)
-            self._is_at_work = lease is not None
+        lease = line.take(is_hand=True)
         if lease is None:
             return False
         resort = Alarm(LAST_RESORT_S, lambda: os.kill(os.getpid(), signal.SIGKILL))
         try:
-            _execute(lease)
+            execute_leased(lease)
         finally:
             resort.call_off()
-            self._is_at_work = False
         return True
 
 
-def _execute(lease: Lease) -> None:
+def execute_leased(lease: Lease) -> None:
     """Execute a run; the slot is given back whatever happens. Without Redis the lease ends by itself."""
     try:
         with bound(lease.tenant_id):
             running.execute(lease.run_id, now=timezone.now(), lease=lease)
     finally:
-        line.leave(lease)
+        try:
+            line.leave(lease)
+        except redis.RedisError:
+            logger.warning("Redis is away; the slot of run %s is free when its lease ends", lease.run_id)
 
 
 _hand: list[Hand] = []

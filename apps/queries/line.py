@@ -126,9 +126,9 @@ def renew(lease: Lease) -> bool:
     return bool(_call(scripts.RENEW, lease.member, _process(), SLOT_STAYS_MS))
 
 
-def leave(lease: Lease) -> bool:
-    """Give the slot back; say whether anybody waits."""
-    return bool(_call(scripts.LEAVE, lease.member))
+def leave(lease: Lease) -> None:
+    """Give the slot back."""
+    _call(scripts.LEAVE, lease.member)
 
 
 def listen(wait_s: float) -> bool:

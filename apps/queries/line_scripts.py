@@ -140,8 +140,7 @@ return 1
 """
 
 LEAVE = """
-redis.call('ZREM', key('running'), ARGV[2])
-return redis.call('SCARD', key('tenants'))
+return redis.call('ZREM', key('running'), ARGV[2])
 """
 
 RETIRE = """

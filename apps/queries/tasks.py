@@ -9,18 +9,15 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from apps.queries import hands, line, recovering, running
-from apps.queries.line import Lease
-from apps.tenants.binding import bound_tenant_id
 from apps.tenants.tasks import TenantTask
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task(base=TenantTask, name="queries.execute_run", acks_late=True)
-def execute_run(run_id: str, connection: str = "", token: str = "") -> None:
+def execute_run(run_id: str) -> None:
     """Execute a queued run; one that has begun or ended is left alone."""
-    lease = Lease(bound_tenant_id(), connection, UUID(run_id), token) if token else None
-    running.execute(UUID(run_id), now=timezone.now(), lease=lease)
+    running.execute(UUID(run_id), now=timezone.now())
 
 
 @shared_task(name="queries.run_next", acks_late=True, time_limit=hands.LAST_RESORT_S)
@@ -36,18 +33,18 @@ def run_next() -> None:
     if lease is None:
         return
     try:
-        execute_run(str(lease.run_id), lease.connection, lease.token, tenant_id=str(lease.tenant_id))
+        hands.execute_leased(lease)
     finally:
-        _give_back(lease)
+        _send_for_the_next()
 
 
-def _give_back(lease: Lease) -> None:
-    """Free the slot and have the next run taken. Without Redis the lease ends by itself, and the beat sends for workers."""
+def _send_for_the_next() -> None:
+    """Have the next run taken. Without Redis the beat sends for workers."""
     try:
-        if line.leave(lease):
+        if line.wanted():
             run_next.delay()
     except (redis.RedisError, KombuError):
-        logger.warning("Redis is away; the slot of run %s is free when its lease ends", lease.run_id)
+        logger.warning("Redis is away; runs wait until it is back")
 
 
 @shared_task(name="queries.look_after_runs", acks_late=True)
