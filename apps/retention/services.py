@@ -94,8 +94,8 @@ def _remove(found: Expiring, now: datetime) -> int:
         began = time.monotonic()
         batch = delete_batch(found, now=now, most=BATCH_ROWS)
         removed += batch
-        if batch:
-            time.sleep(min(time.monotonic() - began, MOST_REST_S))  # half of the time is for those who read meanwhile
+        if batch:  # half of the time is for those who read meanwhile; the next may be another tenant's batch
+            time.sleep(min(time.monotonic() - began, MOST_REST_S))
         if batch < BATCH_ROWS:
             break
     return removed

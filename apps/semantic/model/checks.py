@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
+from apps.semantic.model.carried_masks import NOT_FIELDS
 from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
 from apps.semantic.model.open_rollups import check_open_rollups
@@ -27,7 +28,6 @@ from apps.semantic.model.types import (
 from apps.semantic.model.views import all_fields
 
 MAX_DEPTH = 64
-NOT_FIELDS = ("omni_attributes.", "filters.")
 """fields that rest on one another, end to end"""
 OF_ROWS = "“{}” is worked out of the rows of a question, so it cannot choose them for all questions"
 
@@ -314,7 +314,7 @@ def _is_of_rows(name: str, model: SemanticModel) -> bool:
 
 def _named(tree: exp.Expr) -> set[str]:
     names = {node.name.partition("[")[0] for node in tree.find_all(exp.Placeholder)}
-    return {name for name in names if not name.startswith(("omni_attributes.", "filters."))}
+    return {name for name in names if not name.startswith(NOT_FIELDS)}
 
 
 def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:
