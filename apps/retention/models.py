@@ -8,6 +8,8 @@ from django.db import models
 from apps.accounts.models import User
 from apps.tenants.models import TenantOwnedModel
 
+MAX_REASON = 500
+
 
 class PurgeRun(TenantOwnedModel):
     """What the last purges of this tenant's temporary data did."""
@@ -32,7 +34,7 @@ class ErasureOrder(TenantOwnedModel):
 
     requested_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     requested_at = models.DateTimeField()
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=MAX_REASON, blank=True)
     wait_days = models.PositiveSmallIntegerField(help_text="from the last word that was needed until it may be done")
     confirm_by = models.DateTimeField(help_text="when it lapses, where a second administrator has to confirm it")
     confirmed_by = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")

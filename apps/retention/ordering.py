@@ -14,11 +14,11 @@ from apps.access.types import Actor
 from apps.accounts.models import User
 from apps.audit.services import record
 from apps.retention.errors import OrderRefusedError
-from apps.retention.models import ErasureOrder
+from apps.retention.models import MAX_REASON, ErasureOrder
+from apps.tenants.selectors import bound_tenant
 
 CONFIRM_WITHIN = timedelta(days=14)
 MOST_DAYS = 90
-MAX_REASON = 500
 NOBODY = "Only a tenant administrator in person can do this."
 WRONG_NAME = "Type the name exactly as it is written above. Nothing was asked for."
 ASKED_ALREADY = "The erasure has been asked for already; it is shown below."
@@ -64,14 +64,14 @@ def _in_person(by: Actor) -> UUID:
 
 
 @transaction.atomic
-def ask_for_erasure(*, typed_name: str, name: str, days: int, reason: str, by: Actor, now: datetime) -> ErasureOrder:
+def ask_for_erasure(*, typed_name: str, days: int, reason: str, by: Actor, now: datetime) -> ErasureOrder:
     """Ask for the erasure of the bound tenant; its waiting time begins when nobody else has to confirm it.
 
     Raises:
         OrderRefusedError: the name is not the tenant's, the days are out of bounds, or it has been asked for already.
     """
     asker = _in_person(by)
-    if typed_name.strip() != name:
+    if typed_name.strip() != bound_tenant().name:
         raise OrderRefusedError(WRONG_NAME)
     if not least_days() <= days <= MOST_DAYS:
         raise OrderRefusedError(f"The waiting time is from {least_days()} to {MOST_DAYS} days.")
@@ -94,7 +94,7 @@ def ask_for_erasure(*, typed_name: str, name: str, days: int, reason: str, by: A
 
 
 @transaction.atomic
-def confirm_erasure(key: UUID, *, typed_name: str, name: str, by: Actor, now: datetime) -> ErasureOrder:
+def confirm_erasure(key: UUID, *, typed_name: str, by: Actor, now: datetime) -> ErasureOrder:
     """Confirm a colleague's request; its waiting time begins.
 
     Raises:
@@ -106,7 +106,7 @@ def confirm_erasure(key: UUID, *, typed_name: str, name: str, by: Actor, now: da
         raise OrderRefusedError(NOT_OPEN)
     if order.requested_by_id == second:
         raise OrderRefusedError(OWN)
-    if typed_name.strip() != name:
+    if typed_name.strip() != bound_tenant().name:
         raise OrderRefusedError(WRONG_NAME)
     order.confirmed_by_id, order.confirmed_at = second, now
     order.due_at = now + timedelta(days=order.wait_days)

@@ -18,7 +18,7 @@ from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
 from apps.retention import ordering
 from apps.retention.errors import OrderRefusedError
-from apps.retention.models import ErasureOrder
+from apps.retention.models import MAX_REASON, ErasureOrder
 
 ASKING_NEEDS = (
     "To ask for the erasure of everything needs a fresh sign-in. Nothing was asked for yet; fill in the form again."
@@ -43,7 +43,7 @@ class AskForm(NameForm):
 
     days = forms.IntegerField(label="Days to wait", widget=UnfoldAdminIntegerFieldWidget)
     reason = forms.CharField(
-        label="Why", required=False, max_length=ordering.MAX_REASON, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        label="Why", required=False, max_length=MAX_REASON, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="for your colleagues and the audit log; may stay empty",
     )  # fmt: skip
     field_order = ("days", "reason", "typed_name")
@@ -93,7 +93,7 @@ class ErasureOrderAdmin(ReadOnlyAdmin):
         if not form.is_valid():
             return self._page(request, form)
         now = datetime.now(UTC)
-        order = ordering.ask_for_erasure(**form.cleaned_data, name=_name(request), by=actor_of(request), now=now)
+        order = ordering.ask_for_erasure(**form.cleaned_data, by=actor_of(request), now=now)
         if order.due_at is None:
             messages.warning(
                 request, "Asked for. Another administrator has to confirm it before the waiting time begins."
@@ -106,9 +106,7 @@ class ErasureOrderAdmin(ReadOnlyAdmin):
         if away := confirming.required(request, back_to=_here(), needs=CONFIRMING_NEEDS):
             return away
         typed, now = request.POST.get("typed_name", ""), datetime.now(UTC)
-        order = ordering.confirm_erasure(
-            _key(request), typed_name=typed, name=_name(request), by=actor_of(request), now=now
-        )
+        order = ordering.confirm_erasure(_key(request), typed_name=typed, by=actor_of(request), now=now)
         messages.warning(request, f"Confirmed. From {order.due_at:%-d %B %Y, %H:%M} UTC on it can be carried out.")
         return HttpResponseRedirect(_here())
 

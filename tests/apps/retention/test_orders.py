@@ -131,9 +131,7 @@ def test_any_administrator_takes_it_back_until_it_begins(
     admin, second = signed_in(ada), signed_in(bea, is_fresh=False)
     post(admin, **ASK)
     if state != "unconfirmed":
-        ordering.confirm_erasure(
-            the_order().pk, typed_name="Acme", name="Acme", by=actor_for_user(bea), now=datetime.now(UTC)
-        )
+        ordering.confirm_erasure(the_order().pk, typed_name="Acme", by=actor_for_user(bea), now=datetime.now(UTC))
     if state == "due":
         made_due(hours=1)
     key = str(the_order().pk)
@@ -166,7 +164,7 @@ def test_what_is_sent_is_checked(
 
 def test_the_operators_least_days_hold_beneath_the_form_too(acme: TenantRef, ada: User, settings: Settings) -> None:
     def ask(days: int) -> ErasureOrder:
-        wish: dict[str, Any] = {"typed_name": "Acme", "name": "Acme", "reason": ""}
+        wish: dict[str, Any] = {"typed_name": "Acme", "reason": ""}
         return ordering.ask_for_erasure(**wish, days=days, by=actor_for_user(ada), now=datetime.now(UTC))
 
     settings.OMNI_ERASURE_WAIT_DAYS = 30
@@ -196,7 +194,7 @@ def test_asking_and_confirming_need_a_fresh_sign_in_and_an_administrator_in_pers
         assert member.get(PAGE).status_code == 404
     assert not ErasureOrder.objects.exists()
     now = datetime.now(UTC)
-    wish: dict[str, Any] = {"typed_name": "Acme", "name": "Acme", "reason": "", "days": 14}
+    wish: dict[str, Any] = {"typed_name": "Acme", "reason": "", "days": 14}
     for actor in (
         actor_for_user(ann),
         replace(actor_for_user(ada), kind="token"),
