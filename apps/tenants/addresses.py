@@ -4,6 +4,7 @@ The address is the connection's own. ``X-Forwarded-For`` counts only as far as p
 (``OMNI_TRUSTED_PROXIES``) have written it: read from the right, the first address that is none of them.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -16,6 +17,7 @@ UNIX = "unix"
 """in the list of trusted proxies: whoever connects through the server's own socket"""
 MAX_NETWORKS = 200
 """in one allow-list: all of them are looked at on every request"""
+NO_NETWORK = "{} is no network. Write 203.0.113.0/24 or 2001:db8::/32."
 HOST_BITS = 64
 """of an IPv6 address: whoever is given one network chooses these freely (RFC 4291, 2.5.4)"""
 
@@ -79,16 +81,28 @@ def network_faults(networks: object) -> str:
     """Say what is wrong with an allow-list that is to be stored; nothing when it is as :func:`network_text` writes it."""
     if not isinstance(networks, list) or not all(isinstance(one, str) for one in networks):
         return "This is no list of networks."
-    if len(networks) > MAX_NETWORKS:
-        return f"At most {MAX_NETWORKS} networks; these are {len(networks)}."
-    for one in networks:
+    try:
+        other = next((one for one, text in zip(networks, stored_networks(networks), strict=True) if one != text), None)
+    except ValueError as error:
+        return str(error)
+    return "" if other is None else NO_NETWORK.format(other[:50])
+
+
+def stored_networks(texts: Sequence[str]) -> list[str]:
+    """Return an allow-list as it is stored.
+
+    Raises:
+        ValueError: it is too long, or one is no network; the text is for whoever wrote it.
+    """
+    if len(texts) > MAX_NETWORKS:
+        raise ValueError(f"At most {MAX_NETWORKS} networks; these are {len(texts)}.")
+    found = []
+    for one in texts:
         try:
-            if network_text(one) == one:
-                continue
+            found.append(network_text(one))
         except ValueError:
-            pass
-        return f"{one[:50]} is no network. Write 203.0.113.0/24 or 2001:db8::/32."
-    return ""
+            raise ValueError(NO_NETWORK.format(one[:50])) from None
+    return found
 
 
 def network_text(text: str) -> str:

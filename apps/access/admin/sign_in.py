@@ -23,7 +23,7 @@ from apps.access.sign_in_settings import (
 )
 from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
-from apps.tenants.addresses import MAX_NETWORKS, Address, client_address, network_text
+from apps.tenants.addresses import Address, client_address, stored_networks
 from apps.tenants.models import SignInSettings, Tenant
 from apps.tenants.selectors import bound_tenant
 from apps.tenants.services import SIGN_IN_FIELDS
@@ -49,15 +49,10 @@ class NetworksField(forms.CharField):
         if len(str(value or "")) > MAX_NETWORKS_TEXT:
             raise ValidationError(TOO_LONG.format(most=MAX_NETWORKS_TEXT, count=len(str(value))))
         lines = [line.partition("#")[0].strip() for line in str(value or "").splitlines()]
-        found = []
-        for line in filter(None, lines):
-            try:
-                found.append(network_text(line))
-            except ValueError:
-                raise ValidationError(f"{line[:50]} is no network. Write 203.0.113.0/24 or 2001:db8::/32.") from None
-        if len(found) > MAX_NETWORKS:
-            raise ValidationError(f"At most {MAX_NETWORKS} networks; these are {len(found)}.")
-        return list(dict.fromkeys(found))
+        try:
+            return list(dict.fromkeys(stored_networks([line for line in lines if line])))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
     def run_validators(self, value: Any) -> None:
         """The length was checked as text, before anything was read in it."""
