@@ -109,7 +109,7 @@ def _system_attributes(user: User, groups: list[str], *, is_admin: bool) -> dict
     return {name: AttributeValue(values, "string", "system") for name, values in found.items() if values}
 
 
-def actor_for_token(bearer: str, *, now: datetime, is_platform: bool = False, is_inside: bool = True) -> Actor | None:
+def actor_for_token(bearer: str, *, now: datetime, is_inside: bool, is_platform: bool = False) -> Actor | None:
     """Return the actor of a valid token of the bound tenant, or None. Only from inside the networks it counts as used."""
     if not bearer.startswith(TOKEN_PREFIX):
         return None
@@ -128,7 +128,7 @@ def _scope(scope: str, holder: User) -> str:
     return scope
 
 
-def actor_for_scim(bearer: str, *, now: datetime, is_inside: bool = True) -> Actor | None:
+def actor_for_scim(bearer: str, *, now: datetime, is_inside: bool) -> Actor | None:
     """Return the actor of a valid SCIM token of the bound tenant, or None: it keeps people and groups, and sees no data.
 
     Only from inside the networks it counts as used.

@@ -259,7 +259,7 @@ def test_once_a_minute_a_request_costs_one_statement_more(ask: Ask, inside: Dash
 @pytest.mark.parametrize("scope", ["read", "query"])
 def test_a_tokens_scope_is_read_with_it(ann: User, now: datetime, scope: str) -> None:
     token = issue_token(user=ann, name="t", days=1, scope=scope, by=SYSTEM, now=now)
-    actor = actor_for_token(token, now=now)
+    actor = actor_for_token(token, now=now, is_inside=True)
     assert actor is not None
     assert (actor.token_scope, actor.may_run) == (scope, scope == "query")
 

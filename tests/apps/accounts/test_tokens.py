@@ -74,8 +74,8 @@ def test_a_token_lives_as_long_as_the_tenant_allows(
         with pytest.raises(ValidationError):
             issue_token(user=ann, name="x", days=days, by=SYSTEM, now=now)
     token = issue_token(user=ann, name="x", days=10, by=SYSTEM, now=now)
-    assert actor_for_token(token, now=now + timedelta(days=10, seconds=-1)) is not None
-    assert actor_for_token(token, now=now + timedelta(days=10)) is None
+    assert actor_for_token(token, now=now + timedelta(days=10, seconds=-1), is_inside=True) is not None
+    assert actor_for_token(token, now=now + timedelta(days=10), is_inside=True) is None
 
 
 def test_nobody_sees_or_revokes_anothers_token(signed_in: SignedIn, ann: User, bob: User, now: datetime) -> None:
