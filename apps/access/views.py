@@ -48,12 +48,11 @@ def session_ending(request: ActorRequest) -> HttpResponse:
     The key is the same for one person and nobody else's; the server keeps nothing that it opens.
     """
     user, now = _person_or_404(request), timezone.now()
-    ends_at = request.session.ends_at  # type: ignore[attr-defined]  # of our own kind of session
     key = salted_hmac("apps.access.drafts", f"{request.tenant.id}:{user.pk}", algorithm="sha256").digest()
-    ends_s = max(0, int((ends_at - now).total_seconds())) if ends_at else 0
-    idle_s = request.tenant.limits.session_idle_min * 60
-    unused_s = idle_s - int((now - request.session.last_seen_at).total_seconds())  # type: ignore[attr-defined]  # of our own kind of session
-    return JsonResponse({"unused_s": max(0, unused_s), "ends_s": ends_s, "key": b64encode(key).decode()})
+    session = request.session
+    times = {"unused_s": session.unused_until, "ends_s": session.ends_at}  # type: ignore[attr-defined]  # of our own kind of session
+    left = {name: max(0, int((until - now).total_seconds())) if until else 0 for name, until in times.items()}
+    return JsonResponse({**left, "key": b64encode(key).decode()})
 
 
 @require_POST

@@ -168,9 +168,10 @@ class SessionStore(db.SessionStore):
         return self._row.pk if self._row is not None else None
 
     @property
-    def last_seen_at(self) -> datetime:
-        """When somebody used the session last, as far as noted."""
-        return self._row.last_seen_at if self._row is not None else timezone.now()
+    def unused_until(self) -> datetime | None:
+        """When the session is over if nobody uses it, as far as its last use is noted."""
+        row = self._row
+        return row.last_seen_at + idle_limit(row.kind, self.arrival.limits) if row is not None else None
 
     @property
     def ends_at(self) -> datetime | None:
