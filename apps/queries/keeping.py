@@ -54,9 +54,9 @@ def keeping_since(found: Governed, asked_at: datetime, *, now: datetime) -> tupl
     likely_s = {min(wanted_s, settings.OMNI_CACHE_MAX_AGE_S), 0}
     ends = [slot_end(Keeping(name, age_s).expires_at(now), now=now) for age_s in likely_s]
     params = {"tenant": bound_tenant_id(), "data_model": found.version.data_model_id, "policy": name, "ends": ends}
-    longest_s, reset_at, key, *rows = row_of(KEEPING, params) or (None, None, None, None)
+    longest_s, reset_at, key, keys = row_of(KEEPING, params) or (None, None, None, None)
     hold_key(key)
-    held = held_keys(rows[0])
+    held = held_keys(keys)
     if reset_at is not None and reset_at >= asked_at:
         return Keeping(name, 0), held
     return Keeping(name, min(wanted_s, settings.OMNI_CACHE_MAX_AGE_S if longest_s is None else longest_s)), held

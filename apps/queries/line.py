@@ -2,8 +2,9 @@
 
 PostgreSQL holds the truth about every run; what is here can be lost and is put back from there (``recovering``). A run
 that is begun holds a lease, which its worker renews. Between tenants the one with the fewest running runs is served
-first, then the one that was served longest ago (of those never served, who asked first); within a tenant the order is that of asking, where background runs stand
-back by a fixed time: they let the interactive ones go first and are never overtaken for ever.
+first, then the one that was served longest ago (of those never served, who asked first); within a tenant the order is
+that of asking, where background runs stand back by a fixed time: they let the interactive ones go first and are never
+overtaken for ever.
 """
 
 import os

@@ -14,7 +14,7 @@ MAX_IDLE_S = 60.0
 
 @dataclass
 class Pool:
-    """Idle sessions by what they were opened for: a key names tenant, connection and its version.
+    """Idle sessions by what they were opened for: a key names tenant, connection, its version, the target and the sealed credential.
 
     At most ``max_idle`` over all keys and none longer than ``max_idle_s``; the longest idle ones are closed first,
     whenever a session is taken or given back.

@@ -87,12 +87,7 @@ def check_node(node: exp.Expr) -> None:
         return
     if kind is exp.Offset and is_no_cut(node):
         return
-    if (
-        kind is exp.Array
-        and _is_alone(node)
-        and type(node.parent) is exp.EQ
-        and all(map(_is_alone, node.parent.iter_expressions()))
-    ):
+    if kind is exp.Array and type(node.parent) is exp.EQ and all(map(_is_alone, node.parent.iter_expressions())):
         return
     if kind is exp.Anonymous and node.name.upper() in NAMED_FUNCTIONS:
         return
