@@ -50,14 +50,14 @@ class GuardMiddleware:
 
 
 def outside_networks(request: HttpRequest) -> HttpResponse | None:
-    """Refuse who does not come from the tenant's networks, signed in or not. A recovery link works from everywhere."""
+    """Refuse who does not come from the tenant's networks, signed in or not. A recovery link works from everywhere, for nobody known."""
     tenant, actor = _tenant(request), _actor(request)
     limits = tenant.limits
     if request.path.startswith(SCIM):
         networks = limits.networks_scim
     elif request.path.startswith(API) and bearer(request):
         networks = limits.networks_tokens
-    elif actor.kind == "recovery" or request.path.startswith(RECOVER):
+    elif actor.kind == "recovery":
         return None
     else:
         networks = limits.networks_people
@@ -66,6 +66,8 @@ def outside_networks(request: HttpRequest) -> HttpResponse | None:
         return None
     note_refusal(request, str(address or ""))
     be_nobody(request)
+    if request.path.startswith(RECOVER):
+        return None
     detail = WRONG_NETWORK.format(tenant=tenant.name)
     return _refuse(request, 403, "Forbidden", detail, "access/wrong_network.html")
 

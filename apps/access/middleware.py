@@ -27,6 +27,7 @@ from apps.access.selectors import (
 )
 from apps.access.services import end_view
 from apps.access.types import Actor
+from apps.accounts.entering import safe_next
 from apps.accounts.sessions import RECOVERY_KEY
 from apps.tenants.addresses import admits, client_address
 from apps.tenants.types import TenantRef
@@ -160,16 +161,21 @@ def way_back(request: HttpRequest) -> str:
 
     It is only ever a path on this host, and the sign-in looks at it once more.
     """
-    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
     if request.method == "GET" and not request.headers.get("HX-Request"):
-        return request.get_full_path()
+        return _on_this_host(request, request.get_full_path())
+    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
     try:
         parts = urlsplit(page)
     except ValueError:
         return ""
     if parts.netloc != request.get_host():
         return ""
-    return urlunsplit(("", "", parts.path, parts.query, ""))
+    return _on_this_host(request, urlunsplit(("", "", parts.path, parts.query, "")))
+
+
+def _on_this_host(request: HttpRequest, target: str) -> str:
+    """Return a path, or nothing where a browser would take it for another host, as it does with two slashes."""
+    return target if safe_next(request, target) == target else ""
 
 
 def unauthorized() -> HttpResponse:

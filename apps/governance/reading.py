@@ -73,13 +73,15 @@ def read_permitted(actor: Actor, name: str) -> Permitted | None:
 class Asked:
     """What :func:`read_permitted` returns, asked of the database for a person and not read yet."""
 
+    tenant_id: UUID
     person_id: UUID | None
     name: str
     read: Callable[[], Permitted | None]
 
     def is_of(self, actor: Actor, name: str) -> bool:
         """Say whether this is the answer for the actor."""
-        return self.person_id is not None and (self.person_id, self.name) == (actor.subject_id, name)
+        mine = (actor.tenant_id, actor.subject_id, name)
+        return self.person_id is not None and (self.tenant_id, self.person_id, self.name) == mine
 
 
 def ask_permitted(person_id: UUID | None, name: str, *, opens: bool) -> Asked:
@@ -93,7 +95,7 @@ def ask_permitted(person_id: UUID | None, name: str, *, opens: bool) -> Asked:
             row = cursor.fetchone()
         return _permitted(row, opens=opens) if row is not None else None
 
-    return Asked(person_id, name, read)
+    return Asked(bound_tenant_id(), person_id, name, read)
 
 
 def _permitted(row: tuple[Any, ...], *, opens: bool) -> Permitted:

@@ -11,6 +11,8 @@
   const ASK = "/accounts/sessions/ending/";
   const AWAY = ["/accounts/sign-in/", "/accounts/confirm/"];
   const LEFT_OUT = ["password", "file", "hidden", "submit", "button", "image", "reset"];
+  // What is a secret when the page comes is one still when an extension shows it as text.
+  const secrets = new WeakSet(document.querySelectorAll("input[type=password], [autocomplete=new-password]"));
   let key = null;
   let timer = 0;
   let turn = 0;
@@ -52,7 +54,7 @@
     return [...document.forms].filter((form) => form.method === "post").flatMap((form, place) => {
       const counts = {};
       return [...form.elements]
-        .filter((field) => field.name && field.type && !LEFT_OUT.includes(field.type) && field.name !== "csrfmiddlewaretoken")
+        .filter((field) => field.name && field.type && !LEFT_OUT.includes(field.type) && !secrets.has(field) && field.name !== "csrfmiddlewaretoken")
         .map((field) => [place, field.name, (counts[field.name] = (counts[field.name] ?? -1) + 1), field]);
     });
   }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from django.db import transaction
+from django.db import ProgrammingError, transaction
 from django.db.backends.postgresql import base, operations
 from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor, Cursor
@@ -22,6 +22,10 @@ from apps.tenants.binding import current_tenant_id
 
 SETTING = "omni.tenant_id"
 TELL = "SELECT set_config(%s, %s, true)"
+
+
+def _tenant_text() -> str:
+    return str(current_tenant_id() or "")
 
 
 class PreparedCursor(Cursor[Any]):
@@ -47,7 +51,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._is_told = self._is_in_message = False
+        self._is_told = False
+        self._told_in_message: str | None = None
         self.execute_wrappers.append(self._execute_for_tenant)
 
     def apply_tenant_binding(self) -> None:
@@ -80,20 +85,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def one_message(self) -> Iterator[None]:
         """Send the prepared statements of the block together: one round trip, and outside a transaction one of their own.
 
-        Their rows can be read when the block is over. What fails, fails there, and leaves nothing of any of them.
+        Their rows can be read when the block is over. What the database refuses leaves nothing of any of them; an
+        exception of ours does not take back what was sent before it, so they should only read.
         """
-        if self.in_atomic_block or self._is_in_message:
+        if self.in_atomic_block or self._told_in_message is not None:
             yield
             return
         self.close_if_health_check_failed()
         self.ensure_connection()
         with self.wrap_database_errors, self.connection.pipeline():
-            PreparedCursor(self.connection).execute(TELL, (SETTING, str(current_tenant_id() or "")))
-            self._is_in_message = True
+            tenant = _tenant_text()
+            PreparedCursor(self.connection).execute(TELL, (SETTING, tenant))
+            self._told_in_message = tenant
             try:
                 yield
             finally:
-                self._is_in_message = False
+                self._told_in_message = None
 
     def _set_autocommit(self, autocommit: bool) -> None:
         super()._set_autocommit(autocommit)  # type: ignore[misc]  # missing in the stubs
@@ -105,7 +112,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.in_atomic_block:
             self._tell()
             return execute(sql, params, many, context)
-        if self._is_in_message:  # it was told at its beginning
+        if self._told_in_message is not None:
+            if self._told_in_message != _tenant_text():
+                raise ProgrammingError("A message holds statements of one tenant only.")
             return execute(sql, params, many, context)
         tenant_id = current_tenant_id()
         if tenant_id is None:
@@ -127,5 +136,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._is_told or self.connection.info.transaction_status is TransactionStatus.INERROR:
             return
         with self.wrap_database_errors, self.connection.cursor() as cursor:
-            cursor.execute(TELL, (SETTING, str(current_tenant_id() or "")))
+            cursor.execute(TELL, (SETTING, _tenant_text()))
         self._is_told = True

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.messages.storage.session import SessionStorage
@@ -144,3 +145,36 @@ def test_a_recovery_counts_as_use_from_everywhere(listed: None, acme: TenantRef,
     assert (row.kind, row.address) == (UserSession.Kind.RECOVERY, HOME)
     assert datetime.now(UTC) - row.last_seen_at < timedelta(minutes=1)
     assert events() == []
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_where_recovery_links_lead_a_session_from_outside_is_nobodys(
+    listed: None, signed_in: SignedIn, ann: User, method: str
+) -> None:
+    browser = signed_in(ann)
+    key, path = browser.session.session_key, "/accounts/recover/x/"
+    with unbound():
+        inside = browser.get(path, REMOTE_ADDR=OFFICE).content.decode()
+    kept = dict(UserSession.objects.values("session_data", "last_seen_at", "address").get())
+    with unbound():
+        answer = getattr(browser, method)(path, REMOTE_ADDR=HOME)
+    assert ann.email in inside
+    assert answer.status_code == 404
+    assert ann.email not in answer.content.decode()
+    assert "omni_session" not in answer.cookies
+    assert UserSession.objects.values("session_data", "last_seen_at", "address").get() == kept
+    assert events() == [("person", "accounts.usersession", HOME)]
+    with unbound():
+        assert browser.get("/accounts/sessions/", REMOTE_ADDR=OFFICE).status_code == 200
+    assert browser.session.session_key == key
+
+
+def test_a_recovery_link_from_outside_lets_its_holder_in_and_nobody_else_out(
+    listed: None, acme: TenantRef, signed_in: SignedIn, ann: User, ada: User
+) -> None:
+    browser = signed_in(ann)
+    path = urlsplit(issue_recovery_link(acme, email=ada.email, by=SYSTEM, now=datetime.now(UTC))).path
+    with unbound():
+        assert browser.get(path, REMOTE_ADDR=HOME).status_code == 200
+        assert browser.post(path, REMOTE_ADDR=HOME).status_code == 302
+    assert set(UserSession.objects.values_list("user", flat=True)) == {ann.pk, ada.pk}

@@ -27,6 +27,8 @@ ENDING = "/accounts/sessions/ending/"
         ({"referer": "http://acme.localhost.evil.example/admin/"}, None),
         ({"referer": "http://acme.localhost@evil.example/admin/"}, None),
         ({"referer": "http://[evil/"}, None),
+        ({"referer": "http://acme.localhost//evil.example/admin/"}, None),
+        ({"referer": "http://acme.localhost/\\evil.example/admin/"}, None),
     ],
 )
 def test_after_sign_in_one_comes_back_to_the_page_whose_form_was_sent(

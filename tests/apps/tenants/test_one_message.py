@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import DataError, connections
+from django.db import DataError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.tenants.binding import bound, unbound
@@ -70,3 +70,15 @@ def test_within_a_transaction_they_are_part_of_it(session: BaseDatabaseWrapper, 
     session.in_atomic_block = False
     session.rollback()
     session.set_autocommit(True)
+
+
+def test_nothing_of_another_tenant_is_sent_with_them(
+    session: BaseDatabaseWrapper, acme: TenantRef, globex: TenantRef
+) -> None:
+    with bound(acme.id), session.one_message():  # type: ignore[attr-defined]  # our own backend's
+        mine = session.prepared_cursor()  # type: ignore[attr-defined]  # our own backend's
+        mine.execute(*WHOSE)
+        for other in (bound(globex.id), unbound()):
+            with other, pytest.raises(ProgrammingError, match="one tenant only"):
+                session.prepared_cursor().execute(*WHOSE)  # type: ignore[attr-defined]  # our own backend's
+    assert mine.fetchone()[0] == str(acme.id)
