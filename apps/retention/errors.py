@@ -17,5 +17,9 @@ class OrderRefusedError(Exception):
         self.text = text
 
 
+class WrongNameError(OrderRefusedError):
+    """The name that was typed is not the tenant's."""
+
+
 class CertificateError(ValueError):
     """A file is no certificate of erasure that holds here; the message says why."""

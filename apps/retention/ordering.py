@@ -13,14 +13,14 @@ from django.db import IntegrityError, transaction
 from apps.access.types import Actor
 from apps.accounts.models import User
 from apps.audit.services import record
-from apps.retention.errors import OrderRefusedError
+from apps.retention.errors import OrderRefusedError, WrongNameError
 from apps.retention.models import MAX_REASON, ErasureOrder
 from apps.tenants.selectors import bound_tenant
 
 CONFIRM_WITHIN = timedelta(days=14)
 MOST_DAYS = 90
 NOBODY = "Only a tenant administrator in person can do this."
-WRONG_NAME = "Type the name exactly as it is written above. Nothing was asked for."
+WRONG_NAME = "Type the name exactly as it is written here. Nothing was asked for."
 ASKED_ALREADY = "The erasure has been asked for already; it is shown below."
 NOT_OPEN = "There is nothing to confirm or take back any more."
 OWN = "Another administrator has to confirm it: this is your own request."
@@ -72,7 +72,7 @@ def ask_for_erasure(*, typed_name: str, days: int, reason: str, by: Actor, now: 
     """
     asker = _in_person(by)
     if typed_name.strip() != bound_tenant().name:
-        raise OrderRefusedError(WRONG_NAME)
+        raise WrongNameError(WRONG_NAME)
     if not least_days() <= days <= MOST_DAYS:
         raise OrderRefusedError(f"The waiting time is from {least_days()} to {MOST_DAYS} days.")
     _end_lapsed(by, now)

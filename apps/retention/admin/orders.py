@@ -17,7 +17,7 @@ from apps.access.admin import ReadOnlyAdmin, actor_of
 from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
 from apps.retention import ordering
-from apps.retention.errors import OrderRefusedError
+from apps.retention.errors import OrderRefusedError, WrongNameError
 from apps.retention.models import MAX_REASON, ErasureOrder
 
 ASKING_NEEDS = (
@@ -93,7 +93,11 @@ class ErasureOrderAdmin(ReadOnlyAdmin):
         if not form.is_valid():
             return self._page(request, form)
         now = datetime.now(UTC)
-        order = ordering.ask_for_erasure(**form.cleaned_data, by=actor_of(request), now=now)
+        try:
+            order = ordering.ask_for_erasure(**form.cleaned_data, by=actor_of(request), now=now)
+        except WrongNameError as error:
+            form.add_error("typed_name", error.text)
+            return self._page(request, form)
         if order.due_at is None:
             messages.warning(
                 request, "Asked for. Another administrator has to confirm it before the waiting time begins."

@@ -162,6 +162,12 @@ def test_what_is_sent_is_checked(
     assert ErasureOrder.objects.count() == (0 if change else 1)
 
 
+def test_a_wrong_name_takes_nothing_of_what_was_filled_in(acme: TenantRef, ada: User, signed_in: SignedIn) -> None:
+    page = post(signed_in(ada), **ASK | {"typed_name": "acme", "days": "20"})
+    assert "We move away." in page
+    assert 'value="20"' in page
+
+
 def test_the_operators_least_days_hold_beneath_the_form_too(acme: TenantRef, ada: User, settings: Settings) -> None:
     def ask(days: int) -> ErasureOrder:
         wish: dict[str, Any] = {"typed_name": "Acme", "reason": ""}
