@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ IDLE_S = 30.0
 
 class Client:
     """One keep-alive connection to the API as one person."""
+
+    path = "/api/v1/query"
 
     def __init__(self, port: int, host: str, token: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -33,7 +36,7 @@ class Client:
         self._refresh()
         body = json.dumps(query)
         started = time.perf_counter()
-        self.connection.request("POST", "/api/v1/query", body, self.headers)
+        self.connection.request("POST", self.path, body, self.headers)
         response = self.connection.getresponse()
         text = response.read()
         elapsed_ms = (time.perf_counter() - started) * 1000
@@ -59,7 +62,7 @@ class Client:
 
     def _request(self, query: dict[str, Any], headers: dict[str, str], status: int) -> None:
         self._refresh()
-        self.connection.request("POST", "/api/v1/query", json.dumps(query), self.headers | headers)
+        self.connection.request("POST", self.path, json.dumps(query), self.headers | headers)
         response = self.connection.getresponse()
         text = response.read()
         if response.status != status:
@@ -82,22 +85,16 @@ def timed(work: Callable[[], Any]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def requests_per_second(
-    port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int = 6
-) -> dict[str, Any]:
+def requests_per_second(client: Client, query: dict[str, Any], connections: int, seconds: int = 6) -> dict[str, Any]:
     """Measure with wrk when it is installed, else with threads of this process (which costs the server a core)."""
     if shutil.which("wrk"):
-        return {"tool": "wrk", "per_second": _wrk(port, host, token, query, connections, seconds)}
-    return {"tool": "python threads", "per_second": _threads(port, host, token, query, connections, seconds)}
+        return {"tool": "wrk", "per_second": _wrk(client, query, connections, seconds)}
+    return {"tool": "python threads", "per_second": _threads(client, query, connections, seconds)}
 
 
-def _wrk(port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int) -> float:
-    script = (
-        'wrk.method = "POST"\n'
-        f"wrk.body = [==[{json.dumps(query)}]==]\n"
-        f'wrk.headers["Host"] = "{host}:{port}"\nwrk.headers["Authorization"] = "Bearer {token}"\n'
-        'wrk.headers["Content-Type"] = "application/json"\n'
-    )
+def _wrk(client: Client, query: dict[str, Any], connections: int, seconds: int) -> float:
+    headers = "".join(f'wrk.headers["{name}"] = "{value}"\n' for name, value in client.headers.items())
+    script = f'wrk.method = "POST"\nwrk.body = [==[{json.dumps(query)}]==]\n{headers}'
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ask.lua"
         path.write_text(script)
@@ -111,7 +108,7 @@ def _wrk(port: int, host: str, token: str, query: dict[str, Any], connections: i
             f"{seconds}s",
             "-s",
             str(path),
-            f"http://127.0.0.1:{port}/api/v1/query",
+            f"http://127.0.0.1:{client.connection.port}{client.path}",
         ]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output:
@@ -119,14 +116,15 @@ def _wrk(port: int, host: str, token: str, query: dict[str, Any], connections: i
     return float(next(line for line in output.splitlines() if line.startswith("Requests/sec")).split()[1])
 
 
-def _threads(port: int, host: str, token: str, query: dict[str, Any], connections: int, seconds: int) -> float:
+def _threads(client: Client, query: dict[str, Any], connections: int, seconds: int) -> float:
     counts = [0] * connections
     deadline = time.perf_counter() + seconds
 
     def work(index: int) -> None:
-        client = Client(port, host, token)
+        own = copy(client)
+        own.connection = http.client.HTTPConnection("127.0.0.1", client.connection.port, timeout=120)
         while time.perf_counter() < deadline:
-            client.ask(query)
+            own.ask(query)
             counts[index] += 1
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(connections)]

@@ -13,6 +13,7 @@ from apps.demo import sources
 from apps.demo.processes import Processes, require_port, start_web, start_worker, wait_for
 from apps.demo.seeding import run
 from apps.tenants.models import Tenant
+from tests.bench.floor import BareClient
 from tests.bench.workload import REGION
 
 HERE = Path(__file__).parent
@@ -32,6 +33,18 @@ class Installation:
     source: sources.SourceDatabase
     floor: "psycopg.Connection[tuple[object, ...]]"
     processes: Processes
+    bare: BareClient | None = None
+    """the framework's own floor, once it is started"""
+
+    def bare_client(self) -> BareClient:
+        """Return who asks bare Django.
+
+        Raises:
+            RuntimeError: it is not started.
+        """
+        if self.bare is None:
+            raise RuntimeError("bare Django is not started")
+        return self.bare
 
 
 def start() -> Installation:

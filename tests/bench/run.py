@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +29,7 @@ from apps.tenants.selectors import tenant_by_slug
 from omni import serving
 from tests.bench import crowds, purge
 from tests.bench.clients import Client, requests_per_second, summary, timed
+from tests.bench.floor import QUESTION, start_bare
 from tests.bench.installation import PERSON, SCALE, Installation, start
 from tests.bench.models import model_figures
 from tests.bench.processes import cpu_ms, own_processes, web_memory_mb
@@ -44,6 +46,8 @@ PEERS = {
     },
     "bare_django": {"cached_ms": 4.1, "per_second_8": 619},
 }
+PLAIN = 2
+"""the tile that is asked where one has to do"""
 CACHED_ROUNDS, UNCACHED_LIGHT_ROUNDS, UNCACHED_HEAVY_ROUNDS, COMPILE_ROUNDS, CPU_ROUNDS = 40, 8, 3, 60, 40
 
 
@@ -65,6 +69,8 @@ def main(wanted: Sequence[str] = ()) -> None:
             work = tiles()
             client = Client(installation.port, installation.host, installation.token)
             figures["equal_to_plain_sql"] = check_equal(installation, client, work)
+            bare = start_bare(installation.processes, client.ask(work[PLAIN].query)[1])
+            installation = replace(installation, bare=bare)
             for name, measure in SECTIONS.items():
                 if not wanted or name in wanted:
                     figures[name] = measure(installation, client, work)
@@ -175,16 +181,40 @@ def compile_figures(installation: Installation, client: Client, work: list[Bench
     }
 
 
-def cached_times(client: Client, work: list[BenchTile]) -> dict[str, Any]:
+def cached_times(installation: Installation, client: Client, work: list[BenchTile]) -> dict[str, Any]:
+    """Ours and bare Django in turns."""
+    bare = installation.bare_client()
     for tile in work:
         client.ask(tile.query)
+        bare.ask(QUESTION)
     samples: list[float] = []
+    floor: list[float] = []
     for _ in range(CACHED_ROUNDS):
         for tile in work:
             elapsed, answer = client.ask(tile.query)
             assert answer["cache"]["hit"], tile.id
             samples.append(elapsed)
-    return summary(samples)
+            floor.append(bare.ask(QUESTION)[0])
+    found = {**summary(samples), "bare_django": summary(floor)}
+    return {**found, "ratio_to_bare_django": ratio(found["median_ms"], found["bare_django"]["median_ms"])}
+
+
+def ratio(ours: float, floor: float) -> float:
+    return round(ours / floor, 2)
+
+
+def per_second(installation: Installation, client: Client, work: list[BenchTile]) -> dict[str, Any]:
+    """Kept answers per second on one connection and on eight, ours and then bare Django's."""
+    found: dict[str, Any] = {
+        str(number): {
+            "ours": requests_per_second(client, work[PLAIN].query, number),
+            "bare_django": requests_per_second(installation.bare_client(), QUESTION, number),
+        }
+        for number in (1, 8)
+    }
+    for sides in found.values():
+        sides["ratio_to_bare_django"] = ratio(sides["ours"]["per_second"], sides["bare_django"]["per_second"])
+    return found
 
 
 def uncached_times(installation: Installation, client: Client, work: list[BenchTile]) -> dict[str, Any]:
@@ -208,32 +238,37 @@ def uncached_times(installation: Installation, client: Client, work: list[BenchT
 
 
 def costs(installation: Installation, client: Client, work: list[BenchTile]) -> dict[str, Any]:
-    """What a kept answer costs all processes together, and what a web worker holds."""
+    """What a kept answer costs all processes together, ours and bare Django's, and what a web worker holds."""
+    bare = installation.bare_client()
+    ours_ms = cost_of(lambda tile: client.ask(tile.query), work)
+    floor_ms = cost_of(lambda tile: bare.ask(QUESTION), work)
+    return {
+        "cpu_ms_of_all_processes_per_kept_answer": ours_ms,
+        "of_bare_django": floor_ms,
+        "ratio_to_bare_django": ratio(ours_ms, floor_ms),
+        "web_worker_mb": web_memory_mb(installation.port),
+        "bare_django_worker_mb": web_memory_mb(bare.connection.port),
+    }
+
+
+def cost_of(ask: Callable[[BenchTile], object], work: list[BenchTile]) -> float:
+    """Return the processor time of all processes for one request, in milliseconds, when all are at rest otherwise."""
     for tile in work:
-        client.ask(tile.query)
+        ask(tile)
     processes = own_processes()
     before = cpu_ms(processes)
     for _ in range(CPU_ROUNDS):
         for tile in work:
-            client.ask(tile.query)
-    spent = cpu_ms(processes) - before
-    return {
-        "cpu_ms_of_all_processes_per_kept_answer": round(spent / CPU_ROUNDS / len(work), 2),
-        "web_worker_mb": web_memory_mb(installation.port),
-    }  # fmt: skip
+            ask(tile)
+    return round((cpu_ms(processes) - before) / CPU_ROUNDS / len(work), 2)
 
 
 SECTIONS: dict[str, Callable[[Installation, Client, list[BenchTile]], Any]] = {
     "compile": compile_figures,
     "large_model": lambda installation, client, work: model_figures(),
-    "cached": lambda installation, client, work: cached_times(client, work),
+    "cached": cached_times,
     "uncached": uncached_times,
-    "per_second": lambda installation, client, work: {
-        str(number): requests_per_second(
-            installation.port, installation.host, installation.token, work[2].query, number
-        )
-        for number in (1, 8)
-    },
+    "per_second": per_second,
     "costs": costs,
     "dashboard": lambda installation, client, work: crowds.dashboard(installation, work, compiled),
     "large_answer": lambda installation, client, work: crowds.large(client),
