@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -125,12 +125,20 @@ class TenantModelAdmin(_ActorPermissions, ModelAdmin):  # type: ignore[misc]  # 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Lead to the provider whoever sends what needs a fresh sign-in, and back to the page; offer it before one fills it in."""
         try:
-            found: HttpResponse = super().changeform_view(request, *args, **kwargs)
+            found = self._saved_or_told(request, *args, **kwargs)
         except _StaleError:
             return confirming.led_away(request, back_to=request.get_full_path(), needs=FRESH_NEEDS)
         is_stale = self.may_ask(request) and not confirming.is_confirmed(request, now=timezone.now())
         if is_stale and request.method == "GET" and _takes_changes(found):
             messages.info(request, confirming.offer(request))
+        return found
+
+    def _saved_or_told(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Look once more when somebody has saved the same between our look and our writing: the form says so then."""
+        try:
+            found: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:
+            found = super().changeform_view(request, *args, **kwargs)
         return found
 
     def may_ask(self, request: HttpRequest) -> bool:
