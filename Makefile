@@ -56,8 +56,9 @@ fuzz: $(VENV)/.dev ## 20,000 random models, people and questions against the slo
 mutants: $(VENV)/.dev ## spoil one rule after another and see that a test notices
 	@$(BIN)/python -m tests.mutants
 
-soak: $(VENV)/.dev ## alternate two tenants over 200,000 requests and tasks with random aborts: nothing may cross over; then all fault tests, long
+soak: $(VENV)/.dev ## alternate two tenants over 200,000 requests and tasks with random aborts: nothing may cross over; then half an hour in which nothing may grow, then all fault tests, long
 	@$(BIN)/python -m tests.soak
+	@$(BIN)/python -m tests.soak.leaks
 	@FAULTS_ROWS=5000000 FAULTS_FLOOD=200 $(BIN)/python -m pytest tests/faults -q -s
 
 bench: $(VENV)/.dev ## print figures as one JSON object

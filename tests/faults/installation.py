@@ -199,8 +199,8 @@ class Installation:
 
 
 @contextmanager
-def installation(folder: Path) -> Iterator[Installation]:
-    """Start everything but the workers; stop all of it afterwards."""
+def installation(folder: Path, **changes: str) -> Iterator[Installation]:
+    """Start everything but the workers; stop all of it afterwards. ``changes`` of the environment are for all processes."""
     services = folder / "embedded"
     services.mkdir(parents=True)
     urls, redis_url = postgres.start(services), redis.start(services)
@@ -209,7 +209,7 @@ def installation(folder: Path) -> Iterator[Installation]:
         "DJANGO_SETTINGS_MODULE": "omni.settings.local", "OMNI_STATE_DIR": str(folder), "OMNI_LEASE_S": "3",
         "OMNI_DATABASE_URL": urls["runtime"], "OMNI_DATABASE_OWNER_URL": urls["owner"], "OMNI_REDIS_URL": redis_url,
         "OMNI_PUBLIC_PORT": "0", "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore",
-    }  # fmt: skip
+    } | changes  # fmt: skip
     found = Installation(folder, environ, urls["admin"])
     try:
         socket_dir = str(conninfo_to_dict(urls["admin"])["host"])
