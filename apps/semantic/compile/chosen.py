@@ -49,11 +49,11 @@ def choose_rows(
     select.set("where", exp.Where(this=where) if where is not None else None)
     if dialect not in FENCES:
         return
+    if not rules and not any(map(chooses, tables)):
+        return
     risks = risks_of(tables)
     of_model = [*rules, *_conditions(joins, of_answers=False)]
     fence_tables(tables, of_model, values, dialect)
-    if not rules and not any(map(chooses, tables)):
-        return
     of_groups_and_around = [*without_aggregates(select.args.get("having")), *around]
     # What fails beneath the fence fails on the same rows whatever is asked: nothing of a question chooses them.
     is_chosen = bool(others or of_groups_and_around or len(tables) < len(sources) or dialect in LAZY)

@@ -79,7 +79,7 @@ def fence_tables(tables: Sequence[exp.Expr], conditions: Sequence[exp.Expr], val
 
     What the source works out is no reason: a fence would have it worked out on rows that a join leaves out.
     """
-    failing = Failing(risks_of(tables, trusts_source=True), values, dialect)
+    failing = Failing(risks_of(tables, trusts_source=True) if conditions else {}, values, dialect)
     reached = {item.table for node in conditions if failing.may(node) for item in node.find_all(exp.Column)}
     for node in tables:
         if node.alias in reached and chooses(node):
@@ -119,7 +119,8 @@ class Failing:
     """
 
     def __init__(self, risks: Risks, values: Values | None, dialect: str = "", *, is_strict: bool = False) -> None:
-        self.risks, self.values = risks, values
+        self.risks = {name: found for name, found in risks.items() if found or found is ALL}
+        self.values = values
         self.is_strict = is_strict and dialect == "duckdb"
 
     def may(self, root: exp.Expr) -> bool:
@@ -129,7 +130,7 @@ class Failing:
             node = waiting.pop()
             kind = type(node)
             if kind is exp.Column:
-                if _is_risk(node, self.risks):
+                if self.risks and _is_risk(node, self.risks):
                     return True
             elif kind is exp.Cast:
                 if not _is_sure_cast(node, is_lazy=self.is_strict):

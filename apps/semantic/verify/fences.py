@@ -78,7 +78,8 @@ class Doubts:
     def __init__(
         self, risks: Risks, ledger: Ledger | None = None, guards: Iterable[exp.Expr] = (), *, dialect: str = ""
     ) -> None:
-        self.risks, self.ledger = risks, ledger
+        self.risks = {name: found for name, found in risks.items() if found or found is EVERY_NAME}
+        self.ledger = ledger
         self.is_converting = dialect == "duckdb"
         self.guards = {id(node) for node in guards}
 
@@ -90,7 +91,7 @@ class Doubts:
             if id(node) in self.guards:
                 continue
             if kind is exp.Column:
-                if self._is_risk(node):
+                if self.risks and self._is_risk(node):
                     return True
             elif kind is exp.Cast:
                 if not is_sure_cast(node, is_lazy=self.is_converting):
