@@ -1,8 +1,9 @@
 """Conditions of a question that a query view takes over, beneath what hides the view's rows around it.
 
-They choose on which rows the view's query works something out: what it shows, or another of them. Where that may fail, its
-failure would tell of rows that a policy of the view itself, one of a table beside it or a rule of the data set hides. No
-fence can stand between, as these choose among what the query answers; such a question is refused.
+They choose on which rows the view's query works something out. Where that may fail, its failure would tell of rows that a
+policy of the view itself, one of a table beside it or a rule of the data set hides. Where the query is cut off, or has levels
+of detail or rankings, such rows would decide about others that are shown. No fence can stand between, as these rules choose
+among what the query answers; such a question is refused.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from apps.semantic.compile.fences import RULED, Failing, chooses, holds_risk
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import QueryError
 
+NO_LIMIT = str(2**64 - 1)
+"""of a fence"""
 TAKEN_OVER = "taken over"
 """noted of a view's SELECT that holds conditions of the question around it: whether one of them may fail"""
 
@@ -24,7 +27,7 @@ def note_taken_over(select: exp.Select, values: Values, dialect: str) -> None:
 
 
 def refuse_probing(base: exp.Expr, joins: Sequence[exp.Join], rules: Sequence[exp.Expr], values: Values) -> None:
-    """Refuse conditions that a query view takes over where something may fail on rows that are hidden around it.
+    """Refuse conditions that a query view takes over where they would tell of rows that are hidden around it.
 
     A policy that holds within the view's query too, of a table whose rows all of its own are made of, hides none of them.
 
@@ -43,12 +46,20 @@ def refuse_probing(base: exp.Expr, joins: Sequence[exp.Join], rules: Sequence[ex
         hiding = [base, *_around(table.alias, joins)]
         hiding = [node for node in hiding if node is not table and chooses(node) and not _holds_within(node, selects)]
         is_hidden = bool(rules or hiding or table.this.args.get("where"))
-        if is_hidden and (any(node.meta[TAKEN_OVER] for node in selects) or holds_risk(table, values)):
+        is_telling = _mixes(source) or any(node.meta[TAKEN_OVER] for node in selects) or holds_risk(table, values)
+        if is_hidden and is_telling:
             raise QueryError(
-                "A view of this data set takes over a filter, and what it works out might fail on rows that are hidden from "
-                "you.",
+                "A view of this data set takes over a filter, and could tell of rows that are hidden from you.",
                 "filters",
             )
+
+
+def _mixes(source: exp.Expr) -> bool:
+    """Say whether rows decide about others in a view's query: by where it is cut off, or by an answer that is joined."""
+    cuts = (node.expression.name for node in source.find_all(exp.Limit))
+    return any(number != NO_LIMIT for number in cuts) or any(
+        " " in node.this.alias for node in source.find_all(exp.Join)
+    )
 
 
 def _around(alias: str, joins: Sequence[exp.Join]) -> Iterator[exp.Expr]:

@@ -1,4 +1,4 @@
-"""Proves that conditions of a question within a query view choose no hidden rows on which something there may fail.
+"""Proves that conditions of a question within a query view choose no hidden rows: to fail on, or to decide about others.
 
 What hides the view's rows stands around its query: its own row policies, those of tables beside it, rules of the topic.
 """
@@ -11,7 +11,9 @@ from apps.semantic.verify.demands import Ledger, TakenOver, demand
 from apps.semantic.verify.fences import FENCES, Doubts, holds_risk, risks_of, sources_of
 from apps.semantic.verify.permits import Permit
 
-PROBED = "A view takes over a condition that chooses on which hidden rows something may fail."
+NO_LIMIT = "18446744073709551615"
+"""of a fence"""
+PROBED = "A view takes over a condition that chooses among hidden rows, and tells of them."
 
 
 def note_taken_over(select: exp.Select, conditions: Iterable[exp.Expr], permit: Permit, ledger: Ledger) -> None:
@@ -24,7 +26,9 @@ def note_taken_over(select: exp.Select, conditions: Iterable[exp.Expr], permit: 
 def demand_unprobed(
     select: exp.Select, is_ruled: bool, permit: Permit, choosing: Collection[str], ledger: Ledger
 ) -> None:
-    """Demand that in no query view beneath what hides rows a condition that is taken over stands beside what may fail.
+    """Demand that in no query view beneath what hides rows a condition that is taken over stands beside what tells of them.
+
+    That is what may fail, an end where the query is cut off, and an answer that is joined within it.
 
     Args:
         select: over the views of a topic.
@@ -39,6 +43,8 @@ def demand_unprobed(
         hiding = [view for view in deciding if not _holds_within(view, permit, found)]
         if is_ruled or hiding or source.this.args.get("where"):
             demand(not any(item.may_fail for item in found) and not holds_risk(source, ledger), PROBED)
+            cuts = [node for node in source.find_all(exp.Limit) if node.expression.name != NO_LIMIT]
+            demand(not cuts and not any(" " in node.this.alias for node in source.find_all(exp.Join)), PROBED)
 
 
 def _deciding(view: str, select: exp.Select) -> set[str]:

@@ -1,7 +1,8 @@
-"""What a query view takes over of a question chooses no hidden rows on which something within the view fails.
+"""What a query view takes over of a question chooses no hidden rows, for the view's query to fail on or to count with.
 
 A row policy of the view itself, of a table beside it, or a rule of the data set hides rows around the view's query. What is
-worked out within the query fails on such rows too. It must not do so for some conditions of a reader only: these stand in it.
+worked out within the query fails on such rows too, and they take places within its limit. It must not depend on a condition of
+a reader, which stands in it, whether they do.
 """
 
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ query:
   topic: %s
   fields: {orders.id: id, orders.owner_id: owner_id, orders.note: note, %s}
   bind: {orders.note: asked.note}
+%s
 dimensions: {id: {primary_key: true}, owner_id: {}, note: {}, total: {}}
 measures: {count: {aggregate_type: count}}
 """
@@ -44,7 +46,14 @@ FILES = {
     "owners.view": "schema: omni_taken\ndimensions: {id: {primary_key: true}, region: {}}\n",
     "orders.view": f"""
 schema: omni_taken
-dimensions: {{id: {{primary_key: true}}, owner_id: {{}}, note: {{}}, big: {{}}, total: {{sql: "{TOTAL}"}}}}
+dimensions:
+  id: {{primary_key: true}}
+  owner_id: {{}}
+  note: {{}}
+  big: {{}}
+  total: {{sql: "{TOTAL}"}}
+  all_bigs: {{sql: "${{big}}", level_of_detail: {{aggregate_type: sum, fixed: []}}}}
+  best: {{sql: "${{note}}", dynamic_top_n: {{n: 1, by: bigs, else: Other}}}}
 measures: {{bigs: {{aggregate_type: sum, sql: "${{big}}"}}}}
 """,
     "Orders.topic": "base_view: orders\n",
@@ -67,10 +76,10 @@ class Taken(Store):
         self.engine = found
         found.rows(ROWS)
 
-    def has(self, column: str, *, over: str = "Orders") -> None:
-        """Have the view show a column, of the topic ``over``."""
+    def has(self, column: str, *, over: str = "Orders", rest: str = "") -> None:
+        """Have the view show a column, of the topic ``over``; ``rest`` is what else its question says."""
         stored = StoredTables(("omni_taken", name, True) for name in ("owners", "orders"))
-        files = FILES | {"asked.view": ASKED % (over, column)}
+        files = FILES | {"asked.view": ASKED % (over, column, rest)}
         self.model = read_model(files, dialect=self.engine.dialect, stored=stored)
 
     def rights(self, dataset: str, rules: dict[str, Any]) -> AccessScope:
@@ -108,14 +117,6 @@ def test_a_condition_that_a_view_takes_over_chooses_no_hidden_rows_to_fail_on(ta
             taken.ids(dataset, rules, condition)
 
 
-@pytest.mark.parametrize("hiding", HIDING)
-def test_the_proof_refuses_it_by_itself(taken, hiding, unguarded):
-    dataset, rules = HIDING[hiding]
-    taken.has("orders.total: total")
-    with pytest.raises(UnprovenSqlError, match="takes over a condition"):
-        taken.ids(dataset, rules, {"contains": "secret"})
-
-
 @pytest.mark.parametrize("hiding", ["a policy of a table beside it", "a rule"])
 def test_its_failure_would_tell_what_a_hidden_row_holds(taken, hiding, unguarded, monkeypatch):
     monkeypatch.setattr(selects, "demand_unprobed", lambda *_: None)
@@ -141,3 +142,39 @@ def test_a_policy_that_holds_within_the_view_too_hides_none_of_its_rows(taken):
     assert taken.ids("Asked", OF_OWNERS, {"is": "secret"}) == []
     with pytest.raises(QueryError, match="takes over a filter"):
         taken.ids("Ruled", OF_OWNERS, {"is": "a"})
+
+
+MIXING = {
+    "a limit": ("orders.bigs: total", "  sorts: [{field: orders.bigs, desc: true}]\n  limit: 1"),
+    "a level of detail": ("orders.all_bigs: total", ""),
+    "a ranking": ("orders.best: total", ""),
+}
+
+
+@pytest.mark.parametrize("mixing", MIXING)
+@pytest.mark.parametrize("hiding", HIDING)
+def test_nor_does_one_choose_hidden_rows_that_decide_what_is_shown_of_others(taken, hiding, mixing):
+    dataset, rules = HIDING[hiding]
+    column, rest = MIXING[mixing]
+    taken.has(column, rest=rest)
+    with pytest.raises(QueryError, match="takes over a filter"):
+        taken.ids(dataset, rules, {"contains": "e"})
+    assert taken.ids("Alone", {}, {"contains": "e"}) == [4]
+    taken.has(column, over="Owned", rest=rest)
+    assert taken.ids("Asked", OF_OWNERS, {"contains": "a"}) == [1]
+
+
+def test_a_limit_would_tell_which_hidden_row_comes_first(taken, unguarded, monkeypatch):
+    monkeypatch.setattr(selects, "demand_unprobed", lambda *_: None)
+    taken.has(*MIXING["a limit"][:1], rest=MIXING["a limit"][1])
+    assert taken.ids("Asked", OF_OWNERS, {"not": "secret"}) == [2]
+    assert taken.ids("Asked", OF_OWNERS, {"not": "b"}) == []
+
+
+@pytest.mark.parametrize("column", ["orders.total: total", *(column for column, _ in MIXING.values())])
+@pytest.mark.parametrize("hiding", HIDING)
+def test_the_proof_refuses_it_by_itself(taken, hiding, column, unguarded):
+    dataset, rules = HIDING[hiding]
+    taken.has(column, rest=dict(MIXING.values()).get(column, ""))
+    with pytest.raises(UnprovenSqlError, match="takes over a condition"):
+        taken.ids(dataset, rules, {"contains": "secret"})
