@@ -42,8 +42,9 @@ logger = logging.getLogger(__name__)
 PORT = 3306
 SESSION = (
     "SET SESSION time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,STRICT_ALL_TABLES', "
-    "SESSION lock_wait_timeout = 5"
+    "SESSION lock_wait_timeout = 5, SESSION group_concat_max_len = 16777216"
 )
+"""without the last, MySQL cuts lists after 1,024 bytes, MariaDB after 1 MB, and says nothing"""
 CATALOG = """
 SELECT c.table_schema, c.table_name, c.column_name, c.column_type, c.ordinal_position, c.is_nullable = 'YES' AS is_nullable,
        t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND t.engine IN ('InnoDB', 'Aria', 'MyISAM', 'ROCKSDB', 'Columnstore')

@@ -215,6 +215,8 @@ def run(engine: Engine, world: World, query: SemanticQuery) -> tuple[list[tuple[
     try:
         compiled = compile_query(query, model=model, scope=scope, today=TODAY)
     except QueryError as error:
+        # by what the SQL is made of, of which the evaluator knows nothing: features/test_taken_over.py says when
+        assume("takes over a filter" not in error.message)
         raise RefusedError(error.message) from None
     verify(compiled, model=model, scope=scope)
     return fetched(engine, compiled), compiled

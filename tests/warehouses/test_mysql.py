@@ -49,6 +49,11 @@ def test_a_quoted_name_of_a_function_is_no_way_to_files(stall: MySQLWarehouse) -
         stall.execute("SELECT `Load_File`('/etc/passwd') AS x", (), AMPLE)
 
 
+def test_a_list_of_many_values_is_whole(stall: MySQLWarehouse, rows: Rows) -> None:
+    parts = " UNION ALL ".join(f"SELECT REPEAT('{letter}', 800000) AS x" for letter in "ab")
+    assert rows(stall, f"SELECT LENGTH(GROUP_CONCAT(x)) AS n FROM ({parts}) AS t") == [{"n": 1_600_001}]
+
+
 def running(market: Target) -> list[str]:
     """Return the statements that the server runs for our user."""
     with (

@@ -16,6 +16,7 @@ from apps.semantic.compile.fences import FENCES, STORED, Failing, chooses, fence
 from apps.semantic.compile.leaves import ROWS
 from apps.semantic.compile.nodes import all_hold, column, literal_number, name
 from apps.semantic.compile.sources import NOTHING
+from apps.semantic.compile.taken_over import refuse_probing
 from apps.semantic.compile.values import Values
 
 CHOSEN = "chosen rows"
@@ -41,15 +42,19 @@ def choose_rows(
         rules: conditions that hold whoever asks; ``others`` are those of the question.
         around: conditions of a SELECT around this one, on its answer, that aggregate nothing.
         beside: trees over the same tables that go with the SELECT and are no part of it yet.
+
+    Raises:
+        QueryError: as :func:`refuse_probing`.
     """
     joins: list[exp.Join] = select.args["joins"]
     sources = [select.args["from_"].this, *(join.this for join in joins)]
     tables = [node for node in sources if " " not in node.alias]
     where = all_hold([*rules, *others])
     select.set("where", exp.Where(this=where) if where is not None else None)
-    if dialect not in FENCES:
-        return
     if not rules and not any(map(chooses, tables)):
+        return
+    refuse_probing(tables[0], [join for join in joins if " " not in join.this.alias], rules, values)
+    if dialect not in FENCES:
         return
     risks = risks_of(tables)
     of_model = [*rules, *_conditions(joins, of_answers=False)]

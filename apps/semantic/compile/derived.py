@@ -24,6 +24,7 @@ from apps.semantic.compile.plan import (
 from apps.semantic.compile.prepare import prepare, refielded
 from apps.semantic.compile.reads import DETAIL_COLUMN, Detail, Reads
 from apps.semantic.compile.sqlviews import sql_query
+from apps.semantic.compile.taken_over import note_taken_over
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import QueryError, UnprovenSqlError
 from apps.semantic.model.types import (
@@ -230,10 +231,11 @@ def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlo
     scope = plan.scope.nested.get(source.topic)
     if scope is None:
         raise UnprovenSqlError("A query view rests on a topic that the scope does not open.")
+    taken_over = _bound(plan, source)
     asked = SemanticQuery(
         dataset=source.topic,
         fields=tuple(field for field, _ in source.columns),
-        filters=(*source.filters, *_bound(plan, source)),
+        filters=(*source.filters, *taken_over),
         sorts=tuple(Sort(field, is_descending) for field, is_descending in source.sorts),
         limit=source.limit or 1,
         timezone=plan.query.zone,
@@ -242,6 +244,8 @@ def _view_query(plan: Plan, source: QuerySource, values: Values, build: BuildBlo
     aliases = dict(source.columns)
     names = [aliases[use.name] for use in inner.dimensions] + [aliases[use.name] for use in inner.measures]
     select: exp.Select = build(inner, values, names).select
+    if taken_over:
+        note_taken_over(select, values, plan.dialect)
     if source.limit is not None:
         select.set("order", ordered_by(select, inner.order, plan.dialect))
         select.set("limit", exp.Limit(expression=literal_number(source.limit)))

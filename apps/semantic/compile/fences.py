@@ -51,6 +51,8 @@ CONSTANTS = (exp.Literal, exp.Var, exp.Null, exp.Boolean)
 TEXTS = frozenset((exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.CHARACTER_SET))
 STORED = "stored"
 """noted of a physical table: none of its columns is worked out when it is read"""
+RULED = "ruled"
+"""noted of a SELECT over a physical table: which one, and its row policies"""
 SURE_MASK = "sure mask"
 """noted of a mask that is a text, over a value that cannot fail"""
 

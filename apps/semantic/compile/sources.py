@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from apps.semantic.compile.attributes import schema_of
 from apps.semantic.compile.dialects.texts import GUESSING, exact, spelt
-from apps.semantic.compile.fences import STORED, SURE_MASK, holds_risk, secure_policies
+from apps.semantic.compile.fences import RULED, STORED, SURE_MASK, holds_risk, secure_policies
 from apps.semantic.compile.masking import masked_value
 from apps.semantic.compile.nodes import all_hold, cast, column, literal_number, name, operand
 from apps.semantic.compile.plan import Plan, PolicyUse
@@ -45,6 +45,10 @@ def table(view_name: str, reads: Reads, build_query: BuildQuery) -> exp.Subquery
     )
     if view.is_derived:
         secure_policies(select, reads.values, plan.dialect)
+    elif uses:
+        source = select.args["from_"].this
+        place = source.text("catalog"), source.text("db"), source.name
+        select.meta[RULED] = place, tuple(use.policy for use in uses)
     return exp.Subquery(this=select, alias=exp.TableAlias(this=name(view_name)))
 
 

@@ -16,6 +16,7 @@ from apps.semantic.model.dimensions import read_timeframes
 from apps.semantic.model.extending import extended, laid_over, over_parents
 from apps.semantic.model.formats import read_custom_formats
 from apps.semantic.model.kinds import check_kinds
+from apps.semantic.model.mixed_rows import check_mixed_rows
 from apps.semantic.model.open_tables import check_open_tables
 from apps.semantic.model.parameters import (
     MAX_PROBLEMS,
@@ -94,6 +95,7 @@ def read_model(
             problems += islice(check_compared_masks(model), MAX_PROBLEMS)
             problems += islice(check_chosen_rows(model), MAX_PROBLEMS)
             problems += islice(check_rollup_groups(model), MAX_PROBLEMS)
+            problems += islice(check_mixed_rows(model), MAX_PROBLEMS)
     except TooManyProblemsError:
         problems.append(Problem("model", 1, 1, f"there are more than {MAX_PROBLEMS} problems; these are the first"))
         raise ModelError(tuple(sorted({item for item in problems if not item.is_warning}, key=_order))) from None

@@ -55,6 +55,9 @@ def _relationship(item: Node, views: dict[str, View], context: Context) -> Relat
     where_sql = _condition(item, "where_sql", ends, views, context) if "where_sql" in item.map() else None
     if on_sql is None and join_type != "cross" and len(problems) == before:
         context.fault(item, "a relationship needs on_sql")
+    if join_type == "cross" and on_sql is not None and on_sql.find(exp.Placeholder) is not None:
+        text_ = "a cross join pairs each row with every row, whatever this says: join inner, or write it as where_sql"
+        context.fault(item.map()["on_sql"], text_)
     if any(not problem.is_warning for problem in problems[before:]) or join_type is None:
         return None
     return Relationship(

@@ -23,8 +23,8 @@ LIMIT = "A query view has another limit than the model says."
 OTHER = "A query view is made in another way than its question."
 
 
-def prove_filters(found: list[exp.Expr], select: exp.Select, asked: Asked, ledger: Ledger) -> None:
-    """Prove that conditions on the rows of a query view are its filters, and those that it takes over.
+def prove_filters(found: list[exp.Expr], select: exp.Select, asked: Asked, ledger: Ledger) -> list[exp.Expr]:
+    """Prove that conditions on the rows of a query view are its filters, and those that it takes over; return the latter.
 
     Args:
         found: what is left of the WHERE of the SELECT that joins its tables, in the order of the text.
@@ -37,6 +37,7 @@ def prove_filters(found: list[exp.Expr], select: exp.Select, asked: Asked, ledge
         left = [node for node in left if not any(node is other for other in nodes)]
     for node in left:
         demand(asked.bound is not None and set(traced(node, select)) <= asked.bound, BEYOND)
+    return left
 
 
 def prove_answer(query: exp.Expr, asked: Asked, ledger: Ledger) -> None:

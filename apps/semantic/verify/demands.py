@@ -39,6 +39,17 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Of a SELECT that holds conditions of a question around it: whether one may fail, and which rules all its rows obey.
+
+    A rule is a table and what the row policies on it compare with what.
+    """
+
+    may_fail: bool
+    rules: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """A point of a walk: how long its lists were, and what its sets held."""
 
@@ -48,6 +59,7 @@ class Mark:
     doubtful: set[int]
     masked_texts: set[tuple[str, str]]
     rankings: dict[tuple[int, Top], set[str]]
+    taken_over: dict[int, TakenOver]
 
 
 class Ledger:
@@ -71,6 +83,8 @@ class Ledger:
         """queries that leave out no row unless behind a fence: around them anything may be worked out"""
         self.doubtful: set[int] = set()
         """queries in which something may fail on hidden rows: no condition around them may choose on which"""
+        self.taken_over: dict[int, TakenOver] = {}
+        """by identity, SELECTs in a query view's place that hold conditions of the question around it"""
         self.sure_masks: set[int] = set()
         """masks, by identity, that are texts of what cannot fail"""
         self.stored: set[int] = set()
@@ -96,6 +110,7 @@ class Ledger:
             set(self.doubtful),
             set(self.masked_texts),
             {key: set(names) for key, names in self.rankings.items()},
+            dict(self.taken_over),
         )
 
     def _lists(self) -> tuple[list[Any], ...]:
@@ -121,6 +136,7 @@ class Ledger:
         self.proven, self.settled, self.doubtful = set(mark.proven), set(mark.settled), set(mark.doubtful)
         self.masked_texts = set(mark.masked_texts)
         self.rankings = {key: set(names) for key, names in mark.rankings.items()}
+        self.taken_over = dict(mark.taken_over)
 
 
 def is_same(found: Scalar, expected: Scalar) -> bool:

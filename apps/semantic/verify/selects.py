@@ -30,6 +30,7 @@ from apps.semantic.verify.permits import Permit
 from apps.semantic.verify.rankings import is_ranking, prove_kept, prove_ranking, prove_shown
 from apps.semantic.verify.ruled import COMPARED
 from apps.semantic.verify.tables import TableProver
+from apps.semantic.verify.taken_over import demand_unprobed, note_taken_over
 from apps.semantic.verify.trees import Rule, bare, conjuncts, sameness
 
 OUTER_PARTS = frozenset(("expressions", "from_", "joins", "where", "group", "having", "order", "limit"))
@@ -233,8 +234,8 @@ class _SelectProver:
             self._take_filter(found, condition)
         left = {id(node) for node in found}
         rules = [node for node in every if id(node) not in left]
-        if self.asked is not None:
-            prove_filters(found, self.select, self.asked, self.ledger)
+        if self.asked is not None and (taken := prove_filters(found, self.select, self.asked, self.ledger)):
+            note_taken_over(self.select, taken, self.permit, self.ledger)
         self._prove_beside(rules, found)
 
     def _prove_beside(self, rules: list[exp.Expr], others: list[exp.Expr]) -> None:
@@ -247,6 +248,7 @@ class _SelectProver:
         is_hiding = self.permit.dialect in FENCES and bool(rules or self.tables.choosing)
         if not is_hiding or within is not None:
             self.ledger.settled.add(id(self.select))
+        demand_unprobed(self.select, bool(rules), self.permit, self.tables.choosing, self.ledger)
         if not is_hiding:
             return
         joins = [join for join in self.select.args.get("joins") or () if not self._is_derived(join.this)]

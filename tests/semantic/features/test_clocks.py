@@ -107,3 +107,32 @@ def test_what_is_worked_out_from_the_compared_time_is_refused(events, name):
     with pytest.raises(QueryError, match="is worked out from the time that is compared"):
         events.ask("events.total", filters={name: {"is": True}}, offset="1 month")
     assert events.ask("events.since[days]", "events.total", filters=APRIL, offset="1 month") == [("0", "1110", "1")]
+
+
+ZONED = {"duckdb": "TIMESTAMPTZ", "postgres": "TIMESTAMPTZ", "mysql": "TIMESTAMP", "spark": "TIMESTAMP"}
+
+
+def test_a_moment_that_is_stored_with_a_zone_is_cut_as_the_readers_clock_shows_it(events):
+    database, kind = events.database, ZONED[events.database.dialect]
+    made = f"omni_clocks.zoned_{kind.lower()}"
+    database.rows(f"CREATE TABLE {made} (id INT, happened {kind} NULL)")
+    database.rows(
+        f"INSERT INTO {made} VALUES (1, '2026-03-01 23:30:00'), (2, '2026-07-31 22:30:00'), (3, '2026-03-29 01:30:00')"
+    )
+    view = f"schema: omni_clocks\ntable_name: zoned_{kind.lower()}\n" + (
+        "dimensions: {id: {primary_key: true}, at: {sql: happened, timeframes: [raw, date, month, hour_of_day]}}\n"
+        "measures: {count: {aggregate_type: count}}\n"
+    )
+    zoned = Events.__new__(Events)
+    zoned.database = database
+    zoned.model = read_model({"events.view": view, "E.topic": "base_view: events"}, dialect=database.dialect)
+    fields = ("events.id", "events.at[date]", "events.at[hour_of_day]")
+    for zone, found in (
+        ("UTC", [("1", "2026-03-01", "23"), ("2", "2026-07-31", "22"), ("3", "2026-03-29", "1")]),
+        ("Europe/Oslo", [("1", "2026-03-02", "0"), ("2", "2026-08-01", "0"), ("3", "2026-03-29", "3")]),
+        ("America/New_York", [("1", "2026-03-01", "18"), ("2", "2026-07-31", "18"), ("3", "2026-03-28", "21")]),
+    ):
+        assert sorted(zoned.ask(*fields, zone=zone)) == found
+        first = {"events.at": {"is": "2026-03-01"}}
+        assert zoned.ask("events.id", zone=zone, filters=first) == ([("1",)] if found[0][1] == "2026-03-01" else [])
+        assert zoned.ask("events.id", zone=zone, filters={"events.at": {"hour_of_day": [int(found[2][2])]}}) == [("3",)]

@@ -161,3 +161,15 @@ def test_what_a_reader_chooses_stands_in_no_sql_view(dialect):
         read_model({"v.view": view % "{{filters.v.x.value}}", "orders.view": orders}, dialect=dialect)
     assert "v.view:1:6: values of filters stand in dimensions, not in SQL views" in map(str, caught.value.problems)
     assert read_model({"v.view": view % "{{omni_attributes.n}}", "orders.view": orders}, dialect=dialect).views["v"]
+
+
+def test_a_window_shows_a_row_of_what_the_views_own_policy_hides_and_none_of_what_one_beneath_does(store):
+    sql = "SELECT c.id AS id, c.region AS region, LAG(c.name) OVER (ORDER BY c.id DESC) AS other FROM omni_store.customers AS c"
+    view = f'sql: "{sql}"\ndimensions: {{id: {{}}, region: {{}}, other: {{}}}}\n'
+    of = model(store.engine.dialect, **{"v.view": view, "V.topic": "base_view: v\n"})
+    asked = ask("V", "v.id", "v.other", sorts=[{"field": "v.id"}])
+    found = {
+        name: store.ask(asked, everything(of, "V", row_policies={name: (policy(f"{name}.region", "EU"),)}), of)
+        for name in ("v", "customers")
+    }
+    assert found == {"v": [(1, "Kari"), (2, "Joe")], "customers": [(1, "Kari"), (2, None)]}

@@ -121,6 +121,7 @@ def test_a_faulty_measure_is_one_clear_problem(text: str, says: str) -> None:
         ("relationships.yaml", JOIN.replace("customers\n", "customer\n"), "Did you mean “customers”?"),
         ("relationships.yaml", JOIN.replace("many_to_one", "many_to_some"), "no relationship_type"),
         ("relationships.yaml", JOIN + "  join_type: sideways\n", "no join_type"),
+        ("relationships.yaml", JOIN + "  join_type: cross\n", "write it as where_sql"),
         ("relationships.yaml", JOIN.replace("${customers.id}", "${customers.idd}"), "is no dimension|there is no field"),
         ("relationships.yaml", JOIN.replace("${customers.id}", "id"), "write ${view.id}"),
         ("big.view", "sql: SELECT * FROM shop.orders\n", "name the columns"),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlglot import exp, parse_one
 
 from apps.semantic.query.types import Top
-from apps.semantic.verify.demands import Ledger, Proof
+from apps.semantic.verify.demands import Ledger, Proof, TakenOver
 from tests.semantic.features.store import everything, model
 
 ASKED_ONCE = {"placeholders", "parameters", "chosen", "stored", "sure_masks"}
@@ -32,6 +32,7 @@ def fill(ledger: Ledger, query: exp.Expr, number: int) -> None:
     for held in (ledger.proven, ledger.settled, ledger.doubtful):
         held.add(number)
     ledger.masked_texts.add(("a", str(number)))
+    ledger.taken_over[number] = TakenOver(may_fail=True, rules=())
     proof = ledger.proof
     proof.values.append((number, number))
     for items in (proof.mask_keys, proof.texts):

@@ -14,6 +14,8 @@ EXTRACTED = {
     "hour_of_day": "HOUR", "month_num": "MONTH", "quarter_of_year": "QUARTER", "day_of_month": "DAY",
     "day_of_year": "DOY",
 }  # fmt: skip
+TURNING = frozenset(("postgres", "duckdb", "redshift"))
+"""dialects whose AT TIME ZONE takes the zone off a moment that has one, and puts one to a moment that has none"""
 MYSQL_PATTERNS = {"hour": "%Y-%m-%d %H:00:00", "minute": "%Y-%m-%d %H:%i:00", "second": "%Y-%m-%d %H:%i:%s"}
 
 
@@ -47,6 +49,8 @@ def framed(node: exp.Expr, timeframe: str, *, week_start: int, fiscal_offset: in
 def local(node: exp.Expr, type_: FieldType, zone: exp.Expr, *, dialect: str) -> exp.Expr:
     """Return the moment as clocks in ``zone`` show it. A timestamp without zone is taken as UTC; a date stays itself.
 
+    One with a zone is the same moment: our sessions are in UTC, so a cast to one without gives its clock there.
+
     MySQL and MariaDB know zones only when their time zone tables are loaded; without them the moment becomes NULL.
     """
     if type_ != "timestamp":
@@ -63,6 +67,8 @@ def local(node: exp.Expr, type_: FieldType, zone: exp.Expr, *, dialect: str) -> 
     if dialect == "clickhouse":
         # A moment is seconds since 1970 there; the zone must be a plain constant, which a cast to Nullable is not.
         return call("toTimeZone", node, zone.this if isinstance(zone, exp.Cast) else zone)
+    if dialect in TURNING:
+        node = cast(node, exp.DType.TIMESTAMP)
     return exp.AtTimeZone(this=exp.AtTimeZone(this=operand(node), zone=stored), zone=zone)
 
 
