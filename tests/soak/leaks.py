@@ -4,7 +4,7 @@ Two tenants ask, cancel, download and come back no more, while answers, keys, ru
 Every few seconds memory, threads, files and sessions of all processes are looked at, rows of all tables and what Redis
 holds. After a third of the time, in which everything is loaded and lives reach their ends, the middle third is compared
 with the last one. When all have gone home, what is temporary must go by itself. Prints one JSON object; exit code 1 when
-anything grew or stayed. ``SOAK_MINUTES`` (30) says for how long, ``SOAK_PEOPLE`` (4) how many ask.
+anything grew or stayed. ``SOAK_MINUTES`` (30) says for how long, ``SOAK_PEOPLE`` (8) how many ask.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.faults.installation import Installation, installation
 from tests.soak.mixed import traffic
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "30"))
-PEOPLE = int(os.environ.get("SOAK_PEOPLE", "4"))
+PEOPLE = int(os.environ.get("SOAK_PEOPLE", "8"))
 LOOK_S = 10.0
 KEPT_S = 45
 REST_S = 420
