@@ -51,9 +51,10 @@ def choose_rows(
     tables = [node for node in sources if " " not in node.alias]
     where = all_hold([*rules, *others])
     select.set("where", exp.Where(this=where) if where is not None else None)
+    of_tables = [join for join in joins if " " not in join.this.alias]
+    refuse_probing(tables[0], of_tables, rules, values=values, dialect=dialect)
     if dialect not in FENCES:
         return
-    refuse_probing(tables[0], [join for join in joins if " " not in join.this.alias], rules, values)
     risks = risks_of(tables)
     of_model = [*rules, *_conditions(joins, of_answers=False)]
     fence_tables(tables, of_model, values, dialect)

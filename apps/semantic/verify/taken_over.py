@@ -35,14 +35,15 @@ def demand_unprobed(
         is_ruled: a rule of the topic chooses among their rows.
         choosing: names of those that leave rows out.
     """
-    for source in _tables(select) if permit.dialect in FENCES else ():
+    for source in _tables(select):
         found = [ledger.taken_over[id(node)] for node in source.find_all(exp.Select) if id(node) in ledger.taken_over]
         if not found:
             continue
         deciding = {*choosing} & _deciding(source.alias, select)
         hiding = [view for view in deciding if not _holds_within(view, permit, found)]
         if is_ruled or hiding or source.this.args.get("where"):
-            demand(not any(item.may_fail for item in found) and not holds_risk(source, ledger), PROBED)
+            may_fail = any(item.may_fail for item in found) or holds_risk(source, ledger)
+            demand(not (may_fail and permit.dialect in FENCES), PROBED)
             cuts = [node for node in source.find_all(exp.Limit) if node.expression.name != NO_LIMIT]
             demand(not cuts and not any(" " in node.this.alias for node in source.find_all(exp.Join)), PROBED)
 
