@@ -149,8 +149,13 @@ def _proposals(
             continue
         name = _free(column, taken)
         taken.add(name.casefold())
-        parts = [] if name == column else [f"sql: {_quoted(_identifier(column, dialect))}"]
+        told = kind_of_column(kind, dialect)
+        sql = "" if name == column else _identifier(column, dialect)
+        if told == "timestamp" and name.lower().endswith("date"):  # whose name says that it is a day
+            sql = exp.cast(exp.to_identifier(column, quoted=True), "timestamp").sql(dialect=dialect)
+        parts = [f"sql: {_quoted(sql)}"] if sql else []
         parts += [f"timeframes: {FRAMES}"] if kind.lower().startswith(("date", "timestamp")) else []
+        parts += ["convert_tz: false"] if told == "date" and not name.lower().endswith("date") else []
         found[name] = f"{{{', '.join([*parts, 'classification: unclassified'])}}}"
     return found
 

@@ -53,7 +53,8 @@ def choose_rows(
     select.set("where", exp.Where(this=where) if where is not None else None)
     if not rules and not any(map(chooses, tables)):
         return
-    refuse_probing(tables[0], [join for join in joins if " " not in join.this.alias], rules, values)
+    of_tables = [join for join in joins if " " not in join.this.alias]
+    refuse_probing(tables[0], of_tables, rules, values=values, dialect=dialect)
     if dialect not in FENCES:
         return
     risks = risks_of(tables)

@@ -179,7 +179,7 @@ class Conditions:
 
     def _bound(self, comparison: type[exp.Binary], moment: datetime, subject: Subject) -> exp.Expr:
         if subject.zone is not None:
-            moment = moment.replace(tzinfo=ZoneInfo(subject.zone)).astimezone(UTC).replace(tzinfo=None)
+            moment = _in_utc(moment, subject.zone, subject.path)
         if subject.type == "date":
             value = cast(self.values.bind(_day(comparison, moment, subject)), exp.DType.DATE)
         else:
@@ -229,6 +229,14 @@ def _end(start: datetime, value: Scalar, subject: Subject) -> datetime:
         return shifted(start, *length(value if isinstance(value, str) else ""))
     except (ValueError, OverflowError):
         raise MalformedQueryError("This is not a length of time such as “90 days”.", subject.path) from None
+
+
+def _in_utc(moment: datetime, zone: str, path: str) -> datetime:
+    """Return the moment in UTC at which clocks in a zone show another."""
+    try:
+        return moment.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise MalformedQueryError("This is not a date that exists.", path) from None
 
 
 def _day(comparison: type[exp.Binary], moment: datetime, subject: Subject) -> str | None:

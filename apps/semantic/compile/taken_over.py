@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
-from apps.semantic.compile.fences import RULED, Failing, chooses, holds_risk
+from apps.semantic.compile.fences import FENCES, RULED, Failing, chooses, holds_risk
 from apps.semantic.compile.values import Values
 from apps.semantic.errors import QueryError
 
@@ -26,7 +26,9 @@ def note_taken_over(select: exp.Select, values: Values, dialect: str) -> None:
     select.meta[TAKEN_OVER] = any(failing.may(node.this) for node in select.find_all(exp.Where))
 
 
-def refuse_probing(base: exp.Expr, joins: Sequence[exp.Join], rules: Sequence[exp.Expr], values: Values) -> None:
+def refuse_probing(
+    base: exp.Expr, joins: Sequence[exp.Join], rules: Sequence[exp.Expr], *, values: Values, dialect: str
+) -> None:
     """Refuse conditions that a query view takes over where they would tell of rows that are hidden around it.
 
     A policy that holds within the view's query too, of a table whose rows all of its own are made of, hides none of them.
@@ -46,8 +48,8 @@ def refuse_probing(base: exp.Expr, joins: Sequence[exp.Join], rules: Sequence[ex
         hiding = [base, *_around(table.alias, joins)]
         hiding = [node for node in hiding if node is not table and chooses(node) and not _holds_within(node, selects)]
         is_hidden = bool(rules or hiding or table.this.args.get("where"))
-        is_telling = _mixes(source) or any(node.meta[TAKEN_OVER] for node in selects) or holds_risk(table, values)
-        if is_hidden and is_telling:
+        may_fail = any(node.meta[TAKEN_OVER] for node in selects) or holds_risk(table, values)
+        if is_hidden and (_mixes(source) or (may_fail and dialect in FENCES)):
             raise QueryError(
                 "A view of this data set takes over a filter, and could tell of rows that are hidden from you.",
                 "filters",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from sqlglot import exp
 
 from apps.semantic.verify.demands import Ledger, TakenOver, demand
-from apps.semantic.verify.fences import Doubts, holds_risk, risks_of, sources_of
+from apps.semantic.verify.fences import FENCES, Doubts, holds_risk, risks_of, sources_of
 from apps.semantic.verify.permits import Permit
 
 NO_LIMIT = "18446744073709551615"
@@ -42,7 +42,8 @@ def demand_unprobed(
         deciding = {*choosing} & _deciding(source.alias, select)
         hiding = [view for view in deciding if not _holds_within(view, permit, found)]
         if is_ruled or hiding or source.this.args.get("where"):
-            demand(not any(item.may_fail for item in found) and not holds_risk(source, ledger), PROBED)
+            may_fail = any(item.may_fail for item in found) or holds_risk(source, ledger)
+            demand(not (may_fail and permit.dialect in FENCES), PROBED)
             cuts = [node for node in source.find_all(exp.Limit) if node.expression.name != NO_LIMIT]
             demand(not cuts and not any(" " in node.this.alias for node in source.find_all(exp.Join)), PROBED)
 

@@ -46,7 +46,7 @@ def test_new_columns_and_tables_are_proposed_and_the_text_around_them_stays(refr
         "table_name: 'customers'",
         "dimensions:",
         "  id: {classification: unclassified}",
-        "  born: {timeframes: [raw, date, week, month, quarter, year], classification: unclassified}",
+        "  born: {timeframes: [raw, date, week, month, quarter, year], convert_tz: false, classification: unclassified}",
     ]
     assert [item.id for item in unclassified_fields(refreshed)] == ["customers.id", "customers.born", "orders.email"]
     assert {path for path in files if files[path] != FILES.get(path)} == {VIEW, "customers.view.yaml"}
@@ -224,8 +224,24 @@ def test_timeframes_of_a_column_that_is_no_date_are_a_fault() -> None:
     columns = (("year", "INTEGER"), ("day", "DATE"), ("at", "TIMESTAMP WITH TIME ZONE"))
     kinds = kinds_in_source(meaning, [TableColumns("main", "t", columns)])
     assert kinds == {"t": {"year": "number", "day": "date", "at": "timestamp"}}
-    (problem,) = check_kinds(meaning, kinds)
+    problem, other = check_kinds(meaning, kinds)
     assert str(problem).startswith("t.view:1:14: “t.year” has timeframes and is a number")
+    assert other.is_warning
+    assert "“t.day” is a date and is taken for a moment" in str(other)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "postgres", "mysql"])
+def test_days_and_moments_are_proposed_as_what_they_are(dialect: str) -> None:
+    columns = (("born", "date"), ("paid_date", "date"), ("made_at", "timestamp"), ("made_date", "timestamp"))
+    table = TableColumns({"duckdb": "main", "postgres": "public"}.get(dialect, "shop"), "orders", columns)
+    proposed = propose(read_model(FILES, dialect=dialect), FILES, [table])
+    meaning = read_model(proposed.files, dialect=dialect)
+    found = [meaning.views["orders"].dimensions[name] for name, _ in columns]
+    assert [(item.type, item.converts_timezone) for item in found] == [
+        ("timestamp", False), ("date", True), ("timestamp", True), ("timestamp", True),
+    ]  # fmt: skip
+    told = [item.message for item in check_kinds(meaning, kinds_in_source(meaning, [table]))]
+    assert not any("is taken for" in text for text in told)
 
 
 def test_a_version_that_adds_up_texts_of_the_source_is_told_and_not_published(

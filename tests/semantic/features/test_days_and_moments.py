@@ -51,6 +51,17 @@ def test_a_topics_own_filter_by_a_moment_is_proven(store):
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "condition"), [("Europe/Oslo", {"is": "0001-01-01"}), ("America/New_York", {"before": "9999-12-31 23:00"})]
+)
+def test_no_moment_is_before_the_first_year_or_after_the_last_one(store, zone, condition):
+    question = ask("Sales", "orders.count", filters={"orders.ordered_at": condition}, timezone=zone)
+    with pytest.raises(MalformedQueryError, match="exists"):
+        store.text(question)
+    in_utc = question | {"timezone": "UTC"}
+    assert store.ask(in_utc) == ([(0,)] if "is" in condition else [(6,)])
+
+
 def test_no_day_comes_after_the_last_one(store, of):
     with pytest.raises(MalformedQueryError):
         store.ask(

@@ -106,7 +106,7 @@ def taken(request: pytest.FixtureRequest) -> Iterator[Taken]:
 @pytest.fixture
 def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the compiler write what it refuses."""
-    monkeypatch.setattr(chosen, "refuse_probing", lambda *_: None)
+    monkeypatch.setattr(chosen, "refuse_probing", lambda *_, **__: None)
 
 
 @pytest.mark.parametrize("hiding", HIDING)
@@ -120,7 +120,7 @@ def test_a_condition_that_a_view_takes_over_chooses_no_hidden_rows_to_fail_on(ta
 
 @pytest.mark.parametrize("hiding", ["a policy of a table beside it", "a rule"])
 def test_its_failure_would_tell_what_a_hidden_row_holds(taken, hiding, unguarded, monkeypatch):
-    monkeypatch.setattr(selects, "demand_unprobed", lambda *_: None)
+    monkeypatch.setattr(selects, "demand_unprobed", lambda *_, **__: None)
     dataset, rules = HIDING[hiding]
     taken.has("orders.total: total")
     assert taken.ids(dataset, rules, {"is": "othe"}) == []
@@ -166,7 +166,7 @@ def test_nor_does_one_choose_hidden_rows_that_decide_what_is_shown_of_others(tak
 
 
 def test_a_limit_would_tell_which_hidden_row_comes_first(taken, unguarded, monkeypatch):
-    monkeypatch.setattr(selects, "demand_unprobed", lambda *_: None)
+    monkeypatch.setattr(selects, "demand_unprobed", lambda *_, **__: None)
     taken.has(*MIXING["a limit"][:1], rest=MIXING["a limit"][1])
     assert taken.ids("Asked", OF_OWNERS, {"not": "secret"}) == [2]
     assert taken.ids("Asked", OF_OWNERS, {"not": "b"}) == []
@@ -191,3 +191,16 @@ def test_no_database_is_asked_it(dialect: str) -> None:
     with pytest.raises(QueryError, match="takes over a filter"):
         compile_query(parse_query(question), model=model, scope=everything(model, "Alone", **OWN), today=TODAY)
     assert compile_query(parse_query(question), model=model, scope=everything(model, "Alone"), today=TODAY).sql
+
+
+def test_where_nothing_fails_hidden_rows_still_decide_about_others():
+    spark = Taken.__new__(Taken)
+    spark.engine = type("Spark", (), {"dialect": "spark"})()
+    for column, rest in (("orders.total: total", ""), *MIXING.values()):
+        spark.has(column, rest=rest)
+        question = ask("Asked", "asked.id", filters={"asked.note": {"is": "a"}})
+        if column.startswith("orders.total"):
+            assert spark.text(question, spark.rights("Asked", OF_OWNERS))
+        else:
+            with pytest.raises(QueryError, match="takes over a filter"):
+                spark.text(question, spark.rights("Asked", OF_OWNERS))

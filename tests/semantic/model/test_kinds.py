@@ -219,3 +219,23 @@ def test_what_is_no_condition_is_told_where_it_is_written(files: dict[str, str],
     assert all("Sales.topic.yaml:2:" in str(item) for item in found)
     good = {"Sales.topic.yaml": "base_view: orders\nalways_where_sql: '${status} IS NULL AND ${amount} > 1'\n"}
     assert from_catalogue(good, "postgres") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("paid: {sql: paid_on, timeframes: [date]}", "is a date and is taken for a moment"),
+        ("paid: {sql: '${paid_on}', timeframes: [raw]}", "is a date and is taken for a moment"),
+        ("placed_date: {sql: placed, timeframes: [date]}", "is a moment and is taken for a date"),
+        ("paid: {sql: paid_on, timeframes: [date], convert_tz: false}", ""),
+        ("paid: {sql: CAST(paid_on AS DATE), timeframes: [date]}", ""),
+        ("paid_date: {sql: paid_on, timeframes: [date]}", ""),
+        ("placed_date: {sql: CAST(placed AS TIMESTAMP), timeframes: [date]}", ""),
+        ("at: {sql: placed, timeframes: [date]}", ""),
+        ("paid: {sql: paid_on}", ""),
+    ],
+)
+def test_a_day_that_is_taken_for_a_moment_by_its_name_is_warned_of(field: str, says: str) -> None:
+    found = from_catalogue(dimensions(f"  {field}\n"))
+    assert all(item.is_warning for item in found)
+    assert [says in item.message for item in found] == ([True] if says else [])

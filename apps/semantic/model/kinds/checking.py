@@ -96,12 +96,31 @@ def _mask(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
 
 def _timeframes(item: Dimension, kinds: Kinds) -> Iterator[Problem]:
     kind = kinds.of_tree(item.sql, item.view)
+    if kind in TIMES and item.timeframes:
+        yield from _mistaken_time(item, kind)
     if kind in (*TIMES, "unknown") or set(item.timeframes) == {"raw"}:
         return
     is_doubtful = kind == "string" and (kinds.model.dialect in LENIENT or WHOLE_DAYS.issuperset(item.timeframes))
     advice = "cast it to a date or a timestamp" if kind == "string" else "make a date of it in sql, or drop timeframes"
     message = f"“{item.id}” has timeframes and is a {WORDS[kind]}: {advice}"
     yield _at(item.source, message, is_warning=is_doubtful)
+
+
+def _mistaken_time(item: Dimension, kind: FieldType) -> Iterator[Problem]:
+    """Yield a warning where a day is taken for a moment, or a moment for a day, as the name of a plain column has it."""
+    text = ""
+    if kind == "date" and item.type == "timestamp" and item.converts_timezone:
+        text = (
+            "is a date and is taken for a moment, by its name: west of UTC it is shown as the day before. Cast it to a date in "
+            "sql, or write convert_tz: false"
+        )
+    elif kind == "timestamp" and item.type == "date":
+        text = (
+            "is a moment and is taken for a date, by its name: no zone and no time of the day counts. Cast it to a timestamp in "
+            "sql"
+        )
+    if text:
+        yield _at(item.source, f"“{item.id}” {text}", is_warning=True)
 
 
 def _measure(item: Measure, kinds: Kinds) -> Iterator[Problem]:
