@@ -28,7 +28,7 @@ from apps.queries.planning import QueryPlan
 from apps.queries.running import asker_of, sealed_question
 from apps.queries.services import new_run, own_run, progress, queue
 from apps.queries.types import Pending, csv_cell
-from apps.tenants.binding import bound
+from apps.tenants.binding import bound, bound_tenant_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Flow:
 
     plan: QueryPlan
     download: Download
+    tenant_id: UUID
     run: QueryRun
     question: dict[str, Any]
 
@@ -46,7 +47,7 @@ class Flow:
         A reader takes as long as they like: what held when it began need not hold at its end.
         """
         for number in range(self.download.chunks):
-            with bound(self.run.tenant_id):
+            with bound(self.tenant_id):
                 if number:
                     self._check_rights()
                 table = chunks.open_chunk(self.plan, self.download, number)
@@ -169,7 +170,7 @@ def flow(actor: Actor, run_id: UUID, *, now: datetime) -> Flow | Pending:
             raise QueryFailedError(_why(run))
         facts = _facts(plan) | {"rows": found.row_count, "truncated": found.is_truncated, "run": str(run.pk)}
         record("queries.download_begun", plan.governed.dataset, by=actor, now=now, facts=facts)
-    return Flow(plan, found, run, question)
+    return Flow(plan, found, bound_tenant_id(), run, question)
 
 
 def _why(run: QueryRun) -> str:
