@@ -28,7 +28,7 @@ from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
 from apps.vault.signing import trusted_keys
 from tests.apps.conftest import SignedIn
-from tests.apps.retention.test_erase_tenant import erase, is_served
+from tests.apps.retention.test_erase_tenant import erase, is_served, refusing
 
 PutAway = Callable[[User, User, datetime], None]
 PAGE = "/admin/retention/erasureorder/"
@@ -221,6 +221,28 @@ def test_any_administrator_takes_it_back_until_it_begins(
     ErasureOrder.objects.filter(ended_at=None).update(begun_at=datetime.now(UTC))
     assert "has begun" in post(second, act="take back", order=str(the_order().pk))
     assert the_order().ended_at is None
+
+
+@pytest.mark.parametrize("has_asked", [True, False])
+def test_an_erasure_that_could_not_refuse_the_tenant_has_not_begun(
+    acme: TenantRef, ada: User, signed_in: SignedIn, own_folder: Path, has_asked: bool
+) -> None:
+    """Either the tenant is refused and nothing can be taken back, or it is served and its word counts."""
+    admin = signed_in(ada)
+    if has_asked:
+        post(admin, **ASK)
+        made_due(hours=1)
+    with refusing("tenants_tombstone", "INSERT"), pytest.raises(CommandError, match="the database refused"):
+        erase("acme", own_folder / "out.json")
+    assert is_served(acme)
+    if not has_asked:
+        post(admin, **ASK)
+    assert "Nothing is erased" in post(admin, act="take back", order=str(the_order().pk))
+    with pytest.raises(CommandError, match="it was taken back on"):
+        erase("acme", own_folder / "out.json")
+    assert is_served(acme)
+    erase("acme", own_folder / "out.json", reason="in writing")
+    assert not is_served(acme)
 
 
 @pytest.mark.parametrize(
