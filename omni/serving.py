@@ -23,6 +23,8 @@ workers = 2
 threads = 8
 keepalive = 75
 preload_app = True
+control_socket_disable = True
+"""nobody adjusts a running server through a socket in some home directory, which a second one would take over"""
 
 
 class _Refusal(MetaPathFinder):

@@ -1,7 +1,7 @@
 """Downloads: large answers on the one path, made by a worker chunk by chunk and given out chunk by chunk.
 
 A download shares everything with an answer but its size: the plan and its proof, rights read anew in the worker and again
-when it begins to flow, single-flight, the line (as background work), limits, cancelling, and the audit log.
+while it flows, single-flight, the line (as background work), limits, cancelling, and the audit log.
 """
 
 import csv
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pyarrow as pa
 from django.db import connection, transaction
+from django.utils import timezone
 
 from apps.access.types import Actor
 from apps.audit.services import record
@@ -24,7 +25,7 @@ from apps.queries.errors import QueryFailedError, TokenScopeError, UnknownRunErr
 from apps.queries.line import Priority
 from apps.queries.models import Download, QueryRun
 from apps.queries.planning import QueryPlan
-from apps.queries.running import sealed_question
+from apps.queries.running import asker_of, sealed_question
 from apps.queries.services import new_run, own_run, progress, queue
 from apps.queries.types import Pending, csv_cell
 from apps.tenants.binding import bound, bound_tenant_id
@@ -32,18 +33,38 @@ from apps.tenants.binding import bound, bound_tenant_id
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A download that may begin to flow. ``pieces`` binds the tenant by itself for each chunk that it opens."""
+    """A download that may begin to flow. It binds the tenant by itself for each chunk that it opens."""
 
     plan: QueryPlan
     download: Download
     tenant_id: UUID
+    run: QueryRun
+    question: dict[str, Any]
 
     def tables(self) -> Iterator[pa.Table]:
-        """Open one chunk after the other; a key that is destroyed meanwhile ends it in the middle."""
+        """Open one chunk after the other; a key that is destroyed meanwhile, or a right that is taken, ends it in the middle.
+
+        A reader takes as long as they like: what held when it began need not hold at its end.
+        """
         for number in range(self.download.chunks):
             with bound(self.tenant_id):
+                if number:
+                    self._check_rights()
                 table = chunks.open_chunk(self.plan, self.download, number)
             yield table
+
+    def _check_rights(self) -> None:
+        """Derive who fetches it again, as a worker does.
+
+        Raises:
+            QueryError, QueryFailedError: they may not have it any more.
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            actor = asker_of(self.run, now)
+            plan = plan_download(actor, self.question, now=now) if actor is not None else None
+        if plan is None or plan.cache_key != self.plan.cache_key or plan.governed.hides_values:
+            raise QueryFailedError("changed")
 
     def csv(self) -> Iterator[bytes]:
         """Yield RFC 4180 text; cells that a spreadsheet would take for formulas get an apostrophe."""
@@ -149,7 +170,7 @@ def flow(actor: Actor, run_id: UUID, *, now: datetime) -> Flow | Pending:
             raise QueryFailedError(_why(run))
         facts = _facts(plan) | {"rows": found.row_count, "truncated": found.is_truncated, "run": str(run.pk)}
         record("queries.download_begun", plan.governed.dataset, by=actor, now=now, facts=facts)
-    return Flow(plan, found, bound_tenant_id())
+    return Flow(plan, found, bound_tenant_id(), run, question)
 
 
 def _why(run: QueryRun) -> str:

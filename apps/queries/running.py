@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from apps.access.selectors import actor_from_reference, ask_actor
+from apps.access.types import Actor
 from apps.connections.selectors import open_source
 from apps.governance.reading import ask_permitted
 from apps.queries import chunks, flights, line, store
@@ -158,13 +159,18 @@ def _plan(run: QueryRun, lease: Lease, now: datetime) -> QueryPlan | None:
     return None
 
 
-@transaction.atomic
-def _planned(run: QueryRun, now: datetime) -> QueryPlan | None:
+def asker_of(run: QueryRun, now: datetime) -> Actor | None:
+    """Derive who asked, with the rights of now; None: they are nobody any more."""
     kind = "support" if run.support_session_id else "token" if run.token_id else "person"
-    actor = actor_from_reference(
+    return actor_from_reference(
         kind, user_id=run.user_id, token_id=run.token_id, support_session_id=run.support_session_id,
         view_session_id=run.view_session_id, now=now,
     )  # fmt: skip
+
+
+@transaction.atomic
+def _planned(run: QueryRun, now: datetime) -> QueryPlan | None:
+    actor = asker_of(run, now)
     if actor is None:
         return None
     question = sealed_question(run)

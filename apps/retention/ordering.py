@@ -9,21 +9,33 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 
 from apps.access.types import Actor
 from apps.accounts.models import User
+from apps.audit.models import AuditEvent
+from apps.audit.selectors import events
 from apps.audit.services import record
+from apps.audit.types import SYSTEM
 from apps.retention.errors import OrderRefusedError, WrongNameError
 from apps.retention.models import MAX_REASON, ErasureOrder
 from apps.tenants.selectors import bound_tenant
 
 CONFIRM_WITHIN = timedelta(days=14)
+LATELY = timedelta(days=30)
+"""in which nobody becomes the only administrator, or a second one, for the purpose"""
+ENDED = ("accounts.user_deactivated", "accounts.administrator_unmade", "accounts.person_removed")
+BEGAN = ("accounts.administrator_made", "accounts.user_activated")
 MOST_DAYS = 90
 NOBODY = "Only a tenant administrator in person can do this."
 WRONG_NAME = "Type the name exactly as it is written here. Nothing was asked for."
 ASKED_ALREADY = "The erasure has been asked for already; it is shown below."
 NOT_OPEN = "There is nothing to confirm or take back any more."
-OWN = "Another administrator has to confirm it: this is your own request."
+OWN = "This is your own request: a colleague has to confirm it."
+TOO_NEW = (
+    f"You have been an administrator for less than {LATELY.days} days: a colleague who has been one for longer has to confirm it. "
+    "You can take it back."
+)
 BEGUN = "The erasure has begun: it cannot be taken back any more."
 
 
@@ -44,12 +56,48 @@ def past_orders() -> list[ErasureOrder]:
     return list(ended[:20])
 
 
-def needs_second(by: UUID) -> bool:
-    """Say whether the tenant has an administrator beside this one, whose word is needed then."""
-    others = User.objects.filter(
-        kind=User.Kind.PERSON, is_tenant_admin=True, is_active=True, removed_at=None, subject__isnull=False
-    )
-    return others.exclude(pk=by).exists()
+def has_colleague(by: UUID) -> bool:
+    """Say whether the tenant has an administrator beside this one."""
+    return _administrators().filter(is_tenant_admin=True, is_active=True).exclude(pk=by).exists()
+
+
+def needs_second(by: UUID, now: datetime) -> bool:
+    """Say whether a second administrator's word is needed: there is another one, or was one lately.
+
+    Whoever shuts out all others is not alone at once.
+    """
+    return has_colleague(by) or _left_lately(by, now)
+
+
+def why_not_confirm(order: ErasureOrder, by: UUID | None, now: datetime) -> str:
+    """Say why an administrator's word does not count for a request; nothing where it does.
+
+    Somebody whom the tenant's own people made an administrator for the purpose, or let in again, is no second one.
+    """
+    if order.requested_by_id == by:
+        return OWN
+    made = _lately(BEGAN, now).filter(object_id=str(by)).exclude(actor_kind=SYSTEM.kind)
+    return TOO_NEW if made.exists() else ""
+
+
+def _administrators() -> QuerySet[User]:
+    """Return whoever may be or have been an administrator with a word to say: people who have signed in."""
+    return User.objects.filter(kind=User.Kind.PERSON, subject__isnull=False)
+
+
+def _lately(verbs: tuple[str, ...], now: datetime) -> QuerySet[AuditEvent]:
+    return events().filter(verb__in=verbs, happened_at__gt=now - LATELY)
+
+
+def _left_lately(by: UUID, now: datetime) -> bool:
+    """Say whether somebody else was an administrator lately who is shut out, is none any more or was removed."""
+    shut_out, unmade, removed = ENDED
+    ids: dict[str, set[str]] = {verb: set() for verb in ENDED}
+    for verb, key, facts in _lately(ENDED, now).values_list("verb", "object_id", "facts"):
+        if verb != removed or facts.get("was_administrator"):
+            ids[verb].add(key)
+    gone = Q(pk__in=ids[shut_out], is_tenant_admin=True) | Q(pk__in=ids[unmade] | ids[removed])
+    return _administrators().filter(gone).exclude(pk=by).exists()
 
 
 def _in_person(by: Actor) -> UUID:
@@ -80,7 +128,7 @@ def ask_for_erasure(*, typed_name: str, days: int, reason: str, by: Actor, now: 
         requested_by_id=asker, requested_at=now, reason=reason.strip()[:MAX_REASON], wait_days=days,
         confirm_by=now + CONFIRM_WITHIN,
     )  # fmt: skip
-    is_alone = not needs_second(asker)
+    is_alone = not needs_second(asker, now)
     if is_alone:
         order.due_at = now + timedelta(days=days)
     try:
@@ -98,14 +146,14 @@ def confirm_erasure(key: UUID, *, typed_name: str, by: Actor, now: datetime) -> 
     """Confirm a colleague's request; its waiting time begins.
 
     Raises:
-        OrderRefusedError: it is one's own, is not there any more, or the name is not the tenant's.
+        OrderRefusedError: it is one's own, one is too new, it is not there any more, or the name is not the tenant's.
     """
     second = _in_person(by)
     order = _locked(key, now)
     if order.state(now) != "unconfirmed":
         raise OrderRefusedError(NOT_OPEN)
-    if order.requested_by_id == second:
-        raise OrderRefusedError(OWN)
+    if reason := why_not_confirm(order, second, now):
+        raise OrderRefusedError(reason)
     if typed_name.strip() != bound_tenant().name:
         raise OrderRefusedError(WRONG_NAME)
     order.confirmed_by_id, order.confirmed_at = second, now

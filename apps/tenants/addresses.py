@@ -24,10 +24,8 @@ HOST_BITS = 64
 
 def client_address(request: HttpRequest) -> Address | None:
     """Return the client's address; None when it cannot be known, which no allow-list admits."""
-    own = request.META.get("REMOTE_ADDR", "")
-    trusted = tuple(settings.OMNI_TRUSTED_PROXIES)
-    found = parsed(own)
-    if not _is_proxy(own, found, trusted):
+    found, trusted = parsed(request.META.get("REMOTE_ADDR", "")), tuple(settings.OMNI_TRUSTED_PROXIES)
+    if not is_from_proxy(request):
         return found
     hops = [hop for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     for hop in reversed(hops):
@@ -37,7 +35,10 @@ def client_address(request: HttpRequest) -> Address | None:
     return found
 
 
-def _is_proxy(own: str, address: Address | None, trusted: tuple[str, ...]) -> bool:
+def is_from_proxy(request: HttpRequest) -> bool:
+    """Say whether the connection is one of a proxy that the operator has named."""
+    own, trusted = request.META.get("REMOTE_ADDR", ""), tuple(settings.OMNI_TRUSTED_PROXIES)
+    address = parsed(own)
     return UNIX in trusted if not own else address is not None and is_within(address, trusted)
 
 

@@ -1,4 +1,4 @@
-"""Host name → tenant, before anything else reads the database."""
+"""Whom to believe about a connection; and host name → tenant, before anything else reads the database."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -8,9 +8,22 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.template.loader import render_to_string
 
+from apps.tenants.addresses import is_from_proxy
 from apps.tenants.binding import bound
 from apps.tenants.errors import UnknownTenantError
 from apps.tenants.selectors import tenant_by_host
+
+
+class ForwardedMiddleware:
+    """Where the operator has named proxies, only these say that a request came over TLS. Before whatever asks for it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.OMNI_TRUSTED_PROXIES and not is_from_proxy(request):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        return self.get_response(request)
 
 
 class TenantMiddleware:

@@ -29,7 +29,7 @@ OTHERS = {
 
 
 class ResponseHeadersMiddleware:
-    """Add them; nothing dynamic is kept by browsers or proxies."""
+    """Add them, to whatever answers; nothing dynamic is kept by browsers or proxies."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

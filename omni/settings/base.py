@@ -78,9 +78,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.trust.middleware.ResponseHeadersMiddleware",
+    "apps.tenants.middleware.ForwardedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.trust.middleware.ResponseHeadersMiddleware",
     "apps.tenants.middleware.TenantMiddleware",
     "apps.accounts.sessions.TenantSessionMiddleware",
     "django.middleware.common.CommonMiddleware",

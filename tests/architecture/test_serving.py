@@ -11,6 +11,7 @@ import sys
 import omni.serving
 import pyarrow as pa
 assert pa.table({"n": [1, None], "t": ["a", "b"]}).to_pylist() == [{"n": 1, "t": "a"}, {"n": None, "t": "b"}]
+assert omni.serving.control_socket_disable
 print(sorted({"numpy", "pandas"} & {*sys.modules}))
 import numpy
 print(numpy.__name__)

@@ -8,12 +8,12 @@ Rules: SAML 2.0 Profiles, 4.1.4.2 and 4.1.4.3; Core, 2.5 (conditions).
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from lxml import etree
-from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError
+from onelogin.saml2.errors import OneLogin_Saml2_ValidationError
 from onelogin.saml2.response import OneLogin_Saml2_Response
 
 from apps.accounts.errors import SamlError
@@ -22,6 +22,8 @@ from apps.accounts.saml.documents import NAMES, SAML, decoded, parse_response
 from apps.accounts.saml.library import Auth, acs_url, entity_id
 
 SKEW = timedelta(seconds=60)
+FOREVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""some providers write the last second that there is; a minute after it there is no time"""
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
@@ -71,7 +73,7 @@ def read_answer(request: HttpRequest, row: IdentityProvider, text: str, *, now: 
         response.is_valid(auth.request_data, raise_exceptions=True)
     except OneLogin_Saml2_ValidationError as error:
         raise SamlError(*WORDS.get(error.code, UNCLEAR)) from None
-    except (OneLogin_Saml2_Error, etree.LxmlError, ValueError):
+    except Exception:  # noqa: BLE001  (the bare class is what the library raises of a time that it cannot read)
         raise SamlError(*UNCLEAR) from None
     return _checked(response.document, acs=acs_url(request, row), audience=entity_id(request, row), row=row, now=now)
 
@@ -187,4 +189,4 @@ def _time(text: str | None) -> datetime:
         found = None
     if found is None or found.tzinfo is None:
         raise SamlError("time", "The answer has a time that cannot be read.")
-    return found
+    return min(found, FOREVER)

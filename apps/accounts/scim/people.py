@@ -185,6 +185,7 @@ def remove_person(user: User, *, by: AuditActor, now: datetime) -> None:
     The row stays, without its address, because the audit log and access reviews speak of it, and so that the identity
     does not come back uninvited.
     """
+    facts = {"was_administrator": user.is_tenant_admin}
     services.set_active(user, is_active=False, by=by, now=now)
     GroupMembership.objects.filter(user=user).delete()
     UserAttribute.objects.filter(user=user).delete()
@@ -192,4 +193,4 @@ def remove_person(user: User, *, by: AuditActor, now: datetime) -> None:
     User.objects.filter(pk=user.pk).update(
         email=f"{user.pk}@removed.invalid", is_tenant_admin=False, is_active=False, removed_at=now
     )
-    record("accounts.person_removed", user, by=by, now=now)
+    record("accounts.person_removed", user, by=by, now=now, facts=facts)

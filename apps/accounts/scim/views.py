@@ -34,6 +34,7 @@ from apps.accounts.scim.schemas import MAX_PAGE, PAGE, POLICY, Served, messages_
 
 TYPE = "application/scim+json"
 MAX_INDEX = 10**9
+MAX_OPERATIONS = 1_000
 READ = ("filter", "startIndex", "count", "attributes", "excludedAttributes")
 KNOWN = (SCIMException, MalformedError, RequestDataTooBig, ValidationError, IntegrityError)
 logger = logging.getLogger(__name__)
@@ -106,6 +107,15 @@ def _body(request: HttpRequest) -> dict[str, Any]:
         raise InvalidSyntaxException(detail="The body is no JSON.") from None
     if not isinstance(found, dict) or "\\u0000" in text:
         raise InvalidSyntaxException(detail="The body is no object, or holds a character that cannot be kept.")
+    return found
+
+
+def _changes(request: HttpRequest) -> dict[str, Any]:
+    """Return the body of a PATCH, unless it has more operations than one request may: they are worked on one by one."""
+    found = _body(request)
+    wanted = [value for name, value in found.items() if name.lower() == "operations"]
+    if any(isinstance(value, list) and len(value) > MAX_OPERATIONS for value in wanted):
+        raise PayloadTooLargeException(detail=f"A PATCH has at most {MAX_OPERATIONS} operations; send several.")
     return found
 
 
@@ -194,7 +204,7 @@ def single(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         context = Context.RESOURCE_REPLACEMENT_RESPONSE
     else:
         sent = resources.Rendering(served, _base(request)).sent(row)
-        patch = messages_of(model).patch.model_validate(_body(request), scim_ctx=Context.RESOURCE_PATCH_REQUEST)
+        patch = messages_of(model).patch.model_validate(_changes(request), scim_ctx=Context.RESOURCE_PATCH_REQUEST)
         patch.patch(sent)
         context = Context.RESOURCE_PATCH_RESPONSE
         if kind == resources.PEOPLE and sent.active is None:

@@ -124,11 +124,18 @@ class ErasureOrderAdmin(ReadOnlyAdmin):
         order = ordering.open_order(now)
         context = {
             **self.admin_site.each_context(request), "opts": self.opts, "title": "Erase everything", "order": order,
-            "state": order.state(now) if order else "", "is_own": order is not None and order.requested_by_id == actor.user_id,
+            "state": order.state(now) if order else "", "why_not": order and ordering.why_not_confirm(order, actor.user_id, now),
             "form": form or AskForm(), "name_form": NameForm(), "tenant_name": _name(request), "past": _told(now),
-            "needs_second": actor.user_id is not None and ordering.needs_second(actor.user_id),
+            "lately": ordering.LATELY.days, **_second(actor.user_id, now),
         }  # fmt: skip
         return TemplateResponse(request, "admin/retention/erasure_page.html", context)
+
+
+def _second(by: UUID | None, now: datetime) -> dict[str, bool]:
+    """Say whether a second administrator is needed, and whether there is one."""
+    if by is None:
+        return {"needs_second": True, "has_colleague": False}
+    return {"needs_second": ordering.needs_second(by, now), "has_colleague": ordering.has_colleague(by)}
 
 
 def _told(now: datetime) -> list[tuple[ErasureOrder, str]]:

@@ -100,7 +100,10 @@ def hand_out(request: ErasureRequest) -> None:
 
 
 def _request(slug: str, *, by: str, now: datetime, reason: str) -> ErasureRequest:
-    """Return the request that waits for this slug, or make one."""
+    """Return the request that waits for this slug, or make one; from the transaction of that on nobody is let in.
+
+    Were they, they could ask for an erasure, and take it back, while it is under way already.
+    """
     requests, tenants = ErasureRequest.objects.using(OWNER), Tenant.objects.using(OWNER)
     found = requests.filter(slug=slug).order_by("began_at").first()
     if found is not None:
@@ -112,9 +115,11 @@ def _request(slug: str, *, by: str, now: datetime, reason: str) -> ErasureReques
         raise ErasureError("the platform's own tenant cannot be erased")
     with transaction.atomic(using=OWNER):
         asked = begin_order(tenant, reason=reason, now=now, using=OWNER)
-        return requests.create(
+        request = requests.create(
             erased_id=tenant.pk, slug=slug, requested_by=by, began_at=now, facts={"asked_for": asked}
         )
+        _refuse(request)
+    return request
 
 
 def standing(slug: str, *, now: datetime) -> Standing:
@@ -124,15 +129,20 @@ def standing(slug: str, *, now: datetime) -> Standing:
     return standing_of(Tenant.objects.using(OWNER).filter(slug=slug).first(), slug=slug, now=now, using=OWNER)
 
 
+@transaction.atomic(using=OWNER)
+def _refuse(request: ErasureRequest) -> Tombstone:
+    """Let no request, token, session or task in any more, whatever happens to this process; return the tombstone."""
+    Tenant.objects.using(OWNER).filter(pk=request.erased_id).update(is_active=False)
+    stone, _ = Tombstone.objects.using(OWNER).get_or_create(
+        pk=request.erased_id, defaults={"certificate_id": request.pk, "began_at": request.began_at}
+    )
+    return stone
+
+
 def _stop(request: ErasureRequest) -> None:
-    """From here on no request, token, session or task is let in, whatever happens to this process."""
-    tenant_id = request.erased_id
-    with transaction.atomic(using=OWNER):
-        Tenant.objects.using(OWNER).filter(pk=tenant_id).update(is_active=False)
-        stone, is_new = Tombstone.objects.using(OWNER).get_or_create(
-            pk=tenant_id, defaults={"certificate_id": request.pk, "began_at": request.began_at}
-        )
-    if not is_new and stone.certificate_id != request.pk:
+    """Refuse the tenant, in the file too, end what runs, and write down how its log ends."""
+    tenant_id, stone = request.erased_id, _refuse(request)
+    if stone.certificate_id != request.pk:
         _note(request, erased_before=str(stone.certificate_id))
     bury(tenant_id, request.pk, BEGAN, at=request.began_at)
     with bound(tenant_id):

@@ -89,6 +89,29 @@ def test_forwarded_addresses_count_behind_named_proxies_only(settings: Any) -> N
     assert found("", OFFICE) == OFFICE
 
 
+@pytest.mark.parametrize(
+    ("proxies", "peer", "is_believed"),
+    [
+        ([], "203.0.113.9", True),
+        (["10.0.0.0/8"], "10.1.2.3", True),
+        (["10.0.0.0/8"], "203.0.113.9", False),
+        (["10.0.0.0/8"], "", False),
+        (["unix"], "", True),
+        (["unix"], "127.0.0.1", False),
+    ],
+)
+def test_who_says_that_a_request_came_over_tls_is_one_of_the_named_proxies(
+    acme: TenantRef, settings: Any, proxies: list[str], peer: str, is_believed: bool
+) -> None:
+    """Where none is named, whoever reaches the server is taken for the proxy in front of it."""
+    settings.OMNI_TRUSTED_PROXIES, settings.SECURE_SSL_REDIRECT = proxies, True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    client = Client(headers={"host": "acme.localhost", "x-forwarded-proto": "https"}, REMOTE_ADDR=peer)
+    with unbound():
+        answer = client.get("/accounts/sign-in/")
+    assert answer.status_code == (200 if is_believed else 301)
+
+
 def test_an_address_that_is_not_known_is_in_no_list() -> None:
     assert admits((), None)
     assert not admits(("0.0.0.0/0",), None)

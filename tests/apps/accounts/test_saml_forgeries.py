@@ -123,6 +123,40 @@ def test_clocks_may_differ_a_little_at_the_beginning_and_not_at_the_end(
     assert browser.arrive(root.posted()) == code
 
 
+def until(text: str) -> Callable[[etree._Element], None]:
+    """Write another end into an answer, at both places that have one."""
+
+    def change(assertion: etree._Element) -> None:
+        for node in assertion.xpath("//*[@NotOnOrAfter]"):
+            node.set("NotOnOrAfter", text)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("9999-12-31T23:59:59Z", "in"),
+        ("9999-12-31T23:59:59.999Z", "in"),
+        ("2099-01-01T00:00:00Z", "in"),
+        ("2099-01-01T00:00:00+14:00", "invalid"),
+        ("2099-13-01T00:00:00Z", "invalid"),
+        ("0000-00-00T00:00:00Z", "invalid"),
+        ("", "invalid"),
+        ("tomorrow", "invalid"),
+    ],
+)
+def test_times_at_the_end_of_time_and_such_as_are_none(browser: Browser, eve: User, text: str, code: str) -> None:
+    """What cannot be read is refused like anything else, whoever has signed it."""
+    answer = changed(browser.start(), until(text))
+    assert (browser.arrive(answer) if code == "in" else refused(browser, answer)) == code
+    if code != "in":
+        root = Answer(browser.start()).root()
+        until(text)(assertion_of(root))
+        sign(assertion_of(root), STRANGER)
+        assert refused(browser, encoded(root)) == code
+
+
 def test_an_unsigned_answer_and_one_whose_signature_was_taken_off(browser: Browser) -> None:
     assert refused(browser, encoded(Answer(browser.start()).root())) == "unsigned"
     root = Answer(browser.start()).signed()

@@ -52,6 +52,20 @@ def test_a_body_that_is_too_large_is_refused(okta: ScimClient) -> None:
     assert okta.send("POST", "/Users", json.dumps({"userName": "a" * 3_000_000})).status_code == 413
 
 
+@pytest.mark.parametrize("name", ["Operations", "operations"])
+def test_a_patch_of_too_many_operations_is_refused_before_any_is_worked_on(okta: ScimClient, name: str) -> None:
+    key = okta.make("zoe@acme.example")["id"]
+
+    def patch(count: int) -> int:
+        operations = [{"op": "replace", "path": "displayName", "value": f"Zoe {number}"} for number in range(count)]
+        return okta.send("PATCH", f"/Users/{key}", {"schemas": [PATCH], name: operations}).status_code
+
+    assert patch(1_001) == 413
+    assert okta.get(f"/Users/{key}").get("displayName") is None
+    assert patch(1_000) == 200
+    assert okta.get(f"/Users/{key}")["displayName"] == "Zoe 999"
+
+
 def test_a_stale_version_is_refused(okta: ScimClient) -> None:
     made = okta.make("eve@acme.example")
     path, version = f"/Users/{made['id']}", made["meta"]["version"]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,10 @@ import pytest
 from celery import current_app
 from pytest_django import Settings
 
-from apps.access.selectors import actor_for_user
+from apps.access.selectors import actor_for_token, actor_for_user
 from apps.access.services import revoke_permission
-from apps.accounts.models import User, UserAttribute, UserGroup
+from apps.accounts.models import ApiToken, User, UserAttribute, UserGroup
+from apps.accounts.services import issue_token, set_active
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
 from apps.datamodels.models import Dataset
@@ -139,6 +140,51 @@ def test_rights_are_read_again_when_it_begins_to_flow(
         flow(eve, run)
     with pytest.raises(QueryError):
         begun(eve)
+
+
+def shut_out(who: User) -> None:
+    set_active(who, is_active=False, by=SYSTEM, now=datetime.now(UTC))
+
+
+def take_token(who: User) -> None:
+    ApiToken.objects.filter(user=who).update(revoked_at=datetime.now(UTC))
+
+
+def take_permission(who: User) -> None:
+    group, sales = UserGroup.objects.get(name="Analysts"), Dataset.objects.get(name="Sales")
+    revoke_permission(group=group, permission="query_dataset", obj=sales, by=SYSTEM, now=datetime.now(UTC))
+
+
+def take_region(who: User) -> None:
+    UserAttribute.objects.filter(user=who).update(values=["US"])
+
+
+def change_nothing(who: User) -> None:
+    """What goes on to its end."""
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("form", ["csv", "arrow"])
+@pytest.mark.parametrize("change", [change_nothing, shut_out, take_token, take_permission, take_region])
+def test_who_may_have_it_no_more_gets_no_further_chunk(max_: User, change: Callable[[User], None], form: str) -> None:
+    token = issue_token(user=max_, name="Export", days=1, by=SYSTEM, now=datetime.now(UTC))
+    actor = actor_for_token(token, now=datetime.now(UTC), is_inside=True)
+    assert actor is not None
+    run = downloads.begin(
+        actor, {"dataset": "Sales", "fields": ["orders.status", "orders.count"]}, now=datetime.now(UTC)
+    )
+    found = downloads.flow(actor, run, now=datetime.now(UTC))
+    assert isinstance(found, Flow)
+    assert found.download.chunks > 2
+    pieces = getattr(found, form)()
+    assert next(pieces)
+    assert next(pieces)
+    change(max_)
+    if change is change_nothing:
+        assert len(list(pieces)) >= found.download.chunks - 1
+        return
+    with pytest.raises((QueryFailedError, QueryError)):
+        list(pieces)
 
 
 @pytest.mark.usefixtures("many")

@@ -15,7 +15,10 @@ from pytest_django import Settings
 
 from apps.access.selectors import actor_for_user
 from apps.accounts.models import User
+from apps.accounts.scim.people import remove_person
+from apps.accounts.services import set_active, set_administrator
 from apps.audit.models import AuditEvent
+from apps.audit.types import SYSTEM
 from apps.retention import ordering
 from apps.retention.certificates import BEFORE, read_certificate, signed
 from apps.retention.controls import CONTROLS, erasure_notice
@@ -25,8 +28,9 @@ from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
 from apps.vault.signing import trusted_keys
 from tests.apps.conftest import SignedIn
-from tests.apps.retention.test_erase_tenant import erase, is_served
+from tests.apps.retention.test_erase_tenant import erase, is_served, refusing
 
+PutAway = Callable[[User, User, datetime], None]
 PAGE = "/admin/retention/erasureorder/"
 ASK = {"act": "ask", "days": "14", "reason": "We move away.", "typed_name": "Acme"}
 
@@ -124,6 +128,80 @@ def test_whoever_is_the_only_administrator_waits_as_long(
     assert verbs() == ["requested", "taken_back"]
 
 
+def shut_out(who: User, by: User, now: datetime) -> None:
+    set_active(who, is_active=False, by=actor_for_user(by), now=now)
+
+
+def unmake(who: User, by: User, now: datetime) -> None:
+    set_administrator(who, is_tenant_admin=False, by=actor_for_user(by), now=now)
+
+
+def remove(who: User, by: User, now: datetime) -> None:
+    remove_person(who, by=actor_for_user(by), now=now)
+
+
+def unmake_and_shut_out(who: User, by: User, now: datetime) -> None:
+    unmake(who, by, now)
+    shut_out(who, by, now)
+
+
+@pytest.mark.parametrize("put_away", [shut_out, unmake, remove, unmake_and_shut_out])
+def test_nobody_is_alone_by_putting_the_others_away_first(
+    acme: TenantRef, ada: User, ann: User, bea: User, signed_in: SignedIn, own_folder: Path, put_away: PutAway
+) -> None:
+    """Thirty days later there is nobody else indeed; until then the operator's word is the second one."""
+    admin = signed_in(ada)
+    put_away(bea, ada, datetime.now(UTC))
+    assert "there was one less than 30 days ago" in page_of(admin)
+    assert "has to confirm it" in post(admin, **ASK)
+    order = the_order()
+    assert (order.due_at, order.state(order.confirm_by)) == (None, "lapsed")
+    with pytest.raises(CommandError, match="a second administrator has until"):
+        erase("acme", own_folder / "out.json")
+    post(admin, act="take back", order=str(order.pk))
+    later = datetime.now(UTC) + timedelta(days=30, minutes=1)
+    wish: dict[str, Any] = {"typed_name": "Acme", "reason": "", "days": 14}
+    due_at = ordering.ask_for_erasure(**wish, by=actor_for_user(ada), now=later).due_at
+    assert due_at == later + timedelta(days=14)
+
+
+@pytest.mark.parametrize("way", ["somebody else", "never an administrator", "never came"])
+def test_those_whose_word_never_counted_keep_nobody_waiting(
+    acme: TenantRef, ada: User, ann: User, bea: User, signed_in: SignedIn, way: str
+) -> None:
+    if way == "never came":
+        User.objects.filter(pk=bea.pk).update(subject=None, issuer="")
+        shut_out(bea, ada, datetime.now(UTC))
+    else:
+        User.objects.filter(pk=bea.pk).update(is_tenant_admin=False)
+        (shut_out if way == "somebody else" else remove)(User.objects.get(pk=bea.pk), ada, datetime.now(UTC))
+    assert "There is none but you" in page_of(signed_in(ada))
+    assert "The waiting time runs" in post(signed_in(ada), **ASK)
+
+
+@pytest.mark.parametrize("how", ["made", "let in again", "made by the operator", "made long ago"])
+def test_who_is_made_an_administrator_for_the_purpose_is_no_second_one(
+    acme: TenantRef, ada: User, bea: User, signed_in: SignedIn, how: str
+) -> None:
+    now = datetime.now(UTC)
+    by = SYSTEM if how == "made by the operator" else actor_for_user(ada)
+    made_at = now - timedelta(days=30, minutes=1) if how == "made long ago" else now - timedelta(days=29)
+    if how == "let in again":
+        set_active(bea, is_active=True, by=by, now=made_at)
+    else:
+        set_administrator(bea, is_tenant_admin=True, by=by, now=made_at)
+    post(signed_in(ada), **ASK)
+    second, sent = signed_in(bea), {"act": "confirm", "order": str(the_order().pk), "typed_name": "Acme"}
+    if how in ("made", "let in again"):
+        assert "Confirm the erasure" not in page_of(second)
+        assert "You have been an administrator for less than 30 days" in post(second, **sent)
+        assert the_order().due_at is None
+        assert "Nothing is erased" in post(second, **sent | {"act": "take back"})
+    else:
+        assert "Confirm the erasure" in page_of(second)
+        assert "The waiting time runs" in post(second, **sent)
+
+
 @pytest.mark.parametrize("state", ["unconfirmed", "waiting", "due"])
 def test_any_administrator_takes_it_back_until_it_begins(
     acme: TenantRef, ada: User, bea: User, signed_in: SignedIn, state: str
@@ -143,6 +221,28 @@ def test_any_administrator_takes_it_back_until_it_begins(
     ErasureOrder.objects.filter(ended_at=None).update(begun_at=datetime.now(UTC))
     assert "has begun" in post(second, act="take back", order=str(the_order().pk))
     assert the_order().ended_at is None
+
+
+@pytest.mark.parametrize("has_asked", [True, False])
+def test_an_erasure_that_could_not_refuse_the_tenant_has_not_begun(
+    acme: TenantRef, ada: User, signed_in: SignedIn, own_folder: Path, has_asked: bool
+) -> None:
+    """Either the tenant is refused and nothing can be taken back, or it is served and its word counts."""
+    admin = signed_in(ada)
+    if has_asked:
+        post(admin, **ASK)
+        made_due(hours=1)
+    with refusing("tenants_tombstone", "INSERT"), pytest.raises(CommandError, match="the database refused"):
+        erase("acme", own_folder / "out.json")
+    assert is_served(acme)
+    if not has_asked:
+        post(admin, **ASK)
+    assert "Nothing is erased" in post(admin, act="take back", order=str(the_order().pk))
+    with pytest.raises(CommandError, match="it was taken back on"):
+        erase("acme", own_folder / "out.json")
+    assert is_served(acme)
+    erase("acme", own_folder / "out.json", reason="in writing")
+    assert not is_served(acme)
 
 
 @pytest.mark.parametrize(

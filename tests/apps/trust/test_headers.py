@@ -2,7 +2,9 @@
 
 import re
 
-from django.test import Client
+import pytest
+from django.test import Client, override_settings
+from pytest_django import Settings
 
 from apps.accounts.models import User
 from apps.tenants.types import TenantRef
@@ -46,6 +48,27 @@ def test_an_unknown_host_gets_the_same_headers(acme: TenantRef) -> None:
     found = Client(headers={"host": "evil.localhost"}).get("/")
     assert found.status_code == 404
     assert "default-src 'none'" in found["Content-Security-Policy"]
+
+
+@override_settings(SECURE_SSL_REDIRECT=True)
+@pytest.mark.parametrize(("host", "status"), [("evil.example", 400), ("evil.localhost", 301), ("acme.localhost", 301)])
+def test_so_does_what_is_answered_before_anybody_looks_whose_host_it_is(
+    acme: TenantRef, host: str, status: int
+) -> None:
+    found = Client(headers={"host": host}).get("/accounts/sign-in/")
+    assert found.status_code == status
+    assert "default-src 'none'" in found["Content-Security-Policy"]
+    assert found["Cache-Control"] == "no-store"
+    assert found["X-Frame-Options"] == "DENY"
+
+
+def test_a_static_file_may_be_kept_and_does_nothing_by_itself(acme: TenantRef, settings: Settings) -> None:
+    settings.STATIC_ROOT = settings.BASE_DIR / "static"
+    found = Client(headers={"host": "acme.localhost"}).get("/static/img/mark.svg")
+    assert found.status_code == 200
+    assert "public" in found["Cache-Control"]
+    assert "script-src 'self'" in found["Content-Security-Policy"]
+    assert found["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 def test_only_the_administrations_styles_are_looser_and_still_without_foreign_origins(
