@@ -8,9 +8,16 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from apps.semantic.model.types import Dimension, Measure, QuerySource, SemanticModel, SqlSource, View, table_text
-
-NOT_FIELDS = ("omni_attributes.", "filters.")
+from apps.semantic.model.types import (
+    NO_FIELDS,
+    Dimension,
+    Measure,
+    QuerySource,
+    SemanticModel,
+    SqlSource,
+    View,
+    table_text,
+)
 
 
 class Masks(Protocol):
@@ -39,7 +46,7 @@ def carries_mask(names: Iterable[str], model: SemanticModel, masks: Masks) -> bo
 def named_in(tree: exp.Expr | None) -> frozenset[str]:
     """Return the ids of the fields that an expression names."""
     nodes = tree.find_all(exp.Placeholder) if tree is not None else ()
-    return frozenset(node.name.partition("[")[0] for node in nodes if not node.name.startswith(NOT_FIELDS))
+    return frozenset(node.name.partition("[")[0] for node in nodes if not node.name.startswith(NO_FIELDS))
 
 
 def resting(names: Iterable[str], model: SemanticModel) -> frozenset[str]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from sqlglot import exp
 
 from apps.semantic.errors import Problem
-from apps.semantic.model.carried_masks import NOT_FIELDS
 from apps.semantic.model.decorating_names import check_decorating_names
 from apps.semantic.model.grants import grant_names
 from apps.semantic.model.open_rollups import check_open_rollups
 from apps.semantic.model.source_checks import check_sources, source_cycles, sql_views
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
+    NO_FIELDS,
     AccessFilter,
     CompositeTopic,
     Dimension,
@@ -147,7 +147,7 @@ def _bare_value(field: Measure, model: SemanticModel) -> str | None:
         return None
     is_aggregated = False
     for node in field.sql.find_all(exp.Column, exp.Placeholder, exp.AggFunc):
-        if isinstance(node, exp.Placeholder) and node.name.startswith(NOT_FIELDS):
+        if isinstance(node, exp.Placeholder) and node.name.startswith(NO_FIELDS):
             continue
         is_of_rows = isinstance(node, exp.Column) or model.dimension(node.name.partition("[")[0]) is not None
         if not is_of_rows:
@@ -314,7 +314,7 @@ def _is_of_rows(name: str, model: SemanticModel) -> bool:
 
 def _named(tree: exp.Expr) -> set[str]:
     names = {node.name.partition("[")[0] for node in tree.find_all(exp.Placeholder)}
-    return {name for name in names if not name.startswith(NOT_FIELDS)}
+    return {name for name in names if not name.startswith(NO_FIELDS)}
 
 
 def _composite(item: CompositeTopic, model: SemanticModel) -> Iterator[Problem]:

@@ -10,11 +10,9 @@ from typing import Literal
 
 from sqlglot import exp
 
-from apps.semantic.model.types import TEMPLATED, FieldType, Scalar, SemanticModel
+from apps.semantic.model.types import ATTRIBUTE, FILTER, TEMPLATED, FieldType, Scalar, SemanticModel
 
 LOOSE = frozenset(("mysql",))
-ATTRIBUTE = "omni_attributes."
-FILTER = "filters."
 CHOICES = (exp.EQ, exp.NEQ, exp.In, exp.Like)
 ORDERS = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
 COMPARED = (*CHOICES, *ORDERS)

@@ -14,6 +14,7 @@ from apps.semantic.errors import Problem
 from apps.semantic.model.boxes import Boxes, Reading, all_of, boxes_of
 from apps.semantic.model.kinds.inferring import kind_of_frame
 from apps.semantic.model.types import (
+    NO_FIELDS,
     Condition,
     FieldFilter,
     FieldType,
@@ -97,7 +98,7 @@ def _same_field(name: str, model: SemanticModel) -> str:
         is_plain = found is not None and not (found.duration or found.top_n or found.level_of_detail)
         if found is None or frame or not is_plain or not isinstance(found.sql, exp.Placeholder):
             return name
-        if found.sql.name.startswith(("omni_attributes.", "filters.")):
+        if found.sql.name.startswith(NO_FIELDS):
             return name
         name = found.sql.name
     return name
@@ -181,7 +182,7 @@ def _comparison(node: exp.Expr) -> tuple[str, Condition] | None:
 def _field(node: exp.Expr) -> str:
     while isinstance(node, exp.Paren):
         node = node.this
-    is_field = isinstance(node, exp.Placeholder) and not node.name.startswith(("omni_attributes.", "filters."))
+    is_field = isinstance(node, exp.Placeholder) and not node.name.startswith(NO_FIELDS)
     return node.name if is_field else ""
 
 

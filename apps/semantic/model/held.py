@@ -12,9 +12,8 @@ from dataclasses import fields
 
 from sqlglot import exp
 
-from apps.semantic.model.types import Condition, Dimension, FieldFilter, Measure, Rollup, SemanticModel, View
+from apps.semantic.model.types import ATTRIBUTE, Condition, Dimension, FieldFilter, Measure, Rollup, SemanticModel, View
 
-ATTRIBUTE = "omni_attributes."
 FILTER = "filters."
 FIXED = re.compile(r"\s*\d{4}(-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?)?)?\s*", re.ASCII)
 """a time that is the same on every day of asking"""

@@ -14,7 +14,7 @@ from apps.semantic.model.dimensions import qualified, readable
 from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.parameters import MAX_PROBLEMS
 from apps.semantic.model.suggestions import closest, is_spent
-from apps.semantic.model.types import Dimension, Measure, Relationship, Source, View
+from apps.semantic.model.types import NO_FIELDS, Dimension, Measure, Relationship, Source, View
 from apps.semantic.model.yaml_nodes import Node
 
 IMPLIED = {"is_implied": True}
@@ -133,7 +133,7 @@ def _named(views: dict[str, View], relationships: list[Relationship]) -> Iterato
                 yield node.name, view.source
     for item in relationships:
         for node in item.on_sql.find_all(exp.Placeholder):
-            if not node.name.startswith(("omni_attributes.", "filters.")):
+            if not node.name.startswith(NO_FIELDS):
                 yield node.name.partition("[")[0], item.source
 
 

@@ -17,11 +17,19 @@ from apps.semantic.model.kept_apart import is_chosen_by_masks, masks_in
 from apps.semantic.model.mistaken_texts import mistaken_masks
 from apps.semantic.model.open_rollups import rollups_over, tables_read
 from apps.semantic.model.source_checks import sql_views
-from apps.semantic.model.types import Dimension, GrantRule, QuerySource, Rollup, SemanticModel, Source, View
+from apps.semantic.model.types import (
+    ATTRIBUTE,
+    FILTER,
+    NO_FIELDS,
+    Dimension,
+    GrantRule,
+    QuerySource,
+    Rollup,
+    SemanticModel,
+    Source,
+    View,
+)
 
-FILTERS = "filters."
-ATTRIBUTE = "omni_attributes."
-NOT_FIELDS = (ATTRIBUTE, FILTERS)
 AllOf = tuple[tuple[tuple[str, ...], ...], ...]
 """what a rule asks for, as :class:`GrantRule` says"""
 MAX_GRANTS = 12
@@ -322,7 +330,7 @@ def _rules(model: SemanticModel) -> Iterator[_Rule]:
 def _named(trees: Iterable[exp.Expr | None]) -> tuple[str, ...]:
     """Return the fields that expressions name, with their timeframes."""
     nodes = (node for tree in trees if tree is not None for node in tree.find_all(exp.Placeholder))
-    return tuple(sorted({node.name for node in nodes if not node.name.startswith(NOT_FIELDS)}))
+    return tuple(sorted({node.name for node in nodes if not node.name.startswith(NO_FIELDS)}))
 
 
 def _unproven(start: str, model: SemanticModel) -> str:
@@ -342,7 +350,7 @@ def _unproven(start: str, model: SemanticModel) -> str:
                 if field.level_of_detail
                 else f"“{name}” is a duration"
             )
-        if any(node.name.startswith(FILTERS) for node in field.sql.find_all(exp.Placeholder)):
+        if any(node.name.startswith(FILTER) for node in field.sql.find_all(exp.Placeholder)):
             return f"“{name}” holds a filter of the question"
         waiting += _named((field.sql,))
     return ""
@@ -367,7 +375,7 @@ def _unproven_mask(item: Dimension, model: SemanticModel) -> str:
     ]
     if attributes:
         return f"“{item.id}” names the user attribute “{min(attributes).removeprefix(ATTRIBUTE)}”"
-    if any(node.name.startswith(FILTERS) for node in item.sql.find_all(exp.Placeholder)):
+    if any(node.name.startswith(FILTER) for node in item.sql.find_all(exp.Placeholder)):
         return f"“{item.id}” holds a filter of the question"
     return next((what for name in _named((item.sql,)) if (what := _unproven(name, model))), "")
 

@@ -4,7 +4,7 @@ from apps.semantic.errors import MalformedQueryError, Problem
 from apps.semantic.model.filters import parse_condition
 from apps.semantic.model.grants import GrantSyntaxError, parse_grant_rule
 from apps.semantic.model.parameters import add, check_parameters, flag, submap, text, texts
-from apps.semantic.model.types import AccessFilter, AccessGrant, FieldFilter, GrantRule
+from apps.semantic.model.types import ATTRIBUTE, AccessFilter, AccessGrant, FieldFilter, GrantRule
 from apps.semantic.model.yaml_nodes import Node
 
 
@@ -58,7 +58,7 @@ def read_grants(node: Node, problems: list[Problem]) -> dict[str, AccessGrant]:
 def _attribute(item: Node, problems: list[Problem]) -> str:
     """Return a user attribute, which tools also write as a reference."""
     name = text(item, "user_attribute", problems).strip()
-    return name.removeprefix("{{").removesuffix("}}").strip().removeprefix("omni_attributes.")
+    return name.removeprefix("{{").removesuffix("}}").strip().removeprefix(ATTRIBUTE)
 
 
 def read_policies(node: Node, name: str, problems: list[Problem], *, view: str = "") -> tuple[AccessFilter, ...]:

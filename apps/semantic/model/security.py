@@ -11,9 +11,8 @@ from apps.semantic.model.comparing import LOOSE, Comparing
 from apps.semantic.model.contradictions import check_grants_meet
 from apps.semantic.model.masked_columns import trees_of
 from apps.semantic.model.suggestions import bounded_work, did_you_mean
-from apps.semantic.model.types import AccessFilter, FieldFilter, QuerySource, SemanticModel, Source
+from apps.semantic.model.types import ATTRIBUTE, AccessFilter, FieldFilter, QuerySource, SemanticModel, Source
 
-ATTRIBUTE = "omni_attributes."
 FORMS = {
     "number": re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?", re.ASCII),
     "boolean": re.compile(r"true|false"),

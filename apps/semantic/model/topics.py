@@ -14,6 +14,7 @@ from apps.semantic.model.relationships import ambiguous, joins_to, oriented
 from apps.semantic.model.rules import read_filters, read_hiding, read_policies, read_rule
 from apps.semantic.model.suggestions import did_you_mean
 from apps.semantic.model.types import (
+    FILTER,
     AccessFilter,
     GrantRule,
     Relationship,
@@ -132,7 +133,7 @@ def _conditions(node: Node, name: str, base: str, context: Context) -> list[tupl
         parsed: ParsedExpression | None = context.parsed(sql, base, at)
         if parsed is None:
             continue
-        if any(item.name.startswith("filters.") for item in parsed.tree.find_all(exp.Placeholder)):
+        if any(item.name.startswith(FILTER) for item in parsed.tree.find_all(exp.Placeholder)):
             context.fault(at, "a filter of the query cannot decide a rule for everybody")
         if parsed.tree.find(exp.Column) is not None:
             context.fault(at, "name fields as ${view.field} here")

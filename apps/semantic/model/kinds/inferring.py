@@ -6,7 +6,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 
-from apps.semantic.model.types import Dimension, FieldType, Measure, SemanticModel
+from apps.semantic.model.types import NO_FIELDS, Dimension, FieldType, Measure, SemanticModel
 
 Columns = Mapping[str, Mapping[str, FieldType]]
 """view → column in lower case → its type in the source"""
@@ -91,7 +91,7 @@ class Kinds:
         if isinstance(tree, exp.Column):
             return self._of_column(tree.name, view)
         if isinstance(tree, exp.Placeholder):
-            return "unknown" if tree.name.startswith(("omni_attributes.", "filters.")) else self.of_name(tree.name)
+            return "unknown" if tree.name.startswith(NO_FIELDS) else self.of_name(tree.name)
         if isinstance(tree, exp.Literal):
             return "string" if tree.is_string else "number"
         return _kind(self.annotated(tree, view).type) if not isinstance(tree, CALCULATED) else "number"

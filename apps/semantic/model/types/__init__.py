@@ -30,9 +30,12 @@ from apps.semantic.model.types.values import (
 )
 from apps.semantic.model.types.views import QuerySource, Rollup, SqlSource, View, table_text
 from apps.semantic.model.types.words import (
+    ATTRIBUTE,
     FALSEY,
+    FILTER,
     INTERVALS,
     LABELS,
+    NO_FIELDS,
     TEMPLATED,
     TIMEFRAMES,
     Aggregate,
@@ -45,9 +48,12 @@ from apps.semantic.model.types.words import (
 )
 
 __all__ = [
+    "ATTRIBUTE",
     "FALSEY",
+    "FILTER",
     "INTERVALS",
     "LABELS",
+    "NO_FIELDS",
     "TEMPLATED",
     "TIMEFRAMES",
     "AccessFilter",

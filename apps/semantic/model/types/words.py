@@ -18,6 +18,9 @@ LABELS: tuple[str, ...] = ("public", "internal", "confidential", "personal")
 Scalar = str | int | float | bool | None
 
 TEMPLATED = "omni_templated_filter"
+ATTRIBUTE, FILTER = "omni_attributes.", "filters."
+NO_FIELDS = (ATTRIBUTE, FILTER)
+"""how names of placeholders begin that are no references to fields"""
 OFFSET_TEXT = re.compile(r"(\d{1,4}) (day|week|month|quarter|year)s?( ago)?", re.ASCII)
 """by how much ``date_offset_from_query`` moves a filter"""
 TIMEFRAMES: tuple[str, ...] = (
