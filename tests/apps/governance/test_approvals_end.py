@@ -118,6 +118,28 @@ def test_refused_and_withdrawn_requests_open_nothing(
     publish(wider, ada, now)
 
 
+def test_only_whoever_asked_or_approved_takes_it_back_and_only_while_it_holds(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, make_person: Callable[..., User], now: datetime
+) -> None:
+    cem = make_person("cem@acme.example", is_tenant_admin=True)
+    wider = draft(sales, WIDER, now)
+    refused = asked(wider, ada, now)
+    refuse(refused.pk, by=actor_for_user(bea), now=now)
+    given = asked(wider, ada, now)
+    for actor, request in ((bea, given), (cem, given), (ada, refused), (bea, refused)):
+        with pytest.raises(RequestRefusedError, match="Only whoever asked or approved"):
+            withdraw(request.pk, by=actor_for_user(actor), now=now)
+    approve(given.pk, by=actor_for_user(bea), now=now)
+    with pytest.raises(RequestRefusedError, match="Only whoever asked or approved"):
+        withdraw(given.pk, by=actor_for_user(cem), now=now)
+    withdraw(given.pk, by=actor_for_user(ada), now=now)  # whoever asked thinks again
+    for actor in (ada, bea):
+        with pytest.raises(RequestRefusedError, match="only while it holds"):
+            withdraw(given.pk, by=actor_for_user(actor), now=now)
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now)
+
+
 def test_what_needs_no_approval_is_not_asked_and_nothing_is_asked_twice(
     sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
 ) -> None:
