@@ -104,11 +104,15 @@ class Reached:
     def is_loaded(self, mutant: Mutant) -> bool:
         """Say whether a mutant's statement is executed before there are tests: when files are loaded."""
         wanted = sum(1 << line for line in mutant.lines)
-        kept = (self._kept[name] for name in _files(mutant.tests))
+        kept = [self._kept[name] for name in self._known(mutant.tests)]
         return any(int(item["loaded"].get(mutant.path, "0"), 16) & wanted for item in kept)
 
     def _all(self, places: Sequence[str]) -> list[Test]:
-        return [test for name in _files(places) for test in self._of(name)]
+        return [test for name in self._known(places) for test in self._of(name)]
+
+    def _known(self, places: Sequence[str]) -> list[str]:
+        """Return the files of tests in these places but for those that were written since."""
+        return [name for name in _files(places) if name in self._kept]
 
     def _of(self, name: str) -> list[Test]:
         if name not in self._tests:

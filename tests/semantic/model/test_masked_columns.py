@@ -82,8 +82,13 @@ def test_views_that_say_no_schema_are_over_one_table_too() -> None:
 def test_two_masks_on_one_column_must_both_be_lifted() -> None:
     grants = "access_grants:\n  mail: {user_attribute: d, allowed_values: [m]}\n  boss: {user_attribute: d, allowed_values: [b]}\n"
     files = customers("work: {sql: email, mask_unless_access_grants: [boss]}", "contact: {sql: email}")
-    found = read(files | {"model.yaml": grants}).dimension("customers.contact")
+    model = read(files | {"model.yaml": grants})
+    found, work = model.dimension("customers.contact"), model.dimension("customers.work")
     assert found is not None
+    assert work is not None
+    assert work.mask_unless_access_grants is not None
+    assert work.mask_unless_access_grants.all_of == ((("boss",),),)  # its own, and the mask that it has without a word
+    assert work.mask == Mask()
     assert found.mask_unless_access_grants is not None
     assert found.mask_unless_access_grants.all_of == ((("mail",),), (("boss",),))
 
