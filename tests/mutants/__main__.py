@@ -44,6 +44,7 @@ WORKERS = int(os.environ.get("TEST_JOBS", "2"))
 SECONDS = float(os.environ.get("MUTANTS_SECONDS", "inf"))
 LEAST_S, TIMES_AS_LONG = 30.0, 5
 LINE = 120
+LOADED = "some test, with the file loaded spoiled"
 
 
 def all_mutants() -> list[Mutant]:
@@ -93,11 +94,12 @@ class Journal:
         """Say whether a mutant survived."""
         return self._found.get(mutant.key) != ""
 
-    def note(self, mutant: Mutant, *, is_alive: bool) -> None:
-        """Keep what became of a mutant: the hash of the tests that it survived, empty when it did not."""
-        survived = self._found[mutant.key] = self._hash(mutant.tests) if is_alive else ""
+    def note(self, mutant: Mutant, killer: str) -> None:
+        """Keep what became of a mutant: the test that failed, or the hash of those that it survived."""
+        survived = self._found[mutant.key] = "" if killer else self._hash(mutant.tests)
         line = {
             "key": mutant.key, "survived": survived, "place": f"{mutant.path}:{mutant.line}", "what": mutant.what,
+            "by": killer,
         }  # fmt: skip
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -121,14 +123,15 @@ class Worker:
         self._doubtful: set[str] = set()
         self._killers: dict[str, list[str]] = {}
 
-    def is_alive(self, mutant: Mutant) -> bool:
-        """Say whether all tests pass that could notice a mutant: at first a few, then all, then on other databases."""
+    def killer(self, mutant: Mutant) -> str:
+        """Return a test that notices a mutant, nothing when all pass: at first a few, then all, then on other databases."""
         tests = self._reached.tests_of(mutant)
-        if tests and mutant.is_inside and self._kills(mutant, tests):
-            return False
-        return not self._is_killed_loaded(mutant, tests)
+        if not tests or mutant.is_inside:
+            return self._first(mutant, tests)
+        names = [test.name for test in _within(tests, SECONDS)]
+        return "" if passes_loaded(mutant.path, mutant.number, names, self._environment) else LOADED
 
-    def _kills(self, mutant: Mutant, tests: list[Test]) -> bool:
+    def _first(self, mutant: Mutant, tests: list[Test]) -> str:
         before = self._killers.setdefault(mutant.path, [])
         tests.sort(key=lambda test: before.index(test.name) if test.name in before else len(before))
         tests = list(_within(tests, SECONDS))
@@ -141,8 +144,8 @@ class Worker:
         for batch in (tests[:FEW], tests[FEW:MORE], tests[MORE:], list(_within(others, SECONDS))):
             if killer := self._killer(mutant, batch):
                 before.insert(0, killer)
-                return True
-        return False
+                return killer
+        return ""
 
     def _killer(self, mutant: Mutant, tests: list[Test]) -> str:
         """Return a test that fails on a mutant, and passes without."""
@@ -150,6 +153,7 @@ class Worker:
         while names := _by_file([test.name for test in tests if test.name not in self._doubtful]):
             killer = self._runner.killer(mutant.path, mutant.number, names, limit_s)
             if killer == NOT_SPOILED:
+                sys.stdout.write(f"not there {mutant.path}:{mutant.line}: {mutant.what}\n"[: LINE * 2])
                 return ""
             if killer not in names or killer in self._trusted:
                 return killer
@@ -159,13 +163,6 @@ class Worker:
             self._doubtful.add(killer)
             sys.stdout.write(f"doubtful  {killer}\n")
         return ""
-
-    def _is_killed_loaded(self, mutant: Mutant, tests: list[Test]) -> bool:
-        """Try what is executed before there are tests in a process of its own."""
-        if mutant.is_inside and not self._reached.is_loaded(mutant):
-            return False
-        files = list(dict.fromkeys(test.file for test in tests)) or list(mutant.tests)
-        return not passes_loaded(mutant.path, mutant.number, files, self._environment)
 
     def stop(self) -> None:
         """End the process."""
@@ -204,9 +201,9 @@ def run(wanted: list[Mutant], journal: Journal, reached: Reached, state: Path) -
     def work(number: int) -> None:
         worker = Worker(reached, places, environment(state, number))
         for mutant in left:
-            is_alive = worker.is_alive(mutant)
-            journal.note(mutant, is_alive=is_alive)
-            if is_alive:
+            killer = worker.killer(mutant)
+            journal.note(mutant, killer)
+            if not killer:
                 tell(mutant)
         worker.stop()
 

@@ -79,7 +79,6 @@ class Reached:
                     tests.append((test, item["seconds"], item["is_drawn"], numbers))
             self._kept[name] = {
                 "hash": _hash(ROOT / name), "code": self._code, "masks": list(masks), "tests": tests,
-                "loaded": {path: f"{mask:x}" for path, mask in by_context.get("", {}).items()},
             }  # fmt: skip
         self.path.write_text(json.dumps(self._kept), "utf-8")
 
@@ -90,6 +89,8 @@ class Reached:
         a second one of each way, and so on; at the end tests by chance.
         """
         wanted = sum(1 << line for line in mutant.lines)
+        if not mutant.is_inside:
+            wanted = ALL_LINES  # executed when the file is loaded, and what it makes is used anywhere in it
         found = [test for test in self._all(mutant.tests) if test.lines.get(mutant.path, 0) & wanted]
         stem = Path(mutant.path).stem
         found.sort(key=lambda test: (stem not in Path(test.file).stem, test.seconds))
@@ -100,12 +101,6 @@ class Reached:
             rank[test.name] = seen[way]
             seen[way] += 1
         return sorted(found, key=lambda test: (test.is_drawn, rank[test.name]))
-
-    def is_loaded(self, mutant: Mutant) -> bool:
-        """Say whether a mutant's statement is executed before there are tests: when files are loaded."""
-        wanted = sum(1 << line for line in mutant.lines)
-        kept = [self._kept[name] for name in self._known(mutant.tests)]
-        return any(int(item["loaded"].get(mutant.path, "0"), 16) & wanted for item in kept)
 
     def _all(self, places: Sequence[str]) -> list[Test]:
         return [test for name in self._known(places) for test in self._of(name)]

@@ -366,7 +366,7 @@ def main() -> int:
     if kind == "measured":
         return _measure(Path(rest[0]), rest[1:])
     sys.meta_path.insert(0, SpoiledLoader(rest[0], int(rest[1])))
-    return int(pytest.main([*OPTIONS, "-x", "-k", "not spark", *rest[2:]]))
+    return int(pytest.main([*OPTIONS, "-x", *rest[2:]]))
 
 
 if __name__ == "__main__":
