@@ -85,22 +85,23 @@ class Reached:
     def tests_of(self, mutant: Mutant) -> list[Test]:
         """Return the tests that execute any line of a mutant's statement, the likeliest to notice it first.
 
-        That is one of each way through the file, what is called like it before others, the quickest before others; then
-        a second one of each way, and so on; at the end tests by chance.
+        That is one of each way through its function: those first that end there, as a refusal does, then what is called
+        like the file, then the quickest; then a second one of each way, and so on; at the end tests by chance.
         """
         wanted = sum(1 << line for line in mutant.lines)
         if not mutant.is_inside:
             wanted = ALL_LINES  # executed when the file is loaded, and what it makes is used anywhere in it
         found = [test for test in self._all(mutant.tests) if test.lines.get(mutant.path, 0) & wanted]
-        stem = Path(mutant.path).stem
+        stem, around = Path(mutant.path).stem, sum(1 << line for line in mutant.around)
         found.sort(key=lambda test: (stem not in Path(test.file).stem, test.seconds))
         seen: Counter[int] = Counter()
         rank: dict[str, int] = {}
         for test in found:
-            way = test.lines[mutant.path]
+            way = test.lines[mutant.path] & around
             rank[test.name] = seen[way]
             seen[way] += 1
-        return sorted(found, key=lambda test: (test.is_drawn, rank[test.name]))
+        after = sum(1 << line for line in mutant.around if line >= mutant.lines.stop)
+        return sorted(found, key=lambda test: (test.is_drawn, rank[test.name], bool(test.lines[mutant.path] & after)))
 
     def _all(self, places: Sequence[str]) -> list[Test]:
         return [test for name in self._known(places) for test in self._of(name)]

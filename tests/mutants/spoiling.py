@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+MOST_LINES = 10_000
 GUARDS = ("demand", "prove", "_prove", "check", "_check", "expect", "_expect", "take", "_take")
 
 
@@ -22,6 +23,8 @@ class Mutant:
     what: str
     lines: range
     """of the statement in which it is"""
+    around: range
+    """of the function in which that is, or of the whole file"""
     is_inside: bool
     """whether that is inside a function: code that is called, not executed when its file is loaded"""
     tests: tuple[str, ...]
@@ -43,14 +46,15 @@ class Spoiler(ast.NodeTransformer):
 
     def __init__(self, wanted: int | None = None) -> None:
         self.wanted = wanted
-        self.places: list[tuple[int, str, range, bool]] = []
+        self.places: list[tuple[int, str, range, range, bool]] = []
         self._statement: ast.stmt | None = None
+        self._around = range(MOST_LINES)
         self._is_inside = False
 
     def _is_wanted(self, node: ast.AST, what: str) -> bool:
         whole = self._statement or node
         lines = range(getattr(whole, "lineno", 0), (getattr(whole, "end_lineno", 0) or 0) + 1)
-        self.places.append((getattr(node, "lineno", 0), what, lines, self._is_inside))
+        self.places.append((getattr(node, "lineno", 0), what, lines, self._around, self._is_inside))
         return len(self.places) - 1 == self.wanted
 
     def visit(self, node: ast.AST) -> Any:
@@ -83,9 +87,10 @@ class Spoiler(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         """Leave types alone, and know what is inside."""
         node.args = self.visit(node.args)
-        was_inside, self._is_inside = self._is_inside, True
+        before = self._is_inside, self._around
+        self._is_inside, self._around = True, range(node.lineno, (node.end_lineno or node.lineno) + 1)
         node.body = [item for old in node.body if (item := self.visit(old)) is not None]
-        self._is_inside = was_inside
+        self._is_inside, self._around = before
         node.decorator_list = [self.visit(item) for item in node.decorator_list]
         return node
 
@@ -148,5 +153,5 @@ def mutants_of(path: Path, tests: tuple[str, ...]) -> Iterator[Mutant]:
     spoiler = Spoiler()
     spoiler.visit(ast.parse(path.read_text("utf-8")))
     name = path.relative_to(ROOT).as_posix()
-    for number, (line, what, lines, is_inside) in enumerate(spoiler.places):
-        yield Mutant(name, number, line, what, lines, is_inside, tests)
+    for number, (line, what, lines, around, is_inside) in enumerate(spoiler.places):
+        yield Mutant(name, number, line, what, lines, around, is_inside, tests)
