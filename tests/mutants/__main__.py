@@ -40,6 +40,8 @@ TARGETS = {
 FEW, MORE = 8, 30
 OTHER_DATABASES = ("postgres", "mysql")
 """that the tests on DuckDB may also ask: Spark would have to start for each mutant"""
+WITHOUT_DATABASE = ("apps/semantic/query/", "apps/governance/")
+"""where what is decided is the same on every database"""
 WORKERS = int(os.environ.get("TEST_JOBS", "2"))
 SECONDS = float(os.environ.get("MUTANTS_SECONDS", "inf"))
 LEAST_S, TIMES_AS_LONG = 30.0, 5
@@ -137,7 +139,7 @@ class Worker:
         tests = list(_within(tests, SECONDS))
         others = [
             replace(test, name=name)
-            for test in tests
+            for test in ([] if mutant.path.startswith(WITHOUT_DATABASE) else tests)
             for dialect in OTHER_DATABASES
             if (name := test.name.replace("duckdb", dialect)) != test.name and name in self._runner.known
         ]
