@@ -261,11 +261,12 @@ class Measured:
         self._coverage, self._file = found, file
         self._context: list[str] = [""]
         self._told: dict[str, dict[str, Any]] = {}
+        self._shared_s = 0.0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         _forget()
-        begun = time.monotonic()
+        begun, self._shared_s = time.monotonic(), 0.0
         self._enter(item.nodeid)
         try:
             return (yield)
@@ -277,17 +278,20 @@ class Measured:
                 if found[-1].scope != "function"
             ]
             is_drawn = hasattr(getattr(item, "function", None), "hypothesis")
-            self._told[item.nodeid] = {"seconds": time.monotonic() - begun, "shares": shared, "is_drawn": is_drawn}
+            seconds = time.monotonic() - begun - self._shared_s
+            self._told[item.nodeid] = {"seconds": seconds, "shares": shared, "is_drawn": is_drawn}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, object, object]:
         if fixturedef.scope == "function":
             return (yield)
+        begun, is_outermost = time.monotonic(), len(self._context) == 2
         self._enter(_fixture(fixturedef))
         try:
             return (yield)
         finally:
             self._leave()
+            self._shared_s += time.monotonic() - begun if is_outermost else 0
 
     def _enter(self, context: str) -> None:
         self._context.append(context)
