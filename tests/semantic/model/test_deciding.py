@@ -35,9 +35,19 @@ def test_a_mask_decides_by_what_it_leaves_of_values(mask: str, sql: str, dialect
     assert {how for how in get_args(How) if decides(found, how, dialect=dialect)} == meant
 
 
+OTHERS = """
+  f: {}
+  g: {}
+  t: {timeframes: [raw, month]}
+  d: {sql: CAST(f AS DATE)}
+  best: {sql: "${f}", dynamic_top_n: {n: 1, by: n, else: rest}}
+  spent: {sql: "${f}", level_of_detail: {aggregate_type: sum, fixed: [a.g]}}
+"""
+
+
 def names(query: str, keys: str = "id: {primary_key: true}") -> set[tuple[str, How]]:
     """Return by what a query view's question chooses rows of a table with these keys."""
-    table = f"dimensions:\n  {keys}\n  f: {{}}\n  g: {{}}\n  t: {{timeframes: [raw, month]}}\nmeasures: {{n: {{aggregate_type: count}}}}\n"
+    table = f"dimensions:\n  {keys}\n{OTHERS}measures: {{n: {{aggregate_type: count}}}}\n"
     view = f"query: {{base_view: a, {query}}}\ndimensions: {{x: {{}}}}\n"
     files = FILES | {"s/a.view": table, "q.query.view": view, "Q.topic": "base_view: q"}
     model = read_model(files, dialect="duckdb")
@@ -74,6 +84,8 @@ def test_a_filter_on_a_period_compares() -> None:
             {("a.id", "grouped"), ("a.f", "grouped")},
         ),
         ('"a.t[month]": x, a.n: y', "id: {primary_key: true}", {("a.t", "compared")}),
+        ("a.id: x, a.best: y", "id: {primary_key: true}", {("a.id", "grouped"), ("a.best", "grouped")}),
+        ("a.id: x, a.spent: y", "id: {primary_key: true}", {("a.id", "grouped"), ("a.spent", "grouped")}),
     ],
 )
 def test_groups_are_told_apart_by_all_but_what_a_key_beside_it_has_told(
@@ -85,11 +97,25 @@ def test_groups_are_told_apart_by_all_but_what_a_key_beside_it_has_told(
 @pytest.mark.parametrize(
     ("fields", "sorts", "meant"),
     [
-        ("a.id: x, a.n: y", "a.id", {"a.id"}), ("a.f: x, a.n: y", "a.n", {"a.n", "a.f"}),
-        ("a.f: x, a.id: y", "a.id", {"a.id"}), ("a.id: x, a.f: y", "a.f", {"a.f", "a.id"}),
+        ("a.id: x, a.n: y", ["a.id"], {"a.id"}), ("a.f: x, a.n: y", ["a.n"], {"a.n", "a.f"}),
+        ("a.f: x, a.id: y", ["a.id"], {"a.id"}), ("a.id: x, a.f: y", ["a.f"], {"a.f", "a.id"}),
+        ("a.id: x, a.n: y", ["a.id", "a.n"], {"a.id", "a.n"}), ("a.id: x, a.best: y", ["a.id"], {"a.id", "a.best"}),
+        ("a.id: x, a.f: y", [], {"a.id"}), ("a.id: x, a.d: y", [], {"a.id", "a.d"}), ("a.id: x, a.n: y", [], {"a.id", "a.n"}),
     ],
 )  # fmt: skip
-def test_an_order_that_is_cut_off_compares_until_each_row_is_told(fields: str, sorts: str, meant: set[str]) -> None:
-    query = f"fields: {{{fields}}}, sorts: [{{field: {sorts}}}]"
+def test_an_order_that_is_cut_off_compares_until_each_row_is_told(
+    fields: str, sorts: list[str], meant: set[str]
+) -> None:
+    query = f"fields: {{{fields}}}, sorts: [{', '.join(f'{{field: {name}}}' for name in sorts)}]"
     assert {name for name, how in names(f"{query}, limit: 5") if how == "compared"} == meant
     assert {name for name, how in names(query) if how == "compared"} == set()
+
+
+def test_no_row_is_told_by_a_key_that_there_is_not() -> None:
+    query = "fields: {a.f: x, a.g: y}, sorts: [{field: a.f}], limit: 5"
+    assert {name for name, how in names(query, "id: {}") if how == "compared"} == {"a.f", "a.g"}
+
+
+def test_a_period_comes_first_where_nothing_else_is_said() -> None:
+    found = names('fields: {a.id: x, "a.t[month]": y}, limit: 5')
+    assert {name for name, how in found if how == "compared"} == {"a.id", "a.t"}
