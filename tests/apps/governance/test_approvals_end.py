@@ -10,6 +10,7 @@ from django.db import connection
 from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
 from apps.accounts.models import User
+from apps.audit.models import AuditEvent
 from apps.datamodels.errors import PublishRefusedError
 from apps.datamodels.models import Dataset, ModelFile, ModelVersion
 from apps.governance.blast_radius.approving import (
@@ -133,6 +134,8 @@ def test_only_whoever_asked_or_approved_takes_it_back_and_only_while_it_holds(
     with pytest.raises(RequestRefusedError, match="Only whoever asked or approved"):
         withdraw(given.pk, by=actor_for_user(cem), now=now)
     withdraw(given.pk, by=actor_for_user(ada), now=now)  # whoever asked thinks again
+    said = AuditEvent.objects.filter(verb="governance.approval_withdrawn").get().facts
+    assert (said["version"], said["digest"]) == (str(wider), wider.digest)
     for actor in (ada, bea):
         with pytest.raises(RequestRefusedError, match="only while it holds"):
             withdraw(given.pk, by=actor_for_user(actor), now=now)
