@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.semantic.errors import ModelError
 from apps.semantic.model.reading import read_model
 from apps.semantic.model.security import check_attributes
 from apps.semantic.model.types import SemanticModel
@@ -58,3 +59,18 @@ def test_rows_chosen_by_the_value_beneath_a_mask_are_warned_about(mask: str, is_
     says = "“a.mail” is masked; its rows are chosen by the value beneath"
     assert [says in str(item) for item in model(field="mail", mask=mask).warnings] == [True] * is_told
     assert model(field="f", mask=mask).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "x: {sql: '${f}', level_of_detail: {aggregate_type: sum, fixed: [a.mail]}}",
+        "x: {duration: {sql_start: '${f}', sql_end: '${f}'}}",
+    ],
+)
+def test_rows_are_not_chosen_by_what_is_no_column_of_a_row(field: str) -> None:
+    view = VIEW % ("f", "hash") + f"  {field}\n"
+    files = {"s/a.view": view + ROWS % ("x", "1")}
+    with pytest.raises(ModelError, match=r"rows cannot be chosen by “a\.x”"):
+        read_model(FILES | files, dialect="duckdb")
+    assert read_model(FILES | {"s/a.view": view + ROWS % ("f", "1")}, dialect="duckdb").dimension("a.x")
