@@ -1,35 +1,31 @@
-"""Spoils one guard after another in a copy of the code and sees that a test notices.
+"""Spoils one guard after another and sees that a test notices.
 
 ``make mutants`` prints each mutant that survives with its place, then the counts. A mutant takes away a predicate, a
 mask, a gate or a demand: a call that fails, a condition that refuses, an element that is added to a list of rules.
 
-It takes hours. ``MUTANTS=200`` takes that many by chance, as many of each target as its share (``MUTANTS_SEED=1`` takes
-others). ``MUTANTS_TESTS=tests/semantic/verify``, or some files, asks these alone, as the proof's guards have to be noticed by the proof's own
-tests. What has been found out is kept in ``mutants.jsonl`` under the state directory: a run that was stopped goes on
+``MUTANTS=200`` takes that many by chance, as many of each target as its share (``MUTANTS_SEED=1`` takes others).
+``MUTANTS_TESTS=tests/semantic/verify``, or some files, asks these alone, as the proof's guards have to be noticed by the
+proof's own tests. ``MUTANTS_SECONDS=30`` lets a mutant meet no more tests than take so long, on one database and on the
+others. What has been found out is kept in ``mutants.jsonl`` under the state directory: a run that was stopped goes on
 where it stopped. A change of a file asks again about its mutants, a change of tests about those that survived them; who
 takes tests away starts over without the file.
 """
 
-import ast
 import hashlib
 import json
 import os
 import random
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import groupby
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import Any
 
-from tests.mutants.reached import Reached, files_in
-from tests.mutants.runner import TestRunner
+from tests.mutants.reached import Reached, Test, files_in
+from tests.mutants.runner import NEVER, NOT_SPOILED, TestRunner, measure, passes_loaded
+from tests.mutants.spoiling import ROOT, Mutant, mutants_of
 
-ROOT = Path(__file__).resolve().parents[2]
 GOVERNANCE_TESTS = ("tests/apps/governance", "tests/apps/queries")
 TARGETS = {
     "apps/semantic/verify": ("tests/semantic/verify", "tests/semantic/compile", "tests/semantic/features"),
@@ -41,148 +37,16 @@ TARGETS = {
     "apps/semantic/query": ("tests/semantic/query", "tests/semantic/features"),
     "apps/governance": GOVERNANCE_TESTS,
 }  # fmt: skip
-# One database finds most; a mutant that it does not notice meets all of them.
-ON_ONE_DATABASE = ("-k", "not postgres and not mysql and not spark")
-OPTIONS = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+FEW, MORE = 8, 30
+OTHER_DATABASES = ("postgres", "mysql")
+"""that the tests on DuckDB may also ask: Spark would have to start for each mutant"""
+WITHOUT_DATABASE = ("apps/semantic/query/", "apps/governance/")
+"""where what is decided is the same on every database"""
 WORKERS = int(os.environ.get("TEST_JOBS", "2"))
+SECONDS = float(os.environ.get("MUTANTS_SECONDS", "inf"))
+LEAST_S, TIMES_AS_LONG = 30.0, 5
 LINE = 120
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change of one file: ``source`` is the file with the change in it."""
-
-    path: str
-    line: int
-    what: str
-    source: str
-    tests: tuple[str, ...]
-    lines: range
-    """of the statement in which it is"""
-
-    @property
-    def is_pure(self) -> bool:
-        """Say whether it is in a package that knows nothing of Django."""
-        return self.path.startswith("apps/semantic/")
-
-
-class Spoiler(ast.NodeTransformer):
-    """Makes the change at one place: the ``wanted``-th that it comes by."""
-
-    def __init__(self, wanted: int) -> None:
-        self.wanted = wanted
-        self.seen = -1
-        self.what = ""
-        self.line = 0
-        self.lines = range(0)
-        self._statement: ast.stmt | None = None
-
-    def _is_wanted(self, node: ast.AST, what: str) -> bool:
-        self.seen += 1
-        if self.seen != self.wanted:
-            return False
-        self.what, self.line = what, getattr(node, "lineno", 0)
-        whole = self._statement or node
-        self.lines = range(getattr(whole, "lineno", 0), (getattr(whole, "end_lineno", 0) or 0) + 1)
-        return True
-
-    def visit(self, node: ast.AST) -> Any:
-        """Know the statement that is looked at: an expression of several lines is executed when any of them is."""
-        before = self._statement
-        if isinstance(node, ast.stmt):
-            self._statement = node
-        found = super().visit(node)
-        self._statement = before
-        return found
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        """Leave types alone."""
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        """Leave types alone."""
-        if node.value is not None:
-            node.value = self.visit(node.value)
-        return node
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """Leave names of types alone: ``Field = Dimension | Measure``."""
-        names = [item for item in ast.walk(node.value) if isinstance(item, ast.Name)]
-        is_union = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.BitOr)
-        if is_union and all(item.id[:1].isupper() and not item.id.isupper() for item in names):
-            return node
-        return self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Leave types alone."""
-        returns, node.returns = node.returns, None
-        self.generic_visit(node)
-        node.returns = returns
-        return node
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """Drop a demand or a check that stands alone."""
-        self.generic_visit(node)
-        call = node.value
-        if isinstance(call, ast.Call):
-            name = ast.unparse(call.func).rpartition(".")[2]
-            is_guard = name.startswith(
-                ("demand", "prove", "_prove", "check", "_check", "expect", "_expect", "take", "_take")
-            )
-            if is_guard and self._is_wanted(node, f"drop {name}(…)"):
-                return ast.copy_location(ast.Pass(), node)
-        return node
-
-    def visit_If(self, node: ast.If) -> ast.AST:
-        """Never refuse where a branch raises."""
-        self.generic_visit(node)
-        refuses = any(isinstance(item, ast.Raise) for item in node.body)
-        if refuses and self._is_wanted(node, f"never: {ast.unparse(node.test)[:60]}"):
-            node.test = ast.copy_location(ast.Constant(value=False), node.test)
-        return node
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
-        """Leave out one condition of an AND, or one reason of an OR."""
-        self.generic_visit(node)
-        for index in range(len(node.values)):
-            if self._is_wanted(node, f"without: {ast.unparse(node.values[index])[:60]}"):
-                rest = [value for place, value in enumerate(node.values) if place != index]
-                return rest[0] if len(rest) == 1 else ast.copy_location(ast.BoolOp(node.op, rest), node)
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Let all() and any() of a generator hold."""
-        self.generic_visit(node)
-        if (
-            isinstance(node.func, ast.Name)
-            and node.func.id in ("all", "holds")
-            and self._is_wanted(node, f"{node.func.id} → True")
-        ):
-            return ast.copy_location(ast.Constant(value=True), node)
-        return node
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        """Leave out one side of a union, an intersection or a sum of lists."""
-        self.generic_visit(node)
-        if isinstance(node.op, ast.BitAnd | ast.BitOr) and self._is_wanted(
-            node, f"left side only: {ast.unparse(node)[:60]}"
-        ):
-            return node.left
-        return node
-
-
-def mutants_of(path: Path, tests: tuple[str, ...]) -> Iterator[Mutant]:
-    """Yield every mutant of a file."""
-    text = path.read_text("utf-8")
-    number = 0
-    while True:
-        spoiler = Spoiler(number)
-        tree = ast.fix_missing_locations(spoiler.visit(ast.parse(text)))
-        if not spoiler.what:
-            return
-        name = path.relative_to(ROOT).as_posix()
-        yield Mutant(name, spoiler.line, spoiler.what, ast.unparse(tree), tests, spoiler.lines)
-        number += 1
+LOADED = "some test, with the file loaded spoiled"
 
 
 def all_mutants() -> list[Mutant]:
@@ -196,8 +60,10 @@ def all_mutants() -> list[Mutant]:
 
 
 def chosen(every: list[Mutant]) -> list[Mutant]:
-    """Return the mutants whose path holds one of the arguments, or all; of these ``MUTANTS`` by chance, if that is set."""
-    wanted = [item for item in every if not sys.argv[1:] or any(text in item.path for text in sys.argv[1:])]
+    """Return the mutants whose path holds one of the arguments, in their order, or all; ``MUTANTS`` of them by chance."""
+    parts = sys.argv[1:] or [""]
+    by_part = [[item for item in every if part in item.path] for part in parts]
+    wanted = list(dict.fromkeys(item for items in by_part for item in items))
     if tests := tuple(os.environ.get("MUTANTS_TESTS", "").split()):
         wanted = [replace(item, tests=tests) for item in wanted]
     count = int(os.environ.get("MUTANTS", "0"))
@@ -223,18 +89,19 @@ class Journal:
 
     def is_open(self, mutant: Mutant) -> bool:
         """Say whether a mutant has to be tried: it never was, or it survived other tests than there are now."""
-        survived = self._found.get(_key(mutant))
+        survived = self._found.get(mutant.key)
         return survived is None or survived not in ("", self._hash(mutant.tests))
 
     def is_alive(self, mutant: Mutant) -> bool:
         """Say whether a mutant survived."""
-        return self._found.get(_key(mutant)) != ""
+        return self._found.get(mutant.key) != ""
 
-    def note(self, mutant: Mutant, *, is_alive: bool) -> None:
-        """Keep what became of a mutant: the hash of the tests that it survived, empty when it did not."""
-        survived = self._found[_key(mutant)] = self._hash(mutant.tests) if is_alive else ""
+    def note(self, mutant: Mutant, killer: str) -> None:
+        """Keep what became of a mutant: the test that failed, or the hash of those that it survived."""
+        survived = self._found[mutant.key] = "" if killer else self._hash(mutant.tests)
         line = {
-            "key": _key(mutant), "survived": survived, "place": f"{mutant.path}:{mutant.line}", "what": mutant.what,
+            "key": mutant.key, "survived": survived, "place": f"{mutant.path}:{mutant.line}", "what": mutant.what,
+            "by": killer,
         }  # fmt: skip
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -242,80 +109,108 @@ class Journal:
     def _hash(self, tests: tuple[str, ...]) -> str:
         if tests not in self._tests:
             files = sorted(file for place in tests for file in files_in(ROOT / place, "*.py"))
-            self._tests[tests] = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+            texts = [str(SECONDS).encode(), *(file.read_bytes() for file in files)]
+            self._tests[tests] = hashlib.sha256(b"".join(texts)).hexdigest()
         return self._tests[tests]
 
 
-def _key(mutant: Mutant) -> str:
-    return hashlib.sha256(f"{mutant.path}\n{mutant.source}".encode()).hexdigest()
+class Worker:
+    """Tries one mutant after another, by the tests that a process of its own holds."""
+
+    def __init__(self, reached: Reached, places: Iterable[str], environment: dict[str, str]) -> None:
+        self._reached, self._environment = reached, environment
+        self._runner = TestRunner(list(places), environment)
+        self._trusted: set[str] = set()
+        """tests that pass by themselves on code that nothing has spoiled"""
+        self._doubtful: set[str] = set()
+        self._killers: dict[str, list[str]] = {}
+
+    def killer(self, mutant: Mutant) -> str:
+        """Return a test that notices a mutant, nothing when all pass: at first a few, then all, then on other databases."""
+        tests = self._reached.tests_of(mutant)
+        if not tests or mutant.is_inside:
+            return self._first(mutant, tests)
+        names = [test.name for test in _within(tests, SECONDS)]
+        return "" if passes_loaded(mutant.path, mutant.number, names, self._environment) else LOADED
+
+    def _first(self, mutant: Mutant, tests: list[Test]) -> str:
+        before = self._killers.setdefault(mutant.path, [])
+        tests.sort(key=lambda test: before.index(test.name) if test.name in before else len(before))
+        tests = list(_within(tests, SECONDS))
+        others = [
+            replace(test, name=name)
+            for test in ([] if mutant.path.startswith(WITHOUT_DATABASE) else tests)
+            for dialect in OTHER_DATABASES
+            if (name := test.name.replace("duckdb", dialect)) != test.name and name in self._runner.known
+        ]
+        for batch in (tests[:FEW], tests[FEW:MORE], tests[MORE:], list(_within(others, SECONDS))):
+            if killer := self._killer(mutant, batch):
+                before.insert(0, killer)
+                return killer
+        return ""
+
+    def _killer(self, mutant: Mutant, tests: list[Test]) -> str:
+        """Return a test that fails on a mutant, and passes without."""
+        limit_s = max(LEAST_S, TIMES_AS_LONG * sum(test.seconds for test in tests))
+        while names := _by_file([test.name for test in tests if test.name not in self._doubtful]):
+            killer = self._runner.killer(mutant.path, mutant.number, names, limit_s)
+            if killer == NOT_SPOILED:
+                sys.stdout.write(f"not there {mutant.path}:{mutant.line}: {mutant.what}\n"[: LINE * 2])
+                return ""
+            if killer not in names or killer in self._trusted:
+                return killer
+            if not self._runner.killer(mutant.path, NEVER, [killer], limit_s):
+                self._trusted.add(killer)
+                return killer
+            self._doubtful.add(killer)
+            sys.stdout.write(f"doubtful  {killer}\n")
+        return ""
+
+    def stop(self) -> None:
+        """End the process."""
+        self._runner.stop()
 
 
-def survives(mutant: Mutant, copy: Path, runner: TestRunner, reached: Reached) -> bool:
-    """Say whether all tests pass with the mutant in a copy of the code: those that execute it, as no other could notice."""
-    tests = reached.tests_of(mutant.path, mutant.lines, mutant.tests)
-    if not tests:
-        return True
-    place = copy / mutant.path
-    good = place.read_text("utf-8")
-    place.write_text(mutant.source, "utf-8")
-    try:
-        return runner.passes((*OPTIONS, *ON_ONE_DATABASE, *tests)) and runner.passes((*OPTIONS, *tests))
-    finally:
-        place.write_text(good, "utf-8")
+def _within(tests: Iterable[Test], seconds: float) -> Iterator[Test]:
+    """Yield the first tests that take so long together, one at least."""
+    for test in tests:
+        yield test
+        seconds -= test.seconds
+        if seconds < 0:
+            return
 
 
-def started(copy: Path, mutant: Mutant, *, is_tried: bool = True) -> TestRunner:
-    """Return a runner of tests in a copy of the code, after all tests have passed there unspoiled.
+def _by_file(names: list[str]) -> list[str]:
+    """Put tests of a file together, as they share what it makes; files as they come first."""
+    files = list(dict.fromkeys(name.partition("::")[0] for name in names))
+    return sorted(names, key=lambda name: files.index(name.partition("::")[0]))
 
-    Raises:
-        AssertionError: they do not pass.
-    """
-    environment = os.environ | {
-        "OMNI_STATE_DIR": str(copy / "state"), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy),
+
+def environment(state: Path, number: int) -> dict[str, str]:
+    """Return a worker's own environment: services and databases that no other run uses."""
+    own = {
+        "OMNI_STATE_DIR": str(state / "mutants" / str(number)), "PYTHONDONTWRITEBYTECODE": "1",
         "OMNI_FUZZ_CASES": "100", "OMNI_FUZZ_SHRINK": "0",
     }  # fmt: skip
-    runner = TestRunner(copy, environment, is_pure=mutant.is_pure)
-    if is_tried and not runner.passes_unspoiled((*OPTIONS, *mutant.tests)):
-        runner.stop()
-        raise AssertionError(f"{' '.join(mutant.tests)} fails before anything is spoiled")
-    return runner
+    return os.environ | own
 
 
-def measure(wanted: list[Mutant], reached: Reached, copies: list[Path]) -> None:
-    """Find out which lines the files of tests execute that have changed since, or the code."""
-    by_name = {name: mutant for mutant in wanted for name in reached.unknown(mutant.tests)}
-    lock = Lock()
+def run(wanted: list[Mutant], journal: Journal, reached: Reached, state: Path) -> None:
+    """Try mutants side by side, and tell survivors as they are found."""
+    places = sorted({place for mutant in wanted for place in mutant.tests})
+    left = iter(wanted)
 
     def work(number: int) -> None:
-        for _, group in groupby(list(by_name.items())[number :: len(copies)], key=lambda item: item[1].is_pure):
-            own = list(group)
-            runner = started(copies[number], own[0][1], is_tried=False)
-            for name, _ in own:
-                found = runner.measured(name)
-                with lock:
-                    reached.note(name, *found)
-            runner.stop()
+        worker = Worker(reached, places, environment(state, number))
+        for mutant in left:
+            killer = worker.killer(mutant)
+            journal.note(mutant, killer)
+            if not killer:
+                tell(mutant)
+        worker.stop()
 
-    with ThreadPoolExecutor(len(copies)) as pool:
-        list(pool.map(work, range(len(copies))))
-
-
-def run(wanted: list[Mutant], journal: Journal, copies: list[Path], reached: Reached) -> None:
-    """Try mutants side by side, each worker in its own copy, and tell survivors as they are found."""
-
-    def work(number: int) -> None:
-        for _, group in groupby(wanted[number :: len(copies)], key=lambda mutant: mutant.tests):
-            own = list(group)
-            runner = started(copies[number], own[0])
-            for mutant in own:
-                is_alive = survives(mutant, copies[number], runner, reached)
-                journal.note(mutant, is_alive=is_alive)
-                if is_alive:
-                    tell(mutant)
-            runner.stop()
-
-    with ThreadPoolExecutor(len(copies)) as pool:
-        list(pool.map(work, range(len(copies))))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(work, range(WORKERS)))
 
 
 def tell(mutant: Mutant) -> None:
@@ -327,20 +222,17 @@ def tell(mutant: Mutant) -> None:
 def main() -> int:
     """Run the mutants whose file's path holds one of the arguments, all without arguments."""
     wanted = chosen(all_mutants())
-    journal = Journal(Path(os.environ.get("OMNI_STATE_DIR", ROOT / "var")) / "mutants.jsonl")
+    state = Path(os.environ.get("OMNI_STATE_DIR", ROOT / "var"))
+    journal = Journal(state / "mutants.jsonl")
     open_ = [mutant for mutant in wanted if journal.is_open(mutant)]
     for mutant in wanted:
         if not journal.is_open(mutant) and journal.is_alive(mutant):
             tell(mutant)
-    with tempfile.TemporaryDirectory() as folder:
-        copies = [Path(folder) / str(number) for number in range(WORKERS if open_ else 0)]
-        for copy in copies:
-            ignored = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache")
-            shutil.copytree(ROOT, copy, ignore=ignored)
-        if open_:
-            reached = Reached(journal.path.with_name("reached.json"), ROOT, TARGETS)
-            measure(open_, reached, copies)
-            run(open_, journal, copies, reached)
+    if open_:
+        reached = Reached(state / "reached.json", TARGETS)
+        places = sorted({place for mutant in open_ for place in mutant.tests})
+        reached.learn(places, partial(measure, environment=environment(state, 0)))
+        run(open_, journal, reached, state)
     survived = sum(journal.is_alive(mutant) for mutant in wanted)
     counts = {"mutants": len(wanted), "killed": len(wanted) - survived, "survived": survived}
     sys.stdout.write(json.dumps(counts) + "\n")

@@ -3,7 +3,7 @@
 from collections.abc import Container
 from typing import Any
 
-from apps.semantic.model.filters import CASE, PAIRS, SINGLE
+from apps.semantic.model.filters import CASE, SINGLE
 from apps.semantic.model.types import Condition, FieldFilter, SemanticModel
 from apps.semantic.query.defaults import default_filters, with_defaults
 from apps.semantic.query.types import FilterGroup, SemanticQuery
@@ -55,7 +55,7 @@ def _condition(condition: Condition) -> dict[str, Any]:
     if operator in ("and", "or"):
         return {operator: [_condition(child) for child in condition.children]}
     values = list(condition.values)
-    is_single = operator.removeprefix("not_") in SINGLE and operator.removeprefix("not_") not in PAIRS
+    is_single = operator.removeprefix("not_") in SINGLE
     found: dict[str, Any] = {operator: values[0] if is_single else values}
     return found | ({CASE: True} if condition.is_case_insensitive else {})
 

@@ -10,6 +10,7 @@ from django.db import connection
 from apps.access.selectors import actor_for_user
 from apps.access.types import Actor
 from apps.accounts.models import User
+from apps.audit.models import AuditEvent
 from apps.datamodels.errors import PublishRefusedError
 from apps.datamodels.models import Dataset, ModelFile, ModelVersion
 from apps.governance.blast_radius.approving import (
@@ -116,6 +117,30 @@ def test_refused_and_withdrawn_requests_open_nothing(
             approve(request.pk, by=actor_for_user(bea), now=now)
     approve(asked(wider, ada, now).pk, by=actor_for_user(bea), now=now)
     publish(wider, ada, now)
+
+
+def test_only_whoever_asked_or_approved_takes_it_back_and_only_while_it_holds(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, make_person: Callable[..., User], now: datetime
+) -> None:
+    cem = make_person("cem@acme.example", is_tenant_admin=True)
+    wider = draft(sales, WIDER, now)
+    refused = asked(wider, ada, now)
+    refuse(refused.pk, by=actor_for_user(bea), now=now)
+    given = asked(wider, ada, now)
+    for actor, request in ((bea, given), (cem, given), (ada, refused), (bea, refused)):
+        with pytest.raises(RequestRefusedError, match="Only whoever asked or approved"):
+            withdraw(request.pk, by=actor_for_user(actor), now=now)
+    approve(given.pk, by=actor_for_user(bea), now=now)
+    with pytest.raises(RequestRefusedError, match="Only whoever asked or approved"):
+        withdraw(given.pk, by=actor_for_user(cem), now=now)
+    withdraw(given.pk, by=actor_for_user(ada), now=now)  # whoever asked thinks again
+    said = AuditEvent.objects.filter(verb="governance.approval_withdrawn").get().facts
+    assert (said["version"], said["digest"]) == (str(wider), wider.digest)
+    for actor in (ada, bea):
+        with pytest.raises(RequestRefusedError, match="only while it holds"):
+            withdraw(given.pk, by=actor_for_user(actor), now=now)
+    with pytest.raises(PublishRefusedError):
+        publish(wider, ada, now)
 
 
 def test_what_needs_no_approval_is_not_asked_and_nothing_is_asked_twice(

@@ -249,6 +249,10 @@ def test_whoever_wrote_a_draft_or_changed_it_last_does_not_approve_it(
     with pytest.raises(RequestRefusedError, match="or changed them last"):
         approve(changed.pk, by=actor_for_user(bea), now=now)
     withdraw(changed.pk, by=actor_for_user(ada), now=now)
+    opened = asked(own, bea, now)
+    with pytest.raises(RequestRefusedError, match="You wrote these files"):
+        approve(opened.pk, by=actor_for_user(ada), now=now)  # Bea changed last what Ada began
+    refuse(opened.pk, by=actor_for_user(ada), now=now)
     own = save_draft_file(own, path=path, content=WIDER, digest=own.digest, by=actor_for_user(ada), now=now)
     approve(asked(own, ada, now).pk, by=actor_for_user(bea), now=now)
     publish(own, ada, now)

@@ -186,6 +186,7 @@ TWIN = "schema: shop\ntable_name: customers\ndimensions: {id: {primary_key: true
             "Own.topic:3:3",
         ),
         ({"vip.view": TWIN + ROWS}, ""),
+        ({name: TWIN.replace("customers", "leads") for name in ("one.view", "two.view")}, ""),
         ({"vip.view": TWIN.replace("schema: shop", "schema: archive")}, ""),
         ({"relationships.yaml": SHOP["relationships.yaml"] + "  join_to_view_as: buyers\n", "Sales.topic.yaml": "base_view: orders\n"}, ""),
         ({"big.view": "sql: SELECT id FROM shop.customers\ndimensions: {id: {}}\n"}, ""),

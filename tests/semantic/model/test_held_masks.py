@@ -77,6 +77,10 @@ READ = {
         "twin.view": "schema: shop\ntable_name: held\ndimensions: {x: {sql: a}}\n",
         "Held.topic": "base_view: twin\n",
     },
+    "by one that says no schema": {
+        "twin.view": "table_name: Held\ndimensions: {x: {sql: a}}\n",
+        "Held.topic": "base_view: twin\n",
+    },
     "in an SQL view": {
         "q.view": "sql: SELECT h.a AS a FROM shop.held AS h\ndimensions: {a: {}}\n",
         "Held.topic": "base_view: q\n",
@@ -94,6 +98,19 @@ def test_a_rollup_of_rows_that_a_policy_closes_is_read_with_rules_only(way: str)
     with pytest.raises(ModelError, match="shows what a rollup holds of rows that the policy of “customers” closes"):
         shop(held, POLICY, **READ[way])
     assert shop(held, CUSTOMERS, **READ[way]).views["held"].rollup
+
+
+@pytest.mark.parametrize(
+    ("customers", "own"),
+    [(CUSTOMERS, "access_filters: [{field: region, user_attribute: region}]"), (POLICY, "access_filters: []")],
+    ids=["by the topic's own view", "though not by the topic's own view"],
+)
+def test_rows_are_closed_by_a_policy_of_the_model_or_of_the_topic(customers: str, own: str) -> None:
+    held = HOLDER % "customers.region, customers.count"
+    topic = HELD.replace("required_access_grants: [mail]\n", "")
+    with pytest.raises(ModelError, match="shows what a rollup holds of rows that the policy of “customers” closes"):
+        shop(held, customers, **{"Held.topic": f"{topic}views: {{customers: {{{own}}}}}\n"})
+    assert shop(held, CUSTOMERS, **{"Held.topic": f"{topic}views: {{customers: {{label: C}}}}\n"})
 
 
 def test_a_rollup_that_nobody_reads_or_that_has_rules_is_none() -> None:

@@ -84,6 +84,21 @@ def test_a_query_view_opens_no_column_that_a_field_closes(closed: str) -> None:
     )
 
 
+BILLS = "schema: shop\ntable_name: %s\ndimensions: {payer: {sql: payer_no, mask_unless_access_grants: [mail]}}\n"
+
+
+def test_nor_does_it_open_what_another_view_over_the_table_closes() -> None:
+    with pytest.raises(ModelError, match=r"“orders\.payer_no” is not described, and “bills\.payer” .* is closed"):
+        read(bills_view=BILLS % "orders", facts_query_view=FACTS)
+    assert read(bills_view=BILLS % "bills", facts_query_view=FACTS)
+
+
+@pytest.mark.parametrize("field", ["payer: {sql: payer_no}", "payer: {sql: other_no, required_access_grants: [mail]}"])
+def test_what_is_open_or_made_of_another_column_closes_none(field: str) -> None:
+    orders = SHOP["shop/orders.view.yaml"].replace("  status: {}", f"  status: {{}}\n  {field}")
+    assert read_model(SHOP | {"shop/orders.view.yaml": orders, "facts.query.view": FACTS}, dialect="duckdb")
+
+
 def test_a_query_view_chooses_rows_by_described_columns_only() -> None:
     chosen = FACTS.replace("dimensions:", "  filters: {orders.channel: {is: web}}\ndimensions:")
     with pytest.raises(ModelError, match=r"orders\.channel"):

@@ -67,11 +67,28 @@ def test_a_second_view_over_the_table_is_masked_too_and_one_over_another_table_i
     assert rules["leads"]["email"].mask_unless_access_grants is None
 
 
+def test_views_that_say_no_schema_are_over_one_table_too() -> None:
+    files = {
+        "people.view": f"table_name: staff\ndimensions: {{{MASKED}}}\n",
+        "bare.view": "table_name: Staff\ndimensions: {mail: {sql: email}}\n",
+        "leads.view": "table_name: leads\ndimensions: {email: {}}\n",
+    }
+    rules = {name: read(files).views[name].dimensions for name in ("bare", "leads")}
+    assert rules["bare"]["mail"].mask == Mask("keep_last", 3)
+    assert rules["bare"]["mail"].mask_unless_access_grants is not None
+    assert rules["leads"]["email"].mask_unless_access_grants is None
+
+
 def test_two_masks_on_one_column_must_both_be_lifted() -> None:
     grants = "access_grants:\n  mail: {user_attribute: d, allowed_values: [m]}\n  boss: {user_attribute: d, allowed_values: [b]}\n"
     files = customers("work: {sql: email, mask_unless_access_grants: [boss]}", "contact: {sql: email}")
-    found = read(files | {"model.yaml": grants}).dimension("customers.contact")
+    model = read(files | {"model.yaml": grants})
+    found, work = model.dimension("customers.contact"), model.dimension("customers.work")
     assert found is not None
+    assert work is not None
+    assert work.mask_unless_access_grants is not None
+    assert work.mask_unless_access_grants.all_of == ((("boss",),),)  # its own, and the mask that it has without a word
+    assert work.mask == Mask()
     assert found.mask_unless_access_grants is not None
     assert found.mask_unless_access_grants.all_of == ((("mail",),), (("boss",),))
 

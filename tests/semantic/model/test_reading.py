@@ -159,6 +159,7 @@ def test_a_faulty_measure_is_one_clear_problem(text: str, says: str) -> None:
         ("Two.composite_topic", "topics: [Sales]\n", "two topics or more"),
         ("Two.composite_topic", "topics: [Sales, Sale]\n", "Did you mean “Sales”?"),
         ("model.yaml", "access_grants: {a: {user_attribute: x}}\n", "allows no value"),
+        ("model.yaml", "access_grants: {a b: {user_attribute: x, allowed_values: [y]}}\n", "cannot be the name of a grant"),
         ("model.yaml", "cache_policies: {a: {max_cache_age: 40 days}}\n", "up to 30 days"),
         ("model.yaml", "week_start_day: Moonday\n", "Did you mean “monday”?"),
         ("model.yaml", "fiscal_month_offset: 12\n", "from -11 to 11"),

@@ -38,6 +38,9 @@ def test_what_a_question_leaves_open_is_the_models(suggesting):
     assert (found["limit"], found["timezone"], found["filters"]) == (3, "Asia/Tokyo", {})
     own = said(ask("Sales", "orders.status", limit=7, timezone="Europe/Oslo"), suggesting)
     assert (own["limit"], own["timezone"]) == (7, "Europe/Oslo")
+    for half, limit, zone in (({"limit": 7}, 7, "Asia/Tokyo"), ({"timezone": "Europe/Oslo"}, 3, "Europe/Oslo")):
+        found = said(ask("Sales", "orders.status", **half), suggesting)
+        assert (found["limit"], found["timezone"]) == (limit, zone)
     plain = said(ask("Sales", "orders.status"), model("duckdb"))
     assert (plain["limit"], plain["timezone"]) == (1000, "UTC")
 
@@ -47,6 +50,8 @@ def test_suggested_filters_hold_where_they_are_wanted_and_the_question_says_noth
     assert said(wanted, suggesting)["filters"] == {
         "orders.status": {"is": ["paid"]}, "orders.ordered_at": {"on_or_after": "2026-01-01"},
     }  # fmt: skip
+    said_otherwise = {"limit": 7, "timezone": "Europe/Oslo"}
+    assert set(said(wanted | said_otherwise, suggesting)["filters"]) == {"orders.status", "orders.ordered_at"}
     own = said(
         wanted
         | {

@@ -51,11 +51,15 @@ def test_a_query_needs_no_more_than_a_data_set_and_a_field():
     assert (query.row_limit, query.zone, query.default_filters) == (1000, "UTC", False)
 
 
+TOP = {"field": "orders.status", "n": 3, "by": "orders.count"}
 MALFORMED = [
     ({"colour": 1}, "colour"),
     ({"dataset": 5}, "dataset"),
     ({"dataset": {"$ne": ""}}, "dataset"),
     ({"dataset": ""}, "dataset"),
+    ({"dataset": "a\x00b"}, "dataset"),
+    ({"dataset": "\ud800"}, "dataset"),
+    ({"dataset": "x" * 2_001}, "dataset"),
     ({"fields": []}, "fields"),
     ({"fields": "orders.count"}, "fields"),
     ({"fields": [{}]}, "fields.0"),
@@ -65,6 +69,7 @@ MALFORMED = [
     ({"fields": ["orders.count", "orders.count"]}, "fields.1"),
     ({"fields": [f"orders.f{number}" for number in range(101)]}, "fields"),
     ({"filters": []}, "filters"),
+    ({"filters": {f"orders.f{number}": {"is": 1} for number in range(101)}}, "filters"),
     ({"filters": {"status": {"is": "x"}}}, "filters.status"),
     ({"filters": {"orders.status": "paid"}}, "filters.orders.status"),
     ({"filters": {"orders.status": {"is": {"$ne": 1}}}}, "filters.orders.status"),
@@ -76,6 +81,7 @@ MALFORMED = [
     ({"filters": {"orders.status": {"is": "\ud800"}}}, "filters.orders.status"),
     ({"filters": {"orders.status": {"is": "x" * 5000}}}, "filters.orders.status"),
     ({"filters": {"orders.status": {"is": ["x"] * 5000}}}, "filters.orders.status"),
+    ({"filters": {"orders.status": {"and": [{"is": 1}] * 2_001}}}, "filters.orders.status"),
     ({"filters": {"orders.status": nested(50)}}, "filters.orders.status"),
     ({"sorts": {}}, "sorts"),
     ({"sorts": ["orders.count"]}, "sorts.0"),
@@ -92,6 +98,18 @@ MALFORMED = [
     ({"totals": 0}, "totals"),
     ({"pivots": ["orders.status"]}, "pivots"),
     ({"pivots": {}}, "pivots"),
+    ({"pivots": ["orders.count", "orders.count"]}, "pivots.1"),
+    ({"subtotals": ["orders.count", "orders.count"]}, "subtotals.1"),
+    *(({"top": TOP | {"n": count}}, "top.n") for count in (True, "3", 1.5, 0, 1_001, None)),
+    ({"top": TOP | {"colour": 1}}, "top.colour"),
+    ({"top": TOP | {"desc": "yes"}}, "top.desc"),
+    ({"top": TOP | {"others": ""}}, "top.others"),
+    *(
+        ({"compare": {"field": "orders.day", "offset": text}}, "compare.offset")
+        for text in ("0 days", "soon", "1 days ago", None)
+    ),
+    ({"compare": {"field": "orders.day", "offset": "1 day", "colour": 1}}, "compare.colour"),
+    ({"compare": {"field": "day", "offset": "1 day"}}, "compare.field"),
 ]
 
 
@@ -106,6 +124,16 @@ def test_a_malformed_query_is_refused_with_the_path_of_the_fault(change, path):
 def test_what_is_not_an_object_is_refused(data):
     with pytest.raises(MalformedQueryError):
         parse_query(data)
+
+
+def test_the_same_without_the_fault_is_read():
+    question = {"dataset": "Sales", "fields": ["orders.status", "orders.count"], "pivots": ["orders.status"]}
+    query = parse_query(question | {"top": TOP, "compare": {"field": "orders.day", "offset": "1 day"}})
+    assert query.pivots == ("orders.status",)
+    assert query.top is not None
+    assert (query.top.n, query.top.other, query.top.is_descending) == (3, "Other", True)
+    assert query.compare is not None
+    assert (query.compare.count, query.compare.unit) == (1, "day")
 
 
 def test_an_empty_text_value_and_line_breaks_are_values():
