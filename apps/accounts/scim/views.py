@@ -29,7 +29,7 @@ from scim2_models import (
 )
 
 from apps.accounts.models import User, UserGroup
-from apps.accounts.scim import filters, groups, people, resources
+from apps.accounts.scim import filters, groups, people, removals, resources
 from apps.accounts.scim.schemas import MAX_PAGE, PAGE, POLICY, Served, messages_of
 
 TYPE = "application/scim+json"
@@ -204,13 +204,21 @@ def single(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         context = Context.RESOURCE_REPLACEMENT_RESPONSE
     else:
         sent = resources.Rendering(served, _base(request)).sent(row)
-        patch = messages_of(model).patch.model_validate(_changes(request), scim_ctx=Context.RESOURCE_PATCH_REQUEST)
-        patch.patch(sent)
+        _patch(kind, model, sent, _changes(request))
         context = Context.RESOURCE_PATCH_RESPONSE
         if kind == resources.PEOPLE and sent.active is None:
             raise InvalidValueException(detail="active is true or false; it cannot be removed.")
     _save(kind, row, sent, served, request)
     return _one(request, served, resources.one(rows, key), context)
+
+
+def _patch(kind: str, model: Any, sent: Any, changes: dict[str, Any]) -> None:
+    """Apply the operations of a PATCH to a resource."""
+    gone = removals.only_removals(changes) if kind == resources.GROUPS else None
+    if gone is not None:
+        sent.members = removals.without(sent.members, gone)
+        return
+    messages_of(model).patch.model_validate(changes, scim_ctx=Context.RESOURCE_PATCH_REQUEST).patch(sent)
 
 
 def _locked(request: HttpRequest, served: Served, rows: Any, kind: str, key: str) -> Any:
