@@ -15,6 +15,7 @@ from apps.accounts.claims import typed_values
 from apps.accounts.errors import AttributeTypeError
 from apps.accounts.models import GroupMembership, ScimProfile, User, UserAttribute
 from apps.accounts.scim.schemas import Served
+from apps.audit.selectors import events
 from apps.audit.services import record
 from apps.audit.types import AuditActor
 
@@ -23,11 +24,15 @@ REFUSED = ("password", "roles", "entitlements", "x509_certificates")
 MAX_EMAILS = 20
 MAX_TEXT = 255
 KEPT = {"displayName", "name", "emails"}
+HELD_OUT = "accounts.admission_over_scim_refused"
+OF_ACTIVE = ("accounts.user_deactivated", "accounts.user_activated", HELD_OUT)
 
 
 @transaction.atomic
 def save_person(user: User | None, sent: Any, served: Served, *, by: AuditActor, now: datetime) -> User:
     """Make a person, or bring one to the state that was sent. ``active`` left out means: as it is, and yes for a new one.
+
+    It admits nobody whom an administrator has shut out: what is answered says so.
 
     Raises:
         InvalidValueException: a value is missing, malformed, or would do nothing.
@@ -173,9 +178,20 @@ def _whole(value: Any) -> Any:
 
 
 def _set_active(person: User, was: bool, wanted: bool | None, by: AuditActor, now: datetime) -> None:
-    if wanted is not None and wanted != was:
-        services.set_active(person, is_active=wanted, by=by, now=now)
-        person.is_active = wanted
+    if wanted is None or wanted == was or (wanted and _is_held_out(person, by, now)):
+        return
+    services.set_active(person, is_active=wanted, by=by, now=now)
+    person.is_active = wanted
+
+
+def _is_held_out(person: User, by: AuditActor, now: datetime) -> bool:
+    """Say whether anybody but SCIM has shut a person out, which holds until an administrator admits them; note it once."""
+    said = events().filter(verb__in=OF_ACTIVE, object_id=str(person.pk)).values_list("verb", "actor_kind").first()
+    if said == ("accounts.user_deactivated", by.kind):
+        return False
+    if said is None or said[0] != HELD_OUT:
+        record(HELD_OUT, person, by=by, now=now)
+    return True
 
 
 @transaction.atomic

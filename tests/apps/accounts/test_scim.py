@@ -21,6 +21,7 @@ from apps.accounts.scim.tokens import issue_scim_token, revoke_scim_token
 from apps.accounts.services import (
     invite_user,
     issue_token,
+    set_active,
 )
 from apps.audit.models import AuditEvent
 from apps.audit.types import SYSTEM
@@ -166,6 +167,35 @@ def test_deactivation_ends_sessions_and_tokens_at_once_and_reactivation_is_the_s
         assert caller.get("/api/v1/datasets").status_code == 401
     assert ApiToken.objects.get().revoked_at is not None
     assert sign_in(main, "eve@acme.example", now).pk == eve.pk
+
+
+def test_nobody_whom_an_administrator_has_shut_out_comes_back_over_scim(
+    okta: ScimClient, ada: User, now: datetime
+) -> None:
+    made = okta.make("eve@acme.example")
+    eve, refused = User.objects.get(pk=made["id"]), "accounts.admission_over_scim_refused"
+    ways = (
+        lambda: okta.patch(f"/Users/{made['id']}", {"op": "replace", "path": "active", "value": True}),
+        lambda: okta.send("PUT", f"/Users/{made['id']}", {"schemas": [USER], "userName": "eve@acme.example", "active": True}),
+    )  # fmt: skip
+    set_active(eve, is_active=False, by=actor_for_user(ada), now=now)
+    for send in (*ways, *ways):
+        answer = send()
+        assert answer.status_code == 200
+        assert json.loads(answer.content)["active"] is False
+        assert not User.objects.get(pk=eve.pk).is_active
+    assert AuditEvent.objects.filter(verb=refused).count() == 1
+    set_active(eve, is_active=True, by=actor_for_user(ada), now=now)
+    for send in ways:  # what SCIM has done SCIM undoes
+        assert (
+            json.loads(okta.patch(f"/Users/{made['id']}", {"op": "replace", "path": "active", "value": False}).content)[
+                "active"
+            ]
+            is False
+        )
+        assert json.loads(send().content)["active"] is True
+        assert User.objects.get(pk=eve.pk).is_active
+    assert AuditEvent.objects.filter(verb=refused).count() == 1
 
 
 def test_who_is_made_after_a_deletion_is_somebody_else_and_inherits_nothing(
