@@ -1,6 +1,7 @@
 """The one path from a question to data."""
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from apps.queries.line import Priority
 from apps.queries.lining import lead_or_follow, line_up, pending, withdraw
 from apps.queries.models import QueryRun
 from apps.queries.planning import QueryPlan, as_query, plan_query
-from apps.queries.running import ENDED, sealed_question
+from apps.queries.running import ENDED, asker_of, sealed_question
 from apps.queries.statements import QUEUE, RUN_FIELDS, WRITE, row_of, values_of
 from apps.queries.types import Answer, CacheInfo, Pending
 from apps.semantic.query.types import SemanticQuery
@@ -30,6 +31,8 @@ from apps.tenants.binding import bound_tenant_id
 from apps.vault.services import key_at_hand, seal
 
 REFRESH_PAUSE = timedelta(seconds=5)
+RIGHTS_HOLD_S = 1.0
+"""for how long what was decided when a request came holds while it waits"""
 RETRIED = ("forbidden", "cancelled", "changed", "lost")
 """A leader that ended so says nothing of those who followed it."""
 
@@ -99,8 +102,26 @@ def _waited_for(
     run: QueryRun, actor: Actor, plan: QueryPlan, query: SemanticQuery | dict[str, Any], now: datetime, wait_s: float
 ) -> Answer | Pending:
     deadline = timezone.now() + timedelta(seconds=wait_s)
-    flights.wait(run.leader_id or run.pk, wait_s)
+    _wait(run, plan, as_query(query), now, wait_s)
     return _outcome(actor, plan, run, query, now, max(0.0, (deadline - timezone.now()).total_seconds()))
+
+
+def _wait(run: QueryRun, plan: QueryPlan, query: SemanticQuery, now: datetime, wait_s: float) -> None:
+    """Wait for a run to end. What was decided before holds for a moment: then rights are read again, as a worker does.
+
+    Raises:
+        QueryError, QueryFailedError: whoever waits may not have the answer any more.
+    """
+    began = time.monotonic()
+    flights.wait(run.leader_id or run.pk, wait_s)
+    if time.monotonic() - began > RIGHTS_HOLD_S:
+        with transaction.atomic():
+            actor = asker_of(run, timezone.now())
+            again = plan_query(actor, query, now=now) if actor is not None else None
+        if again is None:
+            raise QueryFailedError("forbidden")
+        if again.cache_key != plan.cache_key or again.governed.hides_values:
+            raise QueryFailedError("changed")
 
 
 def _outcome(
@@ -248,7 +269,7 @@ def run_state(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0)
         if run.state == QueryRun.State.CANCELLED:
             raise QueryFailedError("cancelled")
         return answer(actor, question, now=now, wait_s=wait_s, priority=Priority(run.priority))
-    flights.wait(run.leader_id or run.pk, wait_s)
+    _wait(run, plan, as_query(question), now, wait_s)
     return _outcome(actor, plan, run, question, now, wait_s)
 
 
