@@ -73,6 +73,9 @@ class Follower:
         masks = frozenset[str]().union(*(kinds for _, kinds in found))
         demand(not query.args.get("limit") or not masks, CHOSEN)
         demand(not query.args.get("distinct") or masks <= KEEPS_APART, CHOSEN)
+        order, names = query.args.get("order"), {name for name, _ in found}
+        for node in order.find_all(exp.Column) if order is not None else ():
+            demand(not node.table and node.name.lower() in names, LOST)
         return found
 
     def _let(self, select: exp.Expr, around: tuple[Let, ...]) -> Let:
