@@ -23,13 +23,12 @@ class Client:
     path = "/api/v1/query"
 
     def __init__(self, port: int, host: str, token: str) -> None:
+        self._connect(port, {"Host": f"{host}:{port}", "Authorization": f"Bearer {token}"})
+
+    def _connect(self, port: int, headers: dict[str, str]) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self.used_at = time.monotonic()
-        self.headers = {
-            "Host": f"{host}:{port}",
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-        }
+        self.headers = {**headers, "Content-Type": "application/json"}
 
     def ask(self, query: dict[str, Any]) -> tuple[float, dict[str, Any]]:
         """Return milliseconds and the answer; raises on anything but 200."""
@@ -122,7 +121,7 @@ def _threads(client: Client, query: dict[str, Any], connections: int, seconds: i
 
     def work(index: int) -> None:
         own = copy(client)
-        own.connection = http.client.HTTPConnection("127.0.0.1", client.connection.port, timeout=120)
+        own._connect(client.connection.port, client.headers)
         while time.perf_counter() < deadline:
             own.ask(query)
             counts[index] += 1

@@ -1,11 +1,9 @@
 """The framework's floor beside ours, on the same machine and in the same run: :mod:`tests.bench.bare` behind gunicorn."""
 
-import http.client
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +26,7 @@ class BareClient(Client):
     path = "/"
 
     def __init__(self, session: str) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=120)
-        self.used_at = time.monotonic()
-        self.headers = {
-            "Host": f"127.0.0.1:{PORT}",
-            "Cookie": f"sessionid={session}",
-            "Content-Type": "application/json",
-        }
+        self._connect(PORT, {"Host": f"127.0.0.1:{PORT}", "Cookie": f"sessionid={session}"})
 
 
 def start_bare(processes: Processes, kept: dict[str, Any]) -> BareClient:
