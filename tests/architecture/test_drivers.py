@@ -29,6 +29,16 @@ def test_a_web_process_loads_no_driver_of_a_source() -> None:
     assert loaded() == "[]"
 
 
+def test_what_speaks_scim_is_loaded_with_its_routes_alone() -> None:
+    """Half a second of every command and worker, which have no routes."""
+    program = "import django, sys; django.setup(); import omni.celery; print('scim2_models' in sys.modules); import apps.accounts.scim.urls; print('scim2_models' in sys.modules)"
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "omni.settings.test", "OMNI_PROCESS": "worker"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_a_driver_is_loaded_with_its_adapter_and_duckdb_never_in_this_process() -> None:
     use = (
         "import apps.warehouses.mysql, apps.warehouses.duckdb; print('pymysql' in sys.modules, 'duckdb' in sys.modules)"

@@ -20,6 +20,7 @@ Pages of the administration that Django makes of a registered model need no line
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -239,9 +240,10 @@ def _routes(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[s
             yield route
 
 
-def of_models(site: AdminSite) -> dict[str, Specimen]:
+@cache
+def of_models(site: AdminSite) -> Mapping[str, Specimen]:
     """Return the specimens of the pages that Django makes of registered models."""
-    found = {}
+    found: dict[str, Specimen] = {}
     for model in site._registry:
         base = f"{ADMIN}{model._meta.app_label}/{model._meta.model_name}/"
         thing = {"object_id": f"rows.{model._meta.label_lower}"}
@@ -258,14 +260,15 @@ def of_models(site: AdminSite) -> dict[str, Specimen]:
     return found
 
 
-def specimens(urlconf: str) -> dict[str, Specimen]:
+@cache
+def specimens(urlconf: str) -> Mapping[str, Specimen]:
     """Return the specimen of every address; a page of the house's own stands before Django's of the same address."""
     if urlconf.endswith("tenant"):
-        return of_models(tenant_admin_site) | TENANT
+        return {**of_models(tenant_admin_site), **TENANT}
     own_history = {
         f"{ADMIN}tenants/tenant/<path:object_id>/history/": Specimen({"object_id": "tenant.id"}, get=200, post=None)
     }
-    return of_models(platform_admin_site) | PLATFORM | own_history
+    return {**of_models(platform_admin_site), **PLATFORM, **own_history}
 
 
 def value(house: House, name: str, *, is_missing: bool = False) -> str:

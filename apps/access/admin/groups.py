@@ -23,7 +23,7 @@ from apps.access.sites import tenant_admin_site
 from apps.accounts import confirming
 from apps.accounts.ending import end_sessions_of
 from apps.accounts.models import GroupAttribute, GroupMembership, User, UserGroup
-from apps.accounts.scim.groups import hand_over, take_back
+from apps.accounts.scim.keepers import hand_over, take_back
 
 
 def _members_for(request: HttpRequest) -> QuerySet[User]:

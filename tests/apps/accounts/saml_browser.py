@@ -82,7 +82,7 @@ class Browser:
 
     def is_in(self) -> bool:
         with unbound():
-            return bool(self.client.get("/trust/").status_code == 200)
+            return bool(self.client.get("/accounts/sessions/").status_code == 200)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from apps.accounts.models import (
     UserAttribute,
     UserGroup,
 )
-from apps.accounts.scim.groups import hand_over, take_back
+from apps.accounts.scim.keepers import hand_over, take_back
 from apps.accounts.services import define_attribute, invite_user, save_provider, set_attribute, sign_in_from_claims
 from apps.audit.types import SYSTEM
 from apps.tenants.binding import unbound

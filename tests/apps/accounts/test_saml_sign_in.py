@@ -137,7 +137,7 @@ def walk(client: Client, idp: tuple[str, Path], subject: str = "p-17", *, is_una
 
 def is_in(client: Client) -> bool:
     with unbound():
-        return bool(client.get("/trust/").status_code == 200)
+        return bool(client.get("/accounts/sessions/").status_code == 200)
 
 
 @pytest.fixture

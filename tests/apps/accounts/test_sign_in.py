@@ -122,7 +122,7 @@ def walk() -> Walk:
 
 def is_in(walk: Walk, host: str = HOST) -> bool:
     with unbound():
-        return bool(walk.client.get("/trust/", HTTP_HOST=host).status_code == 200)
+        return bool(walk.client.get("/accounts/sessions/", HTTP_HOST=host).status_code == 200)
 
 
 def test_an_invited_person_signs_in(walk: Walk, issuer: str, provider: IdentityProvider, invited: User) -> None:
