@@ -22,8 +22,16 @@ from apps.tenants.binding import bound_tenant_id
 from apps.vault.services import KEY, hold_key
 
 LEFT_OUT: dict[type[models.Model], tuple[str, ...]] = {
-    Connection: ("options", "excess_rights", "sealed_credential", "pending_credential", "health_text"),
-}
+    DataModel: ("created_at",),
+    Connection: (
+        "options", "excess_rights", "sealed_credential", "pending_credential", "health_text", "health", "checked_at",
+        "refresh_every_h", "refresh_due_at", "created_at",
+    ),
+    ModelVersion: (
+        "origin", "base_number", "created_at", "created_by", "author_id", "changed_at", "changed_by",
+        "discarded_at",
+    ),
+}  # fmt: skip
 """columns that no question needs; whoever asks a row for one of them reads it then"""
 TO_OPEN = ("options", "sealed_credential")
 """those of them that a worker needs, which opens the source"""

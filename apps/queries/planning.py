@@ -34,6 +34,8 @@ class QueryPlan:
     governed: Governed
     compiled: CompiledQuery
     cache_key: str
+    asked: SemanticQuery
+    """the question as it was asked, before what the model fills in"""
 
     @property
     def connection(self) -> Connection:
@@ -92,10 +94,10 @@ def plan_query(actor: Actor, query: SemanticQuery, *, now: datetime, asked: Aske
 
 def plan_governed(found: Governed, query: SemanticQuery, *, now: datetime) -> QueryPlan:
     """Compile and prove a question about a data set as somebody may have it, and name the result."""
-    query = with_defaults(query, found.model, found.scope.fields)
-    today = now.astimezone(ZoneInfo(query.zone)).date()
-    compiled = _proven.get(query, found, today)
-    return QueryPlan(found, compiled, cache_key(found, compiled))
+    settled = with_defaults(query, found.model, found.scope.fields)
+    today = now.astimezone(ZoneInfo(settled.zone)).date()
+    compiled = _proven.get(settled, found, today)
+    return QueryPlan(found, compiled, cache_key(found, compiled), query)
 
 
 def cache_key(found: Governed, compiled: CompiledQuery) -> str:

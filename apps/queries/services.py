@@ -314,6 +314,7 @@ def _without_values(actor: Actor, plan: QueryPlan, now: datetime) -> Answer:
         columns=plan.compiled.columns, table=table, is_truncated=False,
         policy_fingerprint=plan.governed.scope.fingerprint, query_id=uuid4(),
         cache=CacheInfo(is_hit=False, age_s=0, expires_at=None), limits=plan.governed.limits, compiled=plan.compiled,
+        asked=plan.asked,
     )  # fmt: skip
     _record_answer(actor, plan, found, now)
     return found

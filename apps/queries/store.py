@@ -123,6 +123,7 @@ def _opened(plan: QueryPlan, row: tuple[Any, ...], *, now: datetime) -> Answer |
         cache=CacheInfo(is_hit=True, age_s=age_s, expires_at=None if is_handover else expires_at),
         limits=plan.governed.limits,
         compiled=plan.compiled,
+        asked=plan.asked,
     )
 
 

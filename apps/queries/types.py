@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from apps.semantic.compile.types import CompiledQuery, ResultColumn
 from apps.semantic.query.pivoting import CrossTable, pivot
+from apps.semantic.query.types import SemanticQuery
 
 _json = msgspec.json.Encoder(decimal_format="number")
 ONE_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
@@ -41,6 +42,8 @@ class Answer:
     cache: CacheInfo
     limits: tuple[str, ...]
     compiled: CompiledQuery = field(repr=False)
+    asked: SemanticQuery = field(repr=False)
+    """the question that this answers, as it was asked"""
     pivots: tuple[str, ...] = ()
     limit: int = 0
     totals: "Answer | None" = field(default=None, repr=False)

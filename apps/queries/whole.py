@@ -13,7 +13,6 @@ from apps.governance.selectors import governed_by_name
 from apps.queries import services
 from apps.queries.line import Priority
 from apps.queries.planning import as_query
-from apps.queries.running import sealed_question
 from apps.queries.types import Answer, Pending
 from apps.semantic.model.types import SemanticModel
 from apps.semantic.query.defaults import with_defaults
@@ -39,7 +38,7 @@ def whole_answer(
     found = services.answer(actor, query, now=now, wait_s=wait_s, priority=priority)
     if isinstance(found, Pending):
         return found
-    return _with_parts(actor, found, as_query(query), now, deadline)
+    return _with_parts(actor, found, now, deadline)
 
 
 def whole_run(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0) -> Answer | Pending:
@@ -51,13 +50,11 @@ def whole_run(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0)
     on_its_way = services.progress(actor, run_id, now=now) if not wait_s else None
     if on_its_way is not None:
         return on_its_way
-    with transaction.atomic():
-        question = sealed_question(services.own_run(actor, run_id, now=now))
     deadline = timezone.now().timestamp() + wait_s
     found = services.run_state(actor, run_id, now=now, wait_s=wait_s)
     if isinstance(found, Pending):
         return found
-    whole = _with_parts(actor, found, as_query(question), now, deadline)
+    whole = _with_parts(actor, found, now, deadline)
     return replace(whole, run_id=run_id) if isinstance(whole, Pending) else whole
 
 
@@ -88,7 +85,8 @@ def _settled(actor: Actor, query: SemanticQuery) -> tuple[SemanticModel, Semanti
     return found.model, with_defaults(query, found.model, found.scope.fields)
 
 
-def _with_parts(actor: Actor, found: Answer, query: SemanticQuery, now: datetime, deadline: float) -> Answer | Pending:
+def _with_parts(actor: Actor, found: Answer, now: datetime, deadline: float) -> Answer | Pending:
+    query = found.asked
     parts: dict[str, Answer] = {}
     for name, part in _parts_of(actor, query).items():
         remaining_s = max(0.0, deadline - timezone.now().timestamp())

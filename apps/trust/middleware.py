@@ -1,6 +1,7 @@
 """Headers of every response: what a browser may load, keep and send."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 
@@ -28,6 +29,13 @@ OTHERS = {
 }
 
 
+@lru_cache(maxsize=256)
+def policy_text(origins: tuple[str, ...], *, is_admin: bool) -> str:
+    """Return the policy of a page. A form that ends at another origin after a redirect (sign-in, support entry) names it."""
+    policy = (ADMIN if is_admin else STRICT) | {"form-action": " ".join(("'self'", *origins))}
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
+
+
 class ResponseHeadersMiddleware:
     """Add them, to whatever answers; nothing dynamic is kept by browsers or proxies."""
 
@@ -36,11 +44,9 @@ class ResponseHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        policy = dict(ADMIN if request.path.startswith("/admin/") else STRICT)
-        # A form that ends at another origin after a redirect (sign-in, support entry) must name it.
         origins: tuple[str, ...] = getattr(response, "csp_form_action", ())
-        policy["form-action"] = " ".join(("'self'", *origins))
-        response.setdefault("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in policy.items()))
+        policy = policy_text(tuple(origins), is_admin=request.path.startswith("/admin/"))
+        response.setdefault("Content-Security-Policy", policy)
         response.setdefault("Cache-Control", "no-store")
         for name, value in OTHERS.items():
             response.setdefault(name, value)
