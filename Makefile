@@ -35,7 +35,7 @@ worker: $(VENV)/.runtime ## worker and beat alone
 	@OMNI_PROCESS=worker $(BIN)/celery -A omni worker --beat --concurrency 4 --loglevel WARNING
 
 test: $(VENV)/.dev ## the whole suite but the browser's
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) -q
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -q
 	@$(BIN)/python -m pytest tests/faults -q -m "not slow"
 
 faults: $(VENV)/.dev ## of these, faults done to real processes of an installation of their own
@@ -66,7 +66,7 @@ bench: $(VENV)/.dev ## print figures as one JSON object
 
 check: migrations ## what CI runs: faults wait more than they work, and leave room for what reads the code
 	@$(MAKE) --no-print-directory -j 2 faults lint types imports
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) -q
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -q
 
 fmt: $(VENV)/.dev ## format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --quiet .

@@ -114,6 +114,26 @@ def test_all_addresses_of_one_ipv6_network_share_a_count(acme: TenantRef) -> Non
     assert codes(1, lambda: ask("omni_guess", address="::ffff:192.0.2.2")) == [401]
 
 
+def test_behind_one_proxy_each_address_has_its_count_and_no_header_of_ones_own_gives_another(
+    acme: TenantRef, settings: Any
+) -> None:
+    settings.OMNI_TRUSTED_PROXIES = ["10.0.0.0/8"]
+
+    def guess(forwarded: str, peer: str = "10.1.2.3") -> object:
+        with unbound():
+            client = Client(headers={"host": "acme.localhost", "authorization": "Bearer omni_guess"})
+            return client.get("/api/v1/datasets", REMOTE_ADDR=peer, headers={"x-forwarded-for": forwarded})
+
+    assert codes(4, lambda: guess(ELSEWHERE)) == [401, 401, 401, 429]
+    assert codes(1, lambda: guess("198.51.100.8")) == [401]  # somebody else behind the same proxy
+    invented = (f"192.0.2.{number}, {ELSEWHERE}" for number in range(9))
+    assert codes(3, lambda: guess(next(invented))) == [429, 429, 429]  # what the client wrote itself stands on the left
+    assert codes(1, lambda: guess(f"{ELSEWHERE}, 10.9.9.9")) == [429]  # through two proxies
+    outside = (f"203.0.113.{number}" for number in range(9))
+    assert codes(4, lambda: guess(next(outside), peer="198.51.100.9")) == [401, 401, 401, 429]  # not a proxy
+    assert codes(1, lambda: guess("203.0.113.0")) == [401]  # whom the last one named is none the worse for it
+
+
 def test_scim_is_counted_per_token(acme: TenantRef) -> None:
     first = codes(4, lambda: ask("scim-a", path="/scim/v2/Users", address=ELSEWHERE))
     assert first[3] == 429
