@@ -298,6 +298,8 @@ def test_an_attribute_from_a_claim_names_the_claim(eve: User) -> None:
         slug="k", name="Keycloak", issuer="https://k.example", client_id="omni", sealed_client_secret=b"x"
     )
     definition = AttributeDefinition.objects.get(name="region")
+    unmapped = told_in_full(eve, "orders.count").rows[0].attribute.origin
+    assert unmapped == "from the identity provider, at the last sign-in"
     ClaimMapping.objects.create(provider=provider, claim="org.region", definition=definition)
     assert told_in_full(eve, "orders.count").rows[0].attribute.origin.startswith("claim “org.region” of Keycloak")
     own = told(eve, "orders.count").rows[0].attribute.origin

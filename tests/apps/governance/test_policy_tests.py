@@ -120,6 +120,7 @@ ONE = "dataset: Sales, expect: denied}"
     ("content", "place", "says"),
     [
         ("people: {}\ntests: []\n", "1:1", "there is no test in this file"),
+        ("people: {}\n", "1:1", "there is no test in this file"),
         (f"{PEOPLE}  - {{people: bos, {ONE}\n", "8:14", "this file has no person “bos”. Did you mean “boss”?"),
         (f"{PEOPLE}  - {{{ONE}\n", "8:5", "say who asks"),
         (f"{PEOPLE}  - {{people: eve, dataset: Sale, expect: denied}}\n", "8:28", "Did you mean “Sales”?"),
