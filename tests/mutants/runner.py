@@ -38,6 +38,8 @@ NEVER = -1
 TIME_IS_UP = "its time was up"
 NOT_SPOILED = "nothing was exchanged"
 LOADED_S = 600.0
+LOADED = {"PYTEST_XDIST_WORKER": "gw9"}
+"""a database of its own: it is dropped at the end, and the process that holds tests needs its one"""
 
 
 class TestRunner:
@@ -91,7 +93,7 @@ def passes_loaded(path: str, number: int, places: Sequence[str], environment: di
     nowhere = subprocess.DEVNULL
     try:
         ended = subprocess.run(
-            command, cwd=ROOT, env=environment, stdout=nowhere, stderr=nowhere, timeout=LOADED_S, check=False
+            command, cwd=ROOT, env=environment | LOADED, stdout=nowhere, stderr=nowhere, timeout=LOADED_S, check=False
         )
     except subprocess.TimeoutExpired:
         return False

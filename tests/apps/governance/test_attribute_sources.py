@@ -11,13 +11,15 @@ from apps.accounts.models import AttributeDefinition, GroupAttribute, User, User
 from apps.accounts.services import set_attribute
 from apps.accounts.usage import uses_of
 from apps.audit.types import SYSTEM
+from apps.connections.models import Connection
+from apps.datamodels.services import import_files
 from apps.governance.blast_radius.people import _values
 from apps.governance.explain import explain_as_administrator
 from apps.queries.planning import as_query
 from apps.semantic.errors import QueryError
 from apps.tenants.binding import unbound
 from tests.apps.conftest import confirmed
-from tests.apps.queries.conftest import Ask, analysts, ask, eve, max_, nil, sales, source
+from tests.apps.queries.conftest import MODEL, Ask, analysts, ask, eve, max_, nil, sales, source
 
 __all__ = ["analysts", "ask", "eve", "max_", "nil", "sales", "source"]
 
@@ -81,6 +83,9 @@ def test_removing_a_definition_says_what_uses_it_and_opens_nothing(
         set_attribute(user=who, definition=region, values=[value], by=SYSTEM, now=now)
     assert rows(ask, eve)
     assert rows(ask, max_)
+    import_files(
+        connection=Connection.objects.get(), name="drafts", files=MODEL, publish=False, by=SYSTEM, now=now
+    )  # nobody is asked for an attribute by what is not published
     assert uses_of("region") == ["data model orders"]
     assert uses_of("shoe_size") == []
     browser = Client(HTTP_HOST="acme.localhost")

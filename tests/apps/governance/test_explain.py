@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -14,6 +16,7 @@ from apps.access.types import Actor, SupportScope
 from apps.accounts.models import (
     AttributeDefinition,
     ClaimMapping,
+    GroupAttribute,
     GroupMembership,
     IdentityProvider,
     User,
@@ -23,9 +26,9 @@ from apps.accounts.models import (
 from apps.accounts.services import set_attribute
 from apps.audit.types import SYSTEM
 from apps.connections.models import Connection
-from apps.datamodels.models import Dataset
+from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.services import import_files
-from apps.governance.explain import Explanation, explain, explain_as_administrator
+from apps.governance.explain import Explanation, explain, explain_as_administrator, may_know_all
 from apps.governance.selectors import governed
 from apps.queries.planning import as_query
 from apps.semantic.errors import QueryError, UnknownDatasetError, UnknownFieldError
@@ -295,10 +298,20 @@ def test_an_attribute_from_a_claim_names_the_claim(eve: User) -> None:
         slug="k", name="Keycloak", issuer="https://k.example", client_id="omni", sealed_client_secret=b"x"
     )
     definition = AttributeDefinition.objects.get(name="region")
+    unmapped = told_in_full(eve, "orders.count").rows[0].attribute.origin
+    assert unmapped == "from the identity provider, at the last sign-in"
     ClaimMapping.objects.create(provider=provider, claim="org.region", definition=definition)
     assert told_in_full(eve, "orders.count").rows[0].attribute.origin.startswith("claim “org.region” of Keycloak")
     own = told(eve, "orders.count").rows[0].attribute.origin
     assert own == "from the identity provider, at the last sign-in"
+
+
+def test_which_groups_give_a_value_is_told_to_administrators(eve: User, analysts: UserGroup) -> None:
+    UserAttribute.objects.filter(user=eve).delete()
+    definition = AttributeDefinition.objects.get(name="region")
+    GroupAttribute.objects.create(group=analysts, definition=definition, values=["EU"])
+    assert told_in_full(eve, "orders.count").rows[0].attribute.origin == "given by group Analysts"
+    assert told(eve, "orders.count").rows[0].attribute.origin == "given by a group"
 
 
 @pytest.mark.parametrize(("source", "text"), [("invitation", "invitation"), ("default", "default"), ("system", "Omni")])
@@ -315,14 +328,38 @@ def test_groups_say_who_put_the_person_in(eve: User, finance: UserGroup) -> None
 
 
 def test_a_support_session_is_told_of_no_person_and_of_nothing_hidden(sales: Dataset, acme: TenantRef) -> None:
-    from uuid import uuid4
-
     scope = SupportScope(uuid4(), uuid4(), frozenset([sales.pk]), sees_values=False, staff_label="Sam")
     sam = Actor("support", acme.id, None, "Sam", support=scope)
     found = explain(sam, as_query({"dataset": "Sales", "fields": ["orders.margin", "orders.email"]}))
     assert [field.state for field in found.fields] == ["unavailable", "masked"]
     assert not found.is_complete
     assert found.rows == ()
+
+
+def test_only_an_administrator_in_person_may_know_all(sales: Dataset, ada: User, eve: User) -> None:
+    own = actor_for_user(ada)
+    scope = SupportScope(uuid4(), uuid4(), frozenset([sales.pk]), sees_values=False, staff_label="Sam")
+    assert may_know_all(own)
+    assert not may_know_all(actor_for_user(eve))
+    assert not may_know_all(replace(own, kind="token"))
+    assert not may_know_all(replace(own, support=scope))
+
+
+def test_an_administrator_reads_that_a_data_set_is_not_published(sales: Dataset, eve: User) -> None:
+    text = "The published model has no such data set"
+
+    def reasons() -> list[str]:
+        found = told_in_full(eve, "orders.count")
+        assert found.is_allowed == (text not in [because.text for because in found.because])
+        return [because.text for because in found.because]
+
+    assert text not in reasons()
+    Dataset.objects.update(is_published=False)
+    assert text in reasons()
+    Dataset.objects.update(is_published=True)
+    assert text not in reasons()
+    ModelVersion.objects.update(is_current=False)
+    assert text in reasons()
 
 
 def test_limits_in_words_do_not_name_a_closed_field(more: None, eve: User) -> None:

@@ -81,6 +81,7 @@ def said(found: tuple[Outcome, ...]) -> list[str]:
 def test_true_expectations_pass_for_each_person(connection: Connection) -> None:
     found = outcomes(connection, GOOD)
     assert said(found) == []
+    assert {outcome.note for outcome in found} == {""}  # no test says that rows are to be read
     assert [outcome.person for outcome in found] == ["eve", "boss", "nobody", "eve", "both", "boss"]
 
 
@@ -119,6 +120,7 @@ ONE = "dataset: Sales, expect: denied}"
     ("content", "place", "says"),
     [
         ("people: {}\ntests: []\n", "1:1", "there is no test in this file"),
+        ("people: {}\n", "1:1", "there is no test in this file"),
         (f"{PEOPLE}  - {{people: bos, {ONE}\n", "8:14", "this file has no person “bos”. Did you mean “boss”?"),
         (f"{PEOPLE}  - {{{ONE}\n", "8:5", "say who asks"),
         (f"{PEOPLE}  - {{people: eve, dataset: Sale, expect: denied}}\n", "8:28", "Did you mean “Sales”?"),
@@ -135,6 +137,26 @@ ONE = "dataset: Sales, expect: denied}"
         (f"{PEOPLE}  - {{people: eve, query: {{fields: [orders.cuont]}}, {ONE}\n", "8:19", "Did you mean “orders.count”?"),
         (f"{PEOPLE}  - {{people: eve, query: {{fields: ['orders.placed[year]']}}, {ONE}\n", "8:19", "no field “orders.placed[year]”"),
         (f"{PEOPLE}  - {{people: eve, query: {{fields: [orders.count], limt: 3}}, {ONE}\n", "8:19", "the query is malformed"),
+        (f"{PEOPLE}  - {{person: eve, people: boss, {ONE}\n", "8:14", "say who asks"),
+        (f"{PEOPLE}  - {{people: eve, query: {{dataset: Sales, fields: [orders.count]}}, {ONE}\n", "8:19", "without its data set"),
+        (f"{PEOPLE}  - {{people: eve, query: [orders.count], {ONE}\n", "8:19", "a query is a map"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{}}}}\n", "8:35", "needs an expectation"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: perhaps}}\n", "8:43", "needs an expectation"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{fields: {{}}}}}}\n", "8:44", "has either"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{rows_only_where: {{orders.region: [null]}}}}}}\n", "8:62", "none may be empty"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{rows_only_where: {{orders.region: [[EU]]}}}}}}\n", "8:62", "none may be empty"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{rows_only_where: {{orders.region: [EU, '']}}}}}}\n", "8:62", "none may be empty"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{masked: [1]}}}}\n", "8:44", "a name or a list of names"),
+        (f"{PEOPLE}  - {{people: eve, dataset: Sales, expect: {{masked: ['']}}}}\n", "8:44", "a name or a list of names"),
+        (f"{PEOPLE}  - {{people: [eve, eve], {ONE}\n", "8:6", "says a name twice"),
+        (f"{PEOPLE}  - {{people: eve, expect: denied}}\n", "8:5", "“dataset” is needed"),
+        (f"{PEOPLE}  - {{people: eve, dataset: 3, expect: denied}}\n", "8:28", "“dataset” is needed"),
+        (f"{PEOPLE}  - {{name: ' ', people: eve, {ONE}\n", "8:12", "“name” is needed"),
+        (f"{PEOPLE}  - {{people: eve, run: 1, {ONE}\n", "8:24", "must be true or false"),
+        (f"{PEOPLE}  - eve\n", "8:5", "a test must be a map"),
+        (f"{PEOPLE}  -\n", "8:4", "a test must be a map"),
+        ("people: [eve]\ntests: []\n", "1:1", "“people” must be a map"),
+        ("people: {}\ntests: {}\n", "2:1", "“tests” must be a list"),
         (f"{PEOPLE}  - {{people: eve, run: true, {ONE}\n", "8:5", "“run” reads rows"),
         ("people:\n  eve: {attributes: {regoin: EU}}\ntests:\n", "2:30", "Did you mean “region”?"),
         ("people:\n  eve: {attributes: {region: [EU, 1]}}\ntests:\n", "2:22", "of one type"),
@@ -150,6 +172,31 @@ def test_a_test_that_cannot_be_read_says_where(connection: Connection, content: 
     assert any(
         str(problem).startswith(f"{TESTS}:{place}: ") and says in str(problem) for problem in error.value.problems
     ), [str(problem) for problem in error.value.problems]
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        "{fields: {exactly: [orders.count]}, masked: {exactly: []}}", "{fields: {includes: [], excludes: [orders.margin]}}",
+        "{rows_only_where: {orders.region: [EU]}}",
+    ],
+)  # fmt: skip
+def test_what_says_something_is_read(connection: Connection, expect: str) -> None:
+    content = PEOPLE.replace("{region: [EU]}", "{region: EU, rate: 1.5, is_new: true}")
+    content += f"  - {{people: eve, dataset: Sales, query: {{fields: [orders.count]}}, run: false, expect: {expect}}}\n"
+    for name in ("rate", "is_new"):
+        AttributeDefinition.objects.create(name=name, label=name)
+    assert said(outcomes(connection, content)) == []
+
+
+@pytest.mark.parametrize("query", ["", "query: {fields: [orders.count]}, "])
+def test_a_data_set_that_grants_close_is_denied(connection: Connection, query: str) -> None:
+    files = MODEL | {"Sales.topic.yaml": MODEL["Sales.topic.yaml"] + "required_access_grants: [finance]\n"}
+    asks = f"{PEOPLE}  - {{people: [both, boss], dataset: Sales, {query}expect: "
+    both, boss = outcomes(connection, f"{asks}denied}}\n", files)
+    assert (both.has_passed, boss.has_passed) == (True, False)
+    both, boss = outcomes(connection, f"{asks}allowed}}\n", files)
+    assert said((both, boss)) == ["allowed: denied: the data set is closed by its grants"]
 
 
 def test_two_tests_of_one_name_are_a_problem(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from apps.access.services import grant_permission
 from apps.accounts.models import User, UserAttribute, UserGroup
 from apps.audit.types import SYSTEM
 from apps.dashboards.models import Dashboard
-from apps.datamodels.models import DataModel, Dataset
+from apps.datamodels.models import DataModel, Dataset, ModelVersion
 from apps.datamodels.services import import_files
 from apps.queries.errors import QueryError
 from tests.apps.queries.conftest import MODEL, Ask, analysts, ask, eve, join, max_, nil, sales, source
@@ -103,6 +103,13 @@ def test_a_data_set_that_the_published_model_has_no_more_is_closed_to_all(
     assert rows(ask, eve) == 3
     others = {path.replace("Sales.topic", "Others.topic"): content for path, content in MODEL.items()}
     publish(sales, others, now)
+    assert set(column(sales).values()) == {"closed: the published model has no such data set"}
+    assert rows(ask, eve) is None
+
+
+def test_a_data_set_whose_model_is_not_published_is_closed_to_all(sales: Dataset, ask: Ask, eve: User) -> None:
+    assert column(sales)[eve.email] == "rows where orders.region is EU"
+    ModelVersion.objects.update(is_current=False)
     assert set(column(sales).values()) == {"closed: the published model has no such data set"}
     assert rows(ask, eve) is None
 

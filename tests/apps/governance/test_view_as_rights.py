@@ -134,6 +134,8 @@ def test_two_scopes_together_give_what_both_give() -> None:
     assert both.nested.keys() == {"n"}
     assert both.nested["n"].fields == {"b.y"}
     assert (both.max_rows, both.mask_key, both.fingerprint) == (5, "key", "")
+    turned = combined(theirs, mine)
+    assert (turned.masked, turned.max_rows, turned.mask_key) == (both.masked, 5, "key")
 
 
 def test_the_middleware_stands_behind_the_one_of_support() -> None:

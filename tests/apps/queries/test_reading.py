@@ -1,5 +1,6 @@
 """The one statement of every question says what the ORM and guardian say."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from apps.connections.services import save_connection
 from apps.datamodels.models import Dataset
 from apps.datamodels.selectors import current_version
 from apps.datamodels.services import import_files
-from apps.governance.reading import permitted_sql, read_permitted
+from apps.governance.reading import Asked, permitted_sql, read_permitted
 from apps.governance.selectors import fingerprint, governed_by_name, governed_version, permitted_dataset
 from apps.semantic.errors import UnknownDatasetError
 from apps.tenants.binding import bound
@@ -62,6 +63,16 @@ def test_it_finds_what_was_granted_and_nothing_else(
         assert read_permitted(actor_for_user(ann), "Sales") is None
     Dataset.objects.update(is_published=False)
     agree(ann_may=False)
+
+
+def test_an_answer_is_of_the_one_for_whom_it_was_asked(sales: Dataset, ann: User, bob: User, globex: TenantRef) -> None:
+    own = actor_for_user(ann)
+    asked = Asked(own.tenant_id, ann.pk, "Sales", lambda: None)
+    assert asked.is_of(own, "Sales")
+    assert not asked.is_of(own, "Others")
+    assert not asked.is_of(actor_for_user(bob), "Sales")
+    assert not replace(asked, tenant_id=globex.id).is_of(own, "Sales")
+    assert not replace(asked, person_id=None).is_of(replace(own, user_id=None), "Sales")
 
 
 def test_it_brings_the_rows_that_the_orm_brings(sales: Dataset, ann: User, now: datetime) -> None:
