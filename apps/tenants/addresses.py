@@ -18,8 +18,6 @@ UNIX = "unix"
 MAX_NETWORKS = 200
 """in one allow-list: all of them are looked at on every request"""
 NO_NETWORK = "{} is no network. Write 203.0.113.0/24 or 2001:db8::/32."
-KEPT_LENGTH = 64
-"""of what is read once and kept: what is longer is no plain address"""
 HOST_BITS = 64
 """of an IPv6 address: whoever is given one network chooses these freely (RFC 4291, 2.5.4)"""
 
@@ -40,17 +38,14 @@ def client_address(request: HttpRequest) -> Address | None:
 def is_from_proxy(request: HttpRequest) -> bool:
     """Say whether the connection is one of a proxy that the operator has named."""
     own, trusted = request.META.get("REMOTE_ADDR", ""), tuple(settings.OMNI_TRUSTED_PROXIES)
+    if not trusted:
+        return False
     address = parsed(own)
     return UNIX in trusted if not own else address is not None and is_within(address, trusted)
 
 
 def parsed(text: str) -> Address | None:
     """Read an address, also with a port or brackets; IPv4 inside IPv6 is IPv4."""
-    return _parsed(text) if len(text) <= KEPT_LENGTH else _parsed.__wrapped__(text)
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
