@@ -211,6 +211,20 @@ def new_run(
     return run
 
 
+@transaction.atomic
+def run_of_kept(actor: Actor, query: dict[str, Any], *, now: datetime) -> UUID:
+    """Write down a run that has ended, for a question whose answer is kept while parts of it are on their way.
+
+    Under its id the actor comes back for all of it, as where the answer had to be fetched.
+
+    Raises:
+        QueryError: the question cannot be asked by this actor any more.
+    """
+    plan = plan_query(actor, as_query(query), now=now)
+    ended = {"state": QueryRun.State.DONE, "started_at": now, "finished_at": now}
+    return new_run(actor, plan, query, now=now, waits_for_disk=False, **ended).pk
+
+
 def progress(actor: Actor, run_id: UUID, *, now: datetime) -> Pending | None:
     """Say how far the actor's run is, None when it has ended: one look at the runs, and nothing of its answer.
 

@@ -38,7 +38,10 @@ def whole_answer(
     found = services.answer(actor, query, now=now, wait_s=wait_s, priority=priority)
     if isinstance(found, Pending):
         return found
-    return _with_parts(actor, found, now, deadline)
+    whole = _with_parts(actor, found, now, deadline)
+    if isinstance(whole, Pending) and found.cache.is_hit:  # no run of the actor's has led to it
+        return replace(whole, run_id=services.run_of_kept(actor, query, now=now))
+    return whole
 
 
 def whole_run(actor: Actor, run_id: UUID, *, now: datetime, wait_s: float = 0.0) -> Answer | Pending:
