@@ -3,6 +3,7 @@
 While it is rotated the private file holds the old key and the new one, and the public file the one that seals.
 """
 
+import fcntl
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def ensure_worker_keys() -> None:
     private, public = Path(settings.OMNI_WORKER_PRIVATE_KEY_FILE), Path(settings.OMNI_WORKER_PUBLIC_KEY_FILE)
     if private.exists() and public.exists():
         return
+    private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with private.with_name(f"{private.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes that start at once one half each would open nothing
+        if not (private.exists() and public.exists()):
+            _make_pair(private, public)
+
+
+def _make_pair(private: Path, public: Path) -> None:
     handle = tink.new_keyset_handle(TEMPLATE)
     write_key_file(private, tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN), PRIVATE_MODE)
     write_key_file(

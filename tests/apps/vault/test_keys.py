@@ -1,8 +1,10 @@
 """What is sealed opens in its place, for its tenant, in its time, in the process that may; and nowhere else."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -111,6 +113,24 @@ def test_a_credential_opens_in_a_worker_for_its_target_only(acme: TenantRef, set
     settings.OMNI_IS_WORKER = False
     with pytest.raises(NoWorkerKeyError):
         vault.open_for_worker(sealed, context=target)
+
+
+def test_processes_that_start_at_once_agree_on_one_pair(tmp_path: Path, settings: Settings) -> None:
+    """Half of one pair beside half of another would open nothing that was sealed, for ever."""
+    for turn in range(10):
+        private, public = tmp_path / f"{turn}" / "private", tmp_path / f"{turn}" / "public"
+        settings.OMNI_WORKER_PRIVATE_KEY_FILE, settings.OMNI_WORKER_PUBLIC_KEY_FILE = str(private), str(public)
+        together = Barrier(8)
+
+        def start(together: Barrier = together) -> None:
+            together.wait()
+            vault.ensure_worker_keys()
+
+        with ThreadPoolExecutor(8) as pool:
+            for found in [pool.submit(start) for _ in range(8)]:
+                found.result()
+        sealed = vault.seal_for_worker(b"secret", context=b"there")
+        assert vault.open_for_worker(sealed, context=b"there") == b"secret"
 
 
 def test_the_private_key_file_is_for_its_owner_only(acme: TenantRef) -> None:
