@@ -23,6 +23,8 @@ workers = 2
 threads = 8
 keepalive = 75
 preload_app = True
+forwarder_headers = ""
+"""nobody says where the application is mounted, nor another path than the request line's: a proxy hands on what clients send"""
 control_socket_disable = True
 """nobody adjusts a running server through a socket in some home directory, which a second one would take over"""
 

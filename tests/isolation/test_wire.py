@@ -98,6 +98,14 @@ def test_no_header_moves_the_path(port: int, ann: str, prefix: str) -> None:
     assert statuses(exchange(port, request("GET /trust/ HTTP/1.1", f"Host: {ACME}", cookie=ann))) == [200]
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO"])
+def test_a_prefix_that_is_not_the_paths_is_not_heeded(port: int, ann: str, name: str) -> None:
+    """Where it is heeded, a page that is there becomes an error of the server."""
+    assert statuses(
+        exchange(port, request("GET /trust/ HTTP/1.1", f"Host: {ACME}", f"{name}: /elsewhere", cookie=ann))
+    ) == [200]
+
+
 @pytest.mark.parametrize("prefix", ["/static", "/media", "/"])
 def test_what_the_first_request_says_of_the_path_does_not_stay(houses: World, prefix: str) -> None:
     """Django keeps the first prefix that it meets, in addresses of files that it would put before their names."""
