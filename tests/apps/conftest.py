@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import connections
 from django.http import HttpResponse
@@ -157,3 +158,11 @@ def signed_in() -> SignedIn:
         return client
 
     return browser
+
+
+@pytest.fixture
+def nobody_works() -> Iterator[None]:
+    """Messages go to the broker, and no worker is there."""
+    current_app.conf.task_always_eager = False
+    yield
+    current_app.conf.task_always_eager = True

@@ -3,11 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery import current_app
 from django.test import Client
 from django.urls import reverse
 
@@ -27,14 +26,6 @@ def reader(ann: User, dashboard: Dashboard, sales: Dataset, give: Callable[..., 
     """Ann, who may open the dashboard and query Norway."""
     give(ann, ("view_dashboard", dashboard), ("query_dataset", sales), country=["NO"])
     return ann
-
-
-@pytest.fixture
-def idle() -> Iterator[None]:
-    """Messages go to the broker, and no worker is there."""
-    current_app.conf.task_always_eager = False
-    yield
-    current_app.conf.task_always_eager = True
 
 
 def path_of(dashboard: Dashboard, title: str) -> str:
@@ -94,7 +85,7 @@ def test_the_button_stands_where_there_are_rows_and_the_data_set_is_offered(
 
 
 def test_a_file_that_is_not_made_yet_is_waited_for_and_can_be_given_up(
-    reader: User, bob: User, dashboard: Dashboard, browse: Browse, idle: None
+    reader: User, bob: User, dashboard: Dashboard, browse: Browse, nobody_works: None
 ) -> None:
     browser, other, path = browse(reader), browse(bob), path_of(dashboard, "Rows")
     with unbound():

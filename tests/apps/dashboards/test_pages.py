@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
-from celery import current_app
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -36,14 +35,6 @@ def reader(ann: User, dashboard: Dashboard, sales: Dataset, give) -> User:
     """Ann may open the page and query the data, for Norway only."""
     give(ann, ("view_dashboard", dashboard), ("query_dataset", sales), country=["NO"])
     return ann
-
-
-@pytest.fixture
-def idle_worker():
-    """No worker takes a task: everything stays queued."""
-    current_app.conf.task_always_eager = False
-    yield
-    current_app.conf.task_always_eager = True
 
 
 def test_the_start_page_lists_what_the_reader_may_open(reader: User, bob: User, browse: Browse) -> None:
@@ -299,7 +290,7 @@ def test_a_range_has_no_values_to_choose_from(reader: User, dashboard: Dashboard
 
 
 def test_a_tile_on_a_cold_cache_works_can_be_cancelled_and_stays_so(
-    reader: User, bob: User, dashboard: Dashboard, browse: Browse, idle_worker: None
+    reader: User, bob: User, dashboard: Dashboard, browse: Browse, nobody_works: None
 ) -> None:
     client = browse(reader)
     page = client.get(PAGE).content.decode()

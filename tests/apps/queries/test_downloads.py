@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from celery import current_app
 from pytest_django import Settings
 
 from apps.access.selectors import actor_for_token, actor_for_user
@@ -38,14 +37,6 @@ from tests.apps.queries.test_api import Send, send
 __all__ = ["send"]
 ALL = {"dataset": "Sales", "fields": ["orders.status", "orders.placed[date]", "orders.count"], "sorts": [{"field": "orders.placed[date]"}]}  # fmt: skip
 MANY = 40_000
-
-
-@pytest.fixture
-def idle() -> Iterator[None]:
-    """Messages go to the broker, and no worker is there."""
-    current_app.conf.task_always_eager = False
-    yield
-    current_app.conf.task_always_eager = True
 
 
 @pytest.fixture
@@ -281,7 +272,7 @@ def test_a_download_is_no_answer_of_a_run(eve: User, now: datetime) -> None:
         run_state(actor_for_user(eve), run_id, now=now)
 
 
-@pytest.mark.usefixtures("idle")
+@pytest.mark.usefixtures("nobody_works")
 def test_until_it_is_there_it_says_how_far_it_is_and_can_be_cancelled(signed_in: SignedIn, eve: User) -> None:
     browser = signed_in(eve)
     asked = browser.post("/api/v1/downloads", ALL, content_type="application/json")

@@ -85,14 +85,6 @@ def test_an_answer_of_too_many_bytes_is_cut_and_says_so(ask: Ask, max_: User) ->
     assert b'"truncated":true' in cut.to_json()
 
 
-@pytest.fixture
-def nobody_works() -> Iterator[None]:
-    """Messages go to the broker, and no worker is there."""
-    current_app.conf.task_always_eager = False
-    yield
-    current_app.conf.task_always_eager = True
-
-
 @pytest.mark.usefixtures("nobody_works")
 def test_beyond_so_many_waiting_a_question_is_refused_and_nothing_is_left_of_it(
     eve: User, max_: User, settings: Settings

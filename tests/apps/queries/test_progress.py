@@ -1,6 +1,5 @@
 """How far a run is: told to its own asker at the price of one look, and to administrators without what was asked."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,14 +25,6 @@ from tests.apps.queries.test_api import Send, send
 
 __all__ = ["send"]
 LIST = "/admin/queries/queryrun/"
-
-
-@pytest.fixture
-def nobody_works() -> Iterator[None]:
-    """Messages go to the broker, and no worker is there."""
-    current_app.conf.task_always_eager = False
-    yield
-    current_app.conf.task_always_eager = True
 
 
 def queue(who: User, field: str = "orders.revenue") -> Pending:

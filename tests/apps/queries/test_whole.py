@@ -1,10 +1,8 @@
 """Totals, subtotals and cross tables over the API, each under the same rights as the answer itself."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from celery import current_app
 
 from apps.access.selectors import actor_for_user
 from apps.access.services import grant_permission
@@ -21,12 +19,6 @@ from tests.apps.queries.test_api import Send, send
 
 __all__ = ["send"]
 STATES = {"dataset": "Sales", "fields": ["orders.region", "orders.status", "orders.revenue"]}
-
-
-@pytest.fixture(autouse=True)
-def works_again() -> Iterator[None]:
-    yield
-    current_app.conf.task_always_eager = True
 
 
 def test_totals_are_over_the_rows_that_the_person_may_see(send: Send, eve: User, max_: User) -> None:
@@ -86,19 +78,20 @@ def test_a_composite_topic_is_asked_and_explained_like_any_data_set(
     assert send(max_, body=forbidden).status_code == 400
 
 
+@pytest.mark.usefixtures("nobody_works")
 def test_where_rows_are_kept_and_their_total_is_not_one_comes_back_for_both(max_: User, sales: Dataset) -> None:
     """The id under which one comes back was that of the kept answer, which nobody finds: a tile waited for ever."""
     actor, now, question = actor_for_user(max_), datetime.now(UTC), {**STATES, "totals": True}
-    assert isinstance(whole_answer(actor, STATES, now=now), Answer)
-    current_app.conf.task_always_eager = False  # the total waits for a worker
-    asked = whole_answer(actor, question, now=now, wait_s=0)
+    assert isinstance(whole_answer(actor, STATES, now=now, wait_s=0), Pending)
+    run_next.apply()
+    assert isinstance(whole_answer(actor, STATES, now=now, wait_s=0), Answer)  # kept
+    asked = whole_answer(actor, question, now=now, wait_s=0)  # the total waits for a worker
     assert isinstance(asked, Pending)
     assert progress(actor, asked.run_id, now=now) is None  # of the rows: the tile around it fetches itself
     again = whole_run(actor, asked.run_id, now=now)
     assert isinstance(again, Pending)
     assert again.run_id == asked.run_id
-    current_app.conf.task_always_eager = True
-    run_next.delay()
+    run_next.apply()
     found = whole_run(actor, asked.run_id, now=now)
     assert isinstance(found, Answer)
     assert found.totals is not None
