@@ -26,7 +26,7 @@ from apps.queries.line import Priority
 from apps.queries.models import Download, QueryRun
 from apps.queries.planning import QueryPlan
 from apps.queries.running import asker_of, sealed_question
-from apps.queries.services import new_run, own_run, progress, queue
+from apps.queries.services import ended_run, own_run, progress, queue
 from apps.queries.types import Pending, csv_cell
 from apps.tenants.binding import bound, bound_tenant_id
 
@@ -118,8 +118,7 @@ def begin(actor: Actor, question: dict[str, Any], *, now: datetime) -> UUID:
             raise QueryFailedError("forbidden")
         record("queries.download_asked", plan.governed.dataset, by=actor, now=now, facts=_facts(plan))
         if chunks.is_at_hand(plan, now=now):
-            done: dict[str, Any] = {"state": QueryRun.State.DONE, "started_at": now, "finished_at": now}
-            return new_run(actor, plan, question, now=now, is_download=True, **done).pk
+            return ended_run(actor, plan, question, now=now, is_download=True).pk
     return queue(actor, plan, question, now=now, priority=Priority.BACKGROUND, is_download=True).pk
 
 

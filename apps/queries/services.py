@@ -211,18 +211,20 @@ def new_run(
     return run
 
 
+def ended_run(actor: Actor, plan: QueryPlan, query: dict[str, Any], *, now: datetime, **fields: Any) -> QueryRun:
+    """Write down a run that has nothing to do: what it would fetch is at hand, and its asker comes back under its id."""
+    return new_run(actor, plan, query, now=now, state=QueryRun.State.DONE, started_at=now, finished_at=now, **fields)
+
+
 @transaction.atomic
 def run_of_kept(actor: Actor, query: dict[str, Any], *, now: datetime) -> UUID:
-    """Write down a run that has ended, for a question whose answer is kept while parts of it are on their way.
-
-    Under its id the actor comes back for all of it, as where the answer had to be fetched.
+    """Write down a run for a question whose answer is kept while parts of it are on their way.
 
     Raises:
         QueryError: the question cannot be asked by this actor any more.
     """
     plan = plan_query(actor, as_query(query), now=now)
-    ended = {"state": QueryRun.State.DONE, "started_at": now, "finished_at": now}
-    return new_run(actor, plan, query, now=now, waits_for_disk=False, **ended).pk
+    return ended_run(actor, plan, query, now=now, waits_for_disk=False).pk
 
 
 def progress(actor: Actor, run_id: UUID, *, now: datetime) -> Pending | None:
