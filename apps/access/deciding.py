@@ -10,7 +10,7 @@ from django.db import connection, models
 
 from apps.access.roles import LABELS
 from apps.access.rules import PermissionRule, permission_ids, rule_of
-from apps.access.statements import Counting, as_subquery, below_sql, granted_sql, ways_sql
+from apps.access.statements import Counting, any_sql, as_subquery, below_sql, granted_sql, ways_sql
 from apps.access.types import Actor
 
 M = TypeVar("M", bound=models.Model)
@@ -104,6 +104,27 @@ def permitted(actor: Actor, model: type[M], codename: str) -> models.QuerySet[M]
     found = objects.filter(_held(rule, actor.subject_id))
     limits = actor.viewing.limits if actor.viewing is not None else None
     return found if limits is None else found.filter(pk__in=permitted(limits, model, codename).values("pk"))
+
+
+def held_anywhere(actor: Actor, rules: Collection[PermissionRule]) -> frozenset[PermissionRule]:
+    """Return those of some permissions that the actor holds on any object: where :func:`permitted` is not empty.
+
+    In one statement, for what is asked with every page. A role holds its permission though there is no object yet.
+
+    Raises:
+        TypeError: a permission opens data: those are asked of single objects, within the limits of who views.
+    """
+    if named := [rule.codename for rule in rules if rule.capability is None]:
+        raise TypeError(f"{', '.join(named)} open data")
+    admitted = [rule for rule in rules if rule.admits(actor)]
+    by_role = {rule for rule in admitted if rule.is_held_by_role(actor)}
+    asked = tuple(counting(rule) for rule in admitted if rule not in by_role)
+    if not asked:
+        return frozenset(by_role)
+    with connection.prepared_cursor() as cursor:  # type: ignore[attr-defined]  # our own backend's
+        cursor.execute(any_sql(asked), {"person": actor.subject_id})
+        row = cursor.fetchone()
+    return frozenset(by_role | {found.rule for found, is_held in zip(asked, row, strict=True) if is_held})
 
 
 def ways_of(

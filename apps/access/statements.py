@@ -195,6 +195,24 @@ def below_sql(counting: Counting) -> str:
 ) SELECT id FROM below"""
 
 
+@cache
+def any_sql(counted: tuple[Counting, ...]) -> str:
+    """Return the statement that says of each permission whether one ``person`` was granted it on anything at all.
+
+    One row, a boolean for each. It begins with the grants: those of one person are few where the objects are many.
+    """
+    return "SELECT " + ",\n  ".join(_any_granted(counting) for counting in counted)
+
+
+def _any_granted(counting: Counting) -> str:
+    own = f"EXISTS ({granted_sql(counting)})"
+    floor = counting.rule.floor
+    if floor is None:
+        return own
+    return f"""({own} OR EXISTS (SELECT FROM ({below_sql(counting)}) b CROSS JOIN LATERAL (
+    SELECT FROM "{counting.rule.model._meta.db_table}" o WHERE o."{floor.column}" = b.id OFFSET 0) o))"""
+
+
 def _granted(user_table: Any, group_table: Any, keys: tuple[int, ...]) -> str:
     """Return the objects that one person was granted, personally or through a group."""
     return f"""SELECT p.content_object_id FROM "{user_table._meta.db_table}" p

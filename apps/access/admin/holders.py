@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from apps.access.admin.base import TenantModelAdmin, actor_of
 from apps.access.admin.reach import groups_out_of_reach, people_out_of_reach
-from apps.access.deciding import has_permission, permitted
+from apps.access.deciding import has_permission, held_anywhere, permitted
 from apps.access.roles import Capability
 from apps.access.rules import PermissionRule, rule_of, rules_of
 from apps.access.services import grant_permission, revoke_permission
@@ -75,11 +75,13 @@ class HoldersAdmin(TenantModelAdmin):
         return self._edits_any(request)
 
     def _edits_any(self, request: HttpRequest) -> bool:
-        """Say whether there is an object that the reader may edit: asked once per request."""
-        known: dict[type[models.Model], bool] = request.__dict__.setdefault("edits_any", {})
-        if self.model not in known:
-            known[self.model] = permitted(actor_of(request), self.model, self.edited_by).exists()
-        return known[self.model]
+        """Say whether the reader may edit an object of this kind: asked once per request, for all kinds together."""
+        known: frozenset[PermissionRule] | None = request.__dict__.get("edits_any")
+        if known is None:
+            pages = (page for page in self.admin_site._registry.values() if isinstance(page, HoldersAdmin))
+            rules = [rule_of(page.model, page.edited_by) for page in pages if page.edited_by]
+            known = request.__dict__["edits_any"] = held_anywhere(actor_of(request), rules)
+        return rule_of(self.model, self.edited_by) in known
 
     def _may_share(self, request: HttpRequest) -> bool:
         """Say whether the reader may say who holds the object: who edits it and who opens it are two matters."""

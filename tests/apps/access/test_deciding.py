@@ -11,10 +11,11 @@ import pytest
 from guardian.shortcuts import get_objects_for_user
 
 from apps.access import reviewing
-from apps.access.deciding import Way, decide, has_permission, permitted
+from apps.access.deciding import Way, decide, has_permission, held_anywhere, permitted
 from apps.access.errors import UnknownPermissionError
 from apps.access.models import Role, RoleAssignment
 from apps.access.roles import Capability
+from apps.access.rules import rule_of
 from apps.access.selectors import actor_for_user, actor_for_view
 from apps.access.services import grant_permission, revoke_permission, start_view
 from apps.access.types import Actor, SupportScope
@@ -103,6 +104,10 @@ def test_a_decision_a_list_and_a_review_never_disagree(
                 assert all(bool(found.through) == found.is_allowed for found in decisions.values())
                 assert {obj.pk for obj in permitted(actor, model, codename)} == wanted
                 seen |= {found.is_allowed for found in decisions.values()}
+        administrative = [rule_of(model, code) for model, codes in CODENAMES.items() for code in codes if code in ROLES]
+        assert held_anywhere(actor, administrative) == {
+            rule for rule in administrative if permitted(actor, rule.model, rule.codename).exists()
+        }
         lines = {(entry.kind, entry.object) for entry in reviewing.WhatSees(user).whole()}
         for kind in reviewing.kinds():
             for obj in kind.within():
@@ -111,6 +116,23 @@ def test_a_decision_a_list_and_a_review_never_disagree(
                 people = {entry.email for entry in reviewing.WhoSees(kind.name, obj).whole()}
                 assert (user.email in people) is reaches
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_may_edit_anything_is_who_may_edit_one(
+    acme: TenantRef, make_person: Callable[..., User], now: datetime, seed: int
+) -> None:
+    world = World(seed, make_person, now, share=0.04)
+    rules = [rule_of(model, code) for model, codes in CODENAMES.items() for code in codes if code in ROLES]
+    for user in world.people:
+        actor = actor_for_user(user)
+        wanted = {rule for rule in rules if any(
+            world.holds(user, rule.codename, obj) for obj in world.objects if isinstance(obj, rule.model)
+        )}  # fmt: skip
+        assert held_anywhere(actor, rules) == wanted
+        assert held_anywhere(replace(actor, kind="token"), rules) == frozenset()
+    with pytest.raises(TypeError, match="query_dataset"):
+        held_anywhere(actor, [rule_of(Dataset, "query_dataset")])
 
 
 def test_grants_on_the_object_itself_are_what_guardian_says(
