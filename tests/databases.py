@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -76,17 +77,32 @@ def use_copy(worker: str) -> None:
 
 def drop_copy(worker: str) -> None:
     connections.close_all()
+    _cleaner.cache_clear()
     _drop(f"omni_test_{worker}")
 
 
 def remove_rows(worker: str) -> None:
     """Empty every table but the catalogue ones, as a superuser: the runtime role may not."""
-    with psycopg.connect(admin_url(f"omni_test_{worker}"), autocommit=True) as connection:
-        tables = [
-            name
-            for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            if name not in KEPT
-        ]
-        connection.execute("SET session_replication_role = replica")
-        statement = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in tables)
-        connection.execute(statement)
+    try:
+        _cleaner(worker).execute("SELECT pg_temp.remove_rows()")
+    except psycopg.OperationalError:  # a test ended all connections
+        _cleaner.cache_clear()
+        _cleaner(worker).execute("SELECT pg_temp.remove_rows()")
+
+
+@cache
+def _cleaner(worker: str) -> psycopg.Connection:
+    """Return a superuser's connection of this process, with the statements that empty all tables: planned once, not per test."""
+    connection = psycopg.connect(admin_url(f"omni_test_{worker}"), autocommit=True)
+    tables = [
+        name
+        for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        if name not in KEPT
+    ]
+    connection.execute("SET session_replication_role = replica")
+    statements = sql.SQL("").join(sql.SQL("DELETE FROM {};").format(sql.Identifier(name)) for name in tables)
+    body = sql.Literal(f"BEGIN {statements.as_string(connection)} END")
+    connection.execute(
+        sql.SQL("CREATE FUNCTION pg_temp.remove_rows() RETURNS void LANGUAGE plpgsql AS {}").format(body)
+    )
+    return connection

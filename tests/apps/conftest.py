@@ -31,7 +31,10 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
     with django_db_blocker.unblock():  # type: ignore[attr-defined]  # a fixture of pytest-django without a type
         yield
         for connection in connections.all(initialized_only=True):
-            connection.close()
+            if (
+                not connection.is_usable() or connection.connection.info.transaction_status
+            ):  # a test left something open
+                connection.close()
         databases.remove_rows(WORKER)
         with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
             client.flushdb()

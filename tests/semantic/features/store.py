@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from typing import Any
 
 from apps.semantic.compile import compile_query
@@ -182,8 +183,13 @@ shared_dimensions:
 
 
 def model(dialect: str = "duckdb", **changes: str) -> SemanticModel:
-    """Return the store's model, some files changed."""
-    return read_model(FILES | changes, dialect=dialect)
+    """Return the store's model, some files changed; the same files are read once, for models never change."""
+    return _model(dialect, tuple(sorted(changes.items())))
+
+
+@cache
+def _model(dialect: str, changes: tuple[tuple[str, str], ...]) -> SemanticModel:
+    return read_model(FILES | dict(changes), dialect=dialect)
 
 
 def everything(of: SemanticModel, name: str, **rest: Any) -> AccessScope:
