@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -42,12 +43,14 @@ class Processes:
     log_dir: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, command: list[str], **environment: str) -> None:
+    def start(self, name: str, command: list[str], *, without: Collection[str] = (), **environment: str) -> None:
+        """Start a program in our environment, ``without`` the variables that are not for it."""
+        inherited = {key: value for key, value in os.environ.items() if key not in without}
         self.log_dir.mkdir(parents=True, exist_ok=True)
         with (self.log_dir / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                env=os.environ | environment,
+                env=inherited | environment,
             )  # fmt: skip
 
     def stop(self, timeout_s: float = 10) -> None:
@@ -81,13 +84,14 @@ def start_identity_provider(processes: Processes) -> None:
 def start_worker(processes: Processes) -> None:
     command = [str(BIN / "celery"), "-A", "omni", "worker", "--beat", "--concurrency", "4", "--loglevel", "WARNING",
                "--without-gossip", "--without-mingle"]  # fmt: skip
-    processes.start("worker", command, OMNI_PROCESS="worker")
+    processes.start("worker", command, without=("OMNI_DATABASE_ADMIN_URL",), OMNI_PROCESS="worker")
 
 
 def start_web(processes: Processes, port: int) -> None:
     command = [str(BIN / "gunicorn"), "--config", "python:omni.serving", "omni.wsgi", "--bind", f"127.0.0.1:{port}",
                "--log-level", "warning"]  # fmt: skip
-    processes.start("web", command, OMNI_PROCESS="web", OMNI_PUBLIC_PORT=str(port))
+    of_owner = ("OMNI_DATABASE_OWNER_URL", "OMNI_DATABASE_ADMIN_URL")
+    processes.start("web", command, without=of_owner, OMNI_PROCESS="web", OMNI_PUBLIC_PORT=str(port))
 
 
 def wait_for(url: str, processes: Processes, *, timeout_s: float = 60) -> None:
