@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-TEST_JOBS ?= 2
+TEST_JOBS ?= 3
 FUZZ_CASES ?= 20000
 export PYTHONWARNINGS ?= ignore::DeprecationWarning
 # What a target says is seen at once, in a file too.
@@ -64,7 +64,7 @@ soak: $(VENV)/.dev ## alternate two tenants over 200,000 requests and tasks with
 bench: $(VENV)/.dev ## print figures as one JSON object
 	@$(BIN)/python -m tests.bench
 
-check: migrations ## what CI runs: faults wait more than they work, and leave room for what reads the code
+check: migrations ## what CI runs, but for the stories: faults wait more than they work, and leave room for what reads the code
 	@$(MAKE) --no-print-directory -j 2 faults lint types imports
 	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal -q
 
