@@ -2,9 +2,9 @@
 
 import re
 from functools import cache
+from importlib import import_module
 from typing import Any
 
-import vl_convert
 from django.conf import settings
 
 from apps.dashboards.charts import VEGA_LITE, Spec
@@ -46,11 +46,16 @@ def theme_config(*, is_dark: bool) -> dict[str, Any]:
 
 
 def draw_svg(spec: Spec, *, is_dark: bool) -> str:
-    """Draw a specification on the server. It holds its data; no address is ever fetched."""
+    """Draw a specification on the server. It holds its data; no address is ever fetched.
+
+    What draws is loaded with the first drawing: most processes never draw.
+    """
     fixed = dict(spec)
     fixed["width"] = SIZE["width"]
     if fixed["height"] == "container":
         fixed["height"] = SIZE["height"]
     config = theme_config(is_dark=is_dark)
-    svg: str = vl_convert.vegalite_to_svg(fixed, vl_version=VEGA_LITE, config=config, allowed_base_urls=[])
+    svg: str = import_module("vl_convert").vegalite_to_svg(
+        fixed, vl_version=VEGA_LITE, config=config, allowed_base_urls=[]
+    )
     return svg

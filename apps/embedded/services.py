@@ -3,12 +3,19 @@
 import atexit
 import os
 from collections.abc import MutableMapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from apps.embedded import postgres, redis, users
+from apps.embedded import users
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _joined: set[Path] = set()
+
+
+def _service(name: str) -> Any:
+    """Return a service's module; an installation with services of its own never loads what is in the wheels."""
+    return import_module(f"apps.embedded.{name}")
 
 
 def provide(environ: MutableMapping[str, str]) -> None:
@@ -33,12 +40,12 @@ def provide(environ: MutableMapping[str, str]) -> None:
             _joined.add(folder)
             atexit.register(release, folder, os.getpid())
         if needs_database:
-            urls = postgres.start(folder)
+            urls = _service("postgres").start(folder)
             environ["OMNI_DATABASE_URL"] = urls["runtime"]
             environ["OMNI_DATABASE_OWNER_URL"] = urls["owner"]
             environ["OMNI_DATABASE_ADMIN_URL"] = urls["admin"]
         if needs_redis:
-            environ["OMNI_REDIS_URL"] = redis.start(folder)
+            environ["OMNI_REDIS_URL"] = _service("redis").start(folder)
 
 
 def release(folder: Path, pid: int) -> None:
@@ -47,5 +54,5 @@ def release(folder: Path, pid: int) -> None:
         return
     with users.locked(folder):
         if users.leave(folder):
-            redis.stop(folder)
-            postgres.stop(folder)
+            _service("redis").stop(folder)
+            _service("postgres").stop(folder)

@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import duckdb
 import psycopg
 import pymysql
 from psycopg import sql
@@ -14,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from apps.warehouses.targets import Allowed
 from apps.warehouses.types import Target
+from tests.duckdb_files import write_file
 from tests.spark import Owner, spark_server
 
 ADMIN_URL = os.environ["OMNI_DATABASE_ADMIN_URL"]
@@ -41,11 +41,7 @@ STORED = ("orders", "kept", "totals", "nearest")
 
 
 def make_file(path: Path, *more: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as connection:
-        for statement in (*TABLES, *more):
-            connection.execute(statement)
+    write_file(path, *TABLES, *more)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -22,6 +21,7 @@ from apps.datamodels.models import Dataset
 from apps.datamodels.services import import_files
 from apps.tenants.types import TenantRef
 from tests.apps.conftest import SignedIn
+from tests.duckdb_files import write_file
 from tests.environment import WORKER
 
 ROWS = """
@@ -80,10 +80,7 @@ def source(acme: TenantRef, now: datetime) -> Connection:
     """A DuckDB file in the data folder and the connection to it."""
     name = f"dashboards-{WORKER}.duckdb"
     path = Path(settings.OMNI_DATA_DIR) / acme.slug / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as database:
-        database.execute(ROWS)
+    write_file(path, ROWS)
     connection = Connection(name="shop", dialect="duckdb", database=name)
     return save_connection(connection, secret=None, by=SYSTEM, now=now)
 

@@ -20,6 +20,7 @@ from apps.datamodels.models import DataModel, ModelVersion
 from apps.datamodels.services import import_files
 from apps.tenants.types import TenantRef
 from tests.apps.conftest import SignedIn
+from tests.duckdb_files import write_file
 from tests.environment import WORKER
 
 TABLES = """
@@ -64,10 +65,7 @@ def define_attributes() -> None:
 def database_file(acme: TenantRef) -> Path:
     """The file that the shop's connection reads; nothing holds it open between checks."""
     path = Path(settings.OMNI_DATA_DIR) / acme.slug / f"versions-{WORKER}.duckdb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as database:
-        database.execute(TABLES)
+    write_file(path, TABLES)
     return path
 
 

@@ -1,6 +1,7 @@
 """Whatever may choose other rows waits for another administrator, however far from what is offered it stands."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -12,18 +13,20 @@ from apps.datamodels.errors import PublishRefusedError
 from apps.datamodels.models import Dataset, ModelVersion
 from apps.datamodels.services import import_files
 from apps.governance.blast_radius.approving import switch_on
+from apps.tenants.types import TenantRef
 from tests.apps.governance.shop import SHOP
-from tests.apps.queries.conftest import join, sales, source
+from tests.apps.queries.conftest import join, source
+from tests.apps.queries.conftest import published as over_orders
 
-__all__ = ["sales", "source"]
+__all__ = ["source"]
 Change = tuple[str, str, str]
 OTHER = "that are chosen in another way: "
 
 
 @pytest.fixture
-def shop(sales: Dataset, ann: User, ada: User, now: datetime) -> Dataset:
+def shop(acme: TenantRef, source: Path, ann: User, ada: User, now: datetime) -> Dataset:
     """The shop is published, Ann may query all of it in Europe, and widening needs a second administrator."""
-    import_files(connection=sales.data_model.connection, name="orders", files=SHOP, publish=True, by=SYSTEM, now=now)
+    sales = over_orders(SHOP, now)
     group = UserGroup.objects.create(name="Shoppers")
     for dataset in Dataset.objects.filter(is_published=True):
         grant_permission(group=group, permission="query_dataset", obj=dataset, by=SYSTEM, now=now)

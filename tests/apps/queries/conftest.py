@@ -1,11 +1,10 @@
 """Acme's orders in a DuckDB file, a model over them, and three people whose attributes differ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from pytest_django import Settings
 
@@ -21,6 +20,7 @@ from apps.datamodels.services import import_files
 from apps.queries.services import answer
 from apps.queries.types import Answer
 from apps.tenants.types import TenantRef
+from tests.duckdb_files import write_file
 
 MODEL = {
     "model.yaml": "access_grants:\n  finance: {user_attribute: omni_user_groups, allowed_values: [Finance]}\n",
@@ -51,27 +51,28 @@ def source(tmp_path: Path, settings: Settings) -> Path:
     """Seven orders in two regions."""
     settings.OMNI_DATA_DIR = tmp_path
     path = tmp_path / "acme" / "acme.duckdb"
-    path.parent.mkdir()
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            "CREATE TABLE orders (region VARCHAR, status VARCHAR, email VARCHAR, placed TIMESTAMP, price DOUBLE)"
-        )
-        connection.execute(
-            "INSERT INTO orders SELECT CASE WHEN i < 3 THEN 'EU' ELSE 'US' END, CASE WHEN i % 2 = 0 THEN 'paid' ELSE 'open' END,"
-            " CASE WHEN i = 0 THEN $canary ELSE 'p' || i || '@example.com' END, TIMESTAMP '2024-01-15' + INTERVAL (i) MONTH,"
-            " 10.0 * (i + 1) FROM range(7) t(i)",
-            {"canary": CANARY},
-        )
+    write_file(
+        path,
+        "CREATE TABLE orders (region VARCHAR, status VARCHAR, email VARCHAR, placed TIMESTAMP, price DOUBLE)",
+        "INSERT INTO orders SELECT CASE WHEN i < 3 THEN 'EU' ELSE 'US' END, CASE WHEN i % 2 = 0 THEN 'paid' ELSE 'open' END,"
+        f" CASE WHEN i = 0 THEN '{CANARY}' ELSE 'p' || i || '@example.com' END, TIMESTAMP '2024-01-15' + INTERVAL (i) MONTH,"
+        " 10.0 * (i + 1) FROM range(7) t(i)",
+    )
     return path
 
 
 @pytest.fixture
 def sales(acme: TenantRef, source: Path, now: datetime) -> Dataset:
     """The data set over the file."""
+    return published(MODEL, now)
+
+
+def published(files: Mapping[str, str], now: datetime) -> Dataset:
+    """Connect to the file and publish a model over it that goes by regions; return Sales."""
     connection = Connection(name="orders", dialect="duckdb", database="acme.duckdb")
     save_connection(connection, secret=None, by=SYSTEM, now=now)
     AttributeDefinition.objects.get_or_create(name="region", defaults={"label": "Region", "is_list": True})
-    import_files(connection=connection, name="orders", files=MODEL, publish=True, by=SYSTEM, now=now)
+    import_files(connection=connection, name="orders", files=files, publish=True, by=SYSTEM, now=now)
     return Dataset.objects.get(name="Sales")
 
 
