@@ -219,8 +219,9 @@ def _granted(user_table: Any, group_table: Any, keys: tuple[int, ...]) -> str:
  WHERE p.user_id = %(person)s AND p.permission_id = {_any(keys)}
 UNION ALL
 SELECT p.content_object_id
-  FROM accounts_groupmembership m JOIN "{group_table._meta.db_table}" p ON p.group_id = m.group_id
- WHERE m.user_id = %(person)s AND p.permission_id = {_any(keys)}"""
+  FROM accounts_groupmembership m CROSS JOIN LATERAL (SELECT p.content_object_id FROM "{group_table._meta.db_table}" p
+    WHERE p.group_id = m.group_id AND p.permission_id = {_any(keys)} OFFSET 0) p
+ WHERE m.user_id = %(person)s"""
 
 
 def _any(keys: tuple[int, ...]) -> str:

@@ -108,6 +108,21 @@ def test_a_signed_in_request_costs_three_statements_whatever_somebody_holds(
     assert ask() == (b"no", 1)
 
 
+def test_the_administration_asks_once_what_its_reader_may_edit(inside: Dashboard, ann: User, now: datetime) -> None:
+    client = signed_in(ann)
+
+    def cost(status: int, path: str = "/admin/") -> int:
+        with unbound(), CaptureQueriesContext(connection) as captured:
+            assert client.get(path).status_code == status
+        return len(captured)
+
+    cost(404), cost(404)  # keys of permissions are read once per process
+    assert cost(404) == cost(404, "/admin/dashboards/dashboard/") == 3  # the tenant, who it is, and this
+    grant_permission(user=ann, permission="edit_folder", obj=inside.folder, by=SYSTEM, now=now)
+    assert cost(200) == 4  # and one of the page's own: all kinds are asked at once, however many the index names
+    assert cost(403, "/admin/connections/connection/") == 3  # they know that there is an administration
+
+
 def test_the_list_of_dashboards_costs_the_same_whatever_its_length(inside: Dashboard, ann: User, now: datetime) -> None:
     client = signed_in(ann)
     grant_permission(user=ann, permission="view_folder", obj=inside.folder, by=SYSTEM, now=now)

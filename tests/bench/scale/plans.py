@@ -12,11 +12,21 @@ from apps.access.deciding import counting
 from apps.access.rules import rule_of
 from apps.access.selectors import actor_for_user
 from apps.accounts.models import User
+from apps.connections.models import Connection
 from apps.dashboards import policies
+from apps.dashboards.models import Dashboard, Folder
+from apps.datamodels.models import DataModel
 from apps.tenants.binding import bound_tenant_id
 from apps.tenants.selectors import HOST
 
 Node = dict[str, Any]
+EDITED = (
+    (Connection, "manage_connection"),
+    (DataModel, "manage_datamodel"),
+    (Dashboard, "edit_dashboard"),
+    (Folder, "edit_folder"),
+)
+"""what opens a page of the administration to who may edit a single object"""
 
 
 def hot_statements(person: User, obj: models.Model, host: str) -> dict[str, tuple[str, Any]]:
@@ -32,6 +42,7 @@ def hot_statements(person: User, obj: models.Model, host: str) -> dict[str, tupl
         "active": (statements.ACTIVE, {"person": person.pk, "tenant": tenant}),
         "rights": (statements.PEOPLE, {"tenant": tenant, "people": [person.pk]}),
         "permission": (statements.ways_sql(counting(rule), of="one"), one),
+        "administration": (statements.any_sql(tuple(counting(rule_of(*edited)) for edited in EDITED)), one),
     }
 
 
