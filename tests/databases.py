@@ -85,7 +85,10 @@ def remove_rows(worker: str) -> None:
     """Empty every table but the catalogue ones, as a superuser: the runtime role may not."""
     try:
         _cleaner(worker).execute("SELECT pg_temp.remove_rows()")
-    except psycopg.OperationalError:  # a test ended all connections
+    except psycopg.OperationalError:
+        if not _cleaner(worker).closed:
+            raise
+        # a test ended all connections
         _cleaner.cache_clear()
         _cleaner(worker).execute("SELECT pg_temp.remove_rows()")
 

@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.accounts.sessions import CONFIRMED_KEY
 from apps.tenants.binding import bound, unbound
 from apps.tenants.models import Tenant
+from apps.tenants.postgresql.base import SETTING
 from apps.tenants.selectors import tenant_by_slug
 from apps.tenants.services import create_tenant
 from apps.tenants.types import TenantRef
@@ -31,10 +32,11 @@ def database(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) ->
     with django_db_blocker.unblock():  # type: ignore[attr-defined]  # a fixture of pytest-django without a type
         yield
         for connection in connections.all(initialized_only=True):
-            if (
-                not connection.is_usable() or connection.connection.info.transaction_status
-            ):  # a test left something open
-                connection.close()
+            if not connection.is_usable() or connection.connection.info.transaction_status:
+                connection.close()  # a test left something open
+                continue
+            [(tenant,)] = connection.connection.execute(f"SELECT current_setting('{SETTING}', true)").fetchall()
+            assert not tenant, "a connection carries a tenant out of its transaction"
         databases.remove_rows(WORKER)
         with redis.Redis.from_url(settings.OMNI_REDIS_URL) as client:
             client.flushdb()
