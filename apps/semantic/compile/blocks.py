@@ -53,6 +53,7 @@ class _Writer:
         self.values = values
         self.conditions = Conditions(values, Calendar(plan.today, plan.model.week_start), plan.dialect)
         self.reads = Reads(plan, values, self.conditions)
+        self.held = held_filters(plan)
         asked = [use.name for use in plan.dimensions] + [use.name for use in plan.measures]
         self.names = list(names) if names is not None else asked
         self.extra_joins: list[exp.Join] = []
@@ -93,7 +94,7 @@ class _Writer:
         return Block(select, sort_keys)
 
     def _measures(self, leaves: Leaves) -> Measures:
-        return Measures(self.reads, self.conditions, leaves)
+        return Measures(self.reads, self.conditions, leaves, self.held)
 
     def _dimensions(self) -> list[exp.Expr]:
         found = []
@@ -163,8 +164,7 @@ class _Writer:
         ]
 
     def _others(self) -> list[exp.Expr]:
-        held = held_filters(self.plan)
-        return [self._row_condition(item) for item in self.plan.where if item not in held]
+        return [self._row_condition(item) for item in self.plan.where if item not in self.held]
 
     def _row_condition(self, item: DimensionFilter | Combined | MeasureFilter) -> exp.Expr:
         if isinstance(item, Combined):

@@ -89,14 +89,16 @@ def earlier(use: DimensionUse, offset: str) -> DimensionUse:
 
 
 class Measures:
-    """Writes measures of one SELECT over what ``reads`` gives, aggregated by ``leaves``."""
+    """Writes measures of one SELECT over what ``reads`` gives, aggregated by ``leaves``; some heed ``held`` filters."""
 
-    def __init__(self, reads: Reads, conditions: Conditions, leaves: Leaves) -> None:
+    def __init__(
+        self, reads: Reads, conditions: Conditions, leaves: Leaves, held: tuple[DimensionFilter, ...]
+    ) -> None:
         self.reads = reads
         self.plan: Plan = reads.plan
         self.conditions = conditions
         self.leaves = leaves
-        self.held = held_filters(self.plan)
+        self.held = held
 
     def sql(self, measure: Measure, outer: Narrowing | None = None) -> exp.Expr:
         """Return the aggregate; filters of a measure narrow the rows of everything that it is made of."""
