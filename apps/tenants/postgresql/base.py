@@ -19,6 +19,7 @@ from psycopg import ClientCursor, Cursor
 from psycopg.pq import ConnStatus, Format, TransactionStatus
 
 from apps.tenants.binding import current_tenant_id
+from apps.tenants.postgresql.messages import one_message
 
 SETTING = "omni.tenant_id"
 TELL = "SELECT set_config(%s, %s, true)"
@@ -93,7 +94,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         self.close_if_health_check_failed()
         self.ensure_connection()
-        with self.wrap_database_errors, self.connection.pipeline():
+        with self.wrap_database_errors, one_message(self.connection):
             tenant = _tenant_text()
             PreparedCursor(self.connection).execute(TELL, (SETTING, tenant))
             self._told_in_message = tenant
@@ -120,7 +121,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if tenant_id is None:
             return execute(sql, params, many, context)
         if isinstance(context["cursor"].cursor, PreparedCursor):
-            with self.wrap_database_errors, self.connection.pipeline():  # one message, hence one transaction
+            with self.wrap_database_errors, one_message(self.connection):  # one message, hence one transaction
                 PreparedCursor(self.connection).execute(TELL, (SETTING, str(tenant_id)))
                 return execute(sql, params, many, context)
         if not many and isinstance(sql, str) and isinstance(context["cursor"].cursor, ClientCursor):

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import DataError, ProgrammingError, connections
+from django.db import DataError, OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.tenants.binding import bound, unbound
 from apps.tenants.types import TenantRef
+from tests.databases import admin_url
 
 WHOSE = ("SELECT current_setting('omni.tenant_id', true), txid_current()", ())
 REMEMBER = ("SELECT set_config('omni.probe', 'was here', false)", ())
@@ -82,3 +84,55 @@ def test_nothing_of_another_tenant_is_sent_with_them(
             with other, pytest.raises(ProgrammingError, match="one tenant only"):
                 session.prepared_cursor().execute(*WHOSE)  # type: ignore[attr-defined]  # our own backend's
     assert mine.fetchone()[0] == str(acme.id)
+
+
+def test_they_leave_when_the_block_is_over(
+    session: BaseDatabaseWrapper, acme: TenantRef, watcher: "psycopg.Connection[Any]"
+) -> None:
+    [(pid,)] = send(session, ("SELECT pg_backend_pid()", ()))
+    with session.one_message():  # type: ignore[attr-defined]  # our own backend's
+        waiting = session.prepared_cursor()  # type: ignore[attr-defined]  # our own backend's
+        waiting.execute("SELECT 'asked later'")
+        assert "asked later" not in last_seen(watcher, pid)
+    assert waiting.fetchone() == ("asked later",)
+    assert "asked later" in last_seen(watcher, pid)
+
+
+@pytest.fixture
+def watcher() -> "Iterator[psycopg.Connection[Any]]":
+    """Who sees what other sessions do, and may end them."""
+    with psycopg.connect(admin_url(connections["default"].settings_dict["NAME"]), autocommit=True) as found:
+        yield found
+
+
+def last_seen(watcher: "psycopg.Connection[Any]", pid: int) -> str:
+    """Return the last statement that the server has from a session."""
+    row = watcher.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def test_rows_that_are_wanted_within_the_block_come(session: BaseDatabaseWrapper, acme: TenantRef) -> None:
+    with session.one_message():  # type: ignore[attr-defined]  # our own backend's
+        first = session.prepared_cursor()  # type: ignore[attr-defined]  # our own backend's
+        first.execute(*WHOSE)
+        assert first.fetchone()[0] == str(acme.id)
+        second = session.prepared_cursor()  # type: ignore[attr-defined]  # our own backend's
+        second.execute("SELECT 2")
+    assert second.fetchone() == (2,)
+
+
+def test_much_to_send_with_much_to_answer_stops_neither_side(session: BaseDatabaseWrapper, acme: TenantRef) -> None:
+    large = b"\x00" * 4_000_000
+    statement = ("SELECT %s::bytea", (large,))
+    assert [bytes(row[0]) == large for row in send(session, statement, statement, statement)] == [True] * 3
+
+
+def test_a_session_that_was_ended_says_so(
+    session: BaseDatabaseWrapper, acme: TenantRef, watcher: "psycopg.Connection[Any]"
+) -> None:
+    [(pid,)] = send(session, ("SELECT pg_backend_pid()", ()))
+    with pytest.raises(OperationalError), session.one_message():  # type: ignore[attr-defined]  # our own backend's
+        session.prepared_cursor().execute("SELECT 1")  # type: ignore[attr-defined]  # our own backend's
+        watcher.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    session.close()
+    assert send(session, ("SELECT 1", ())) == [(1,)]
