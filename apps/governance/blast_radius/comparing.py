@@ -59,7 +59,7 @@ def _field(dataset: str, name: str, before: FieldRight, after: FieldRight) -> It
     known, masks = (_coarse(before.masks), _coarse(after.masks)) if is_count else (before.masks, after.masks)
     if known and not masks:
         yield Change("count_unmasked" if is_count else "field_unmasked", dataset, name)
-    elif masks and (not known or _is_no_weaker(known, masks, name)) and known != masks:
+    elif known != masks and _is_no_weaker(known, masks, name):
         yield Change("count_masked" if is_count else "field_masked", dataset, name, _names(masks))
     elif known != masks:
         yield Change("mask_changed", dataset, name, _names(masks))
@@ -76,7 +76,7 @@ def _coarse(masks: Mapping[str, Mask]) -> dict[str, Mask]:
 
 
 def _is_no_weaker(before: Mapping[str, Mask], after: Mapping[str, Mask], name: str) -> bool:
-    """Say whether a field's masks certainly show no more than they did."""
+    """Say whether a field's masks certainly show no more than they did, as where there was none."""
     if after.keys() == {name} and all(_hides(mask, after[name]) for mask in before.values()):
         return True  # its own mask, whatever lies beneath
     return all(
@@ -119,17 +119,16 @@ def mask_name(mask: Mask) -> str:
 def _rows(dataset: str, old: DatasetRights, new: DatasetRights) -> Iterator[Change]:
     for key in sorted(old.rows.keys() | new.rows.keys()):
         where, field = key
-        before, after = old.rows.get(key), new.rows.get(key)
-        if after is None and before is not None:
-            yield Change("rows_lifted", dataset, field, tuple(sorted(before)), where)
-        elif before is None and after is not None:
-            yield Change("rows_limited", dataset, field, tuple(sorted(after)), where)
-        elif before is not None and after is not None:
+        if key not in new.rows:
+            yield Change("rows_lifted", dataset, field, tuple(sorted(old.rows[key])), where)
+        elif key not in old.rows:
+            yield Change("rows_limited", dataset, field, tuple(sorted(new.rows[key])), where)
+        else:
             if old.compared.get(key) != new.compared.get(key):
                 yield Change("rows_redefined", dataset, f"the row policy on `{field}`", why=where)
-            if added := after - before:
+            if added := new.rows[key] - old.rows[key]:
                 yield Change("rows_added", dataset, field, tuple(sorted(added)), where)
-            if removed := before - after:
+            if removed := old.rows[key] - new.rows[key]:
                 yield Change("rows_removed", dataset, field, tuple(sorted(removed)), where)
 
 

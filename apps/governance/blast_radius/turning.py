@@ -5,7 +5,16 @@ from collections.abc import Iterable, Iterator
 from sqlglot import exp
 
 from apps.semantic.compile.facts import facts_of, references
-from apps.semantic.model.types import Condition, FieldFilter, SemanticModel, Topic, View
+from apps.semantic.model.types import (
+    Condition,
+    Dimension,
+    FieldFilter,
+    Measure,
+    QuerySource,
+    SemanticModel,
+    Topic,
+    View,
+)
 
 STEADY = (
     exp.And, exp.Or, exp.Paren, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.Like,
@@ -18,6 +27,8 @@ INNER = "inner"
 OF_ROWS, OF_GROUPS = "what always filters it", "what always filters its groups"
 """conditions that always hold, as people know them"""
 MAX_DEPTH = 16
+Rule = tuple[str, FieldFilter | exp.Expr]
+"""a condition, and whose it is"""
 
 
 def turning(model: SemanticModel, topic: str, depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -28,32 +39,41 @@ def turning(model: SemanticModel, topic: str, depth: int = 0) -> Iterator[tuple[
     found = model.topics[topic]
     if _chooses_groups((*found.always_having_filters,), found.always_having, model):
         yield "", OF_GROUPS
-    yield from _of_unmatched(found, model)
+    rules = (*_always(found), *_of_joins(found))
+    yield from _of_unmatched(found, model, rules)
     for name in found.views if depth < MAX_DEPTH else ():
         view = model.views[name]
         if view.sql_source is not None and _is_turning(view.sql_source.tree):
             yield from ((place, f"the source of {name}") for place in _places(view, model))
         if view.query_source is not None:
-            yield from _of_query(view, model, depth)
+            yield from _of_query(name, view.query_source, model, depth)
 
 
-def _of_query(view: View, model: SemanticModel, depth: int) -> Iterator[tuple[str, str]]:
-    source = view.query_source
-    if source is None or source.topic not in model.of_topic(source.topic).topics:
-        return
-    own, prefix = model.of_topic(source.topic), f"{source.topic}: "
+def _of_query(name: str, source: QuerySource, model: SemanticModel, depth: int) -> Iterator[tuple[str, str]]:
+    own, what = model.of_topic(source.topic), f"the source of {name}"
     of_groups = tuple(rule for rule in source.filters if own.measure(rule.field) is not None)
-    if source.limit is not None or _chooses_groups(of_groups, (), own):
-        yield prefix, f"the source of {view.name}"
-    for place, what in turning(own, source.topic, depth + 1):
-        yield f"{prefix}{place}", what
+    found = [("", what)] if source.limit is not None or _chooses_groups(of_groups, (), own) else []
+    rules = [(what, rule) for rule in source.filters]
+    found += _of_unmatched(own.topics[source.topic], own, rules)
+    for place, chooses in (*found, *turning(own, source.topic, depth + 1)):
+        yield f"{source.topic}: {place}", chooses
 
 
 def _chooses_groups(filters: tuple[FieldFilter, ...], trees: Iterable[exp.Expr], model: SemanticModel) -> bool:
     """Say whether groups are chosen by anything else than that they are large enough."""
     return any(not _counts(rule.field, model) or rule.condition.operator not in AT_LEAST for rule in filters) or any(
-        not _is_large(part, model) for tree in trees for part in tree.unnest().flatten()
+        not _is_large(part, model) for tree in trees for part in _parts(tree)
     )
+
+
+def _parts(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the conditions that an expression joins: of fewer rows none of them, and so not all, is met that was not."""
+    tree = tree.unnest()
+    if isinstance(tree, exp.And | exp.Or):
+        yield from _parts(tree.this)
+        yield from _parts(tree.expression)
+    else:
+        yield tree
 
 
 def _is_large(part: exp.Expr, model: SemanticModel) -> bool:
@@ -66,26 +86,38 @@ def _counts(field_id: str, model: SemanticModel) -> bool:
     return measure is not None and measure.aggregate in COUNTS and measure.level_of_detail is None
 
 
-def _of_unmatched(topic: Topic, model: SemanticModel) -> Iterator[tuple[str, str]]:
+def _always(topic: Topic) -> Iterator[Rule]:
+    yield from ((OF_ROWS, rule) for rule in topic.always_where_filters)
+    yield from ((OF_ROWS, tree) for tree in topic.always_where)
+    yield from ((OF_GROUPS, rule) for rule in topic.always_having_filters)
+    yield from ((OF_GROUPS, tree) for tree in topic.always_having)
+
+
+def _of_joins(topic: Topic) -> Iterator[Rule]:
+    for join in topic.joins:
+        trees = (join.relationship.on_sql, join.relationship.where_sql)
+        yield from ((f"the join of {join.view}", tree) for tree in trees if tree is not None)
+
+
+def _of_unmatched(topic: Topic, model: SemanticModel, rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
     """Yield the views of joins that keep rows without a match, where a rule may ask for just those."""
     outer = {join.view for join in topic.joins if join.relationship.join_type != INNER}
-    rules = [(OF_ROWS, rule.field, _is_steady(rule.condition)) for rule in topic.always_where_filters]
-    trees = [(OF_ROWS, tree) for tree in topic.always_where]
-    trees += [
-        (f"the join of {join.view}", tree)
-        for join in topic.joins
-        for tree in (join.relationship.on_sql, join.relationship.where_sql)
-        if tree is not None
-    ]
-    rules += [(what, name, not _is_turning(tree)) for what, tree in trees for name in references(tree)]
     facts = facts_of(model)
-    for what, name, is_steady in rules:
-        below = [facts.field(item) for item in facts.closure(facts.field(name))]
+    for what, rule in rules:
+        names = [rule.field] if isinstance(rule, FieldFilter) else references(rule)
+        is_steady = _is_steady(rule.condition) if isinstance(rule, FieldFilter) else not _is_turning(rule)
+        below = [facts.field(item) for name in names for item in facts.closure(facts.field(name))]
         if any(item.level_of_detail is not None for item in below):
             yield "", what
-        if not is_steady or any(item.sql is not None and _is_turning(item.sql) for item in below):
+        if not is_steady or any(map(_may_miss, below)):
             for view in sorted(outer & {item.view for item in below}):
                 yield from ((place, what) for place in _places(model.views[view], model))
+
+
+def _may_miss(field: Dimension | Measure) -> bool:
+    """Say whether a field may have its value for the reason that something is not there."""
+    filters = field.filters if isinstance(field, Measure) else ()
+    return (field.sql is not None and _is_turning(field.sql)) or not all(_is_steady(rule.condition) for rule in filters)
 
 
 def _is_steady(condition: Condition) -> bool:

@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEvent
 from apps.datamodels.errors import PublishRefusedError
 from apps.datamodels.models import Dataset, ModelFile, ModelVersion
+from apps.datamodels.services import open_draft, save_draft_file
 from apps.governance.blast_radius.approving import (
     approve,
     ask_to_switch_off,
@@ -68,6 +69,24 @@ def test_changed_files_void_the_approval(
         publish(wider, ada, now)
     ModelFile.objects.filter(version=wider, path="orders.view.yaml").update(content=WIDER)
     publish(wider, ada, now)
+
+
+def test_a_request_is_about_the_files_as_they_were_when_it_was_made(
+    sales: Dataset, ada: User, bea: User, eve: User, is_on: None, now: datetime
+) -> None:
+    own = open_draft(sales.data_model, by=actor_for_user(ada), now=now)
+
+    def saved(content: str) -> ModelVersion:
+        by = actor_for_user(ada)
+        return save_draft_file(own, path="orders.view.yaml", content=content, digest=own.digest, by=by, now=now)
+
+    own = saved(WIDER)
+    request = asked(own, ada, now)
+    own = saved(f"{WIDER}# and more\n")
+    with pytest.raises(RequestRefusedError, match="have changed since"):
+        approve(request.pk, by=actor_for_user(bea), now=now)
+    own = saved(WIDER)
+    approve(request.pk, by=actor_for_user(bea), now=now)
 
 
 def test_another_current_version_voids_request_and_approval(

@@ -263,6 +263,8 @@ NOT_WIDENING: dict[str, tuple[Change, ...]] = {
     "constant by another name": (("model", "{good:", "{fine:"), ("orders", "@{good}", "@{fine}")),
     "order of a query view that is not cut": (("totals", "desc: true", "desc: false"),),
     "stronger mask": (("orders", "mask: {keep_last: 4}", "mask: redact"), ("orders", "phone: {mask_unless_access_grants: [finance], mask: redact}", 'phone: {mask_unless_access_grants: [finance], mask: "null"}')),
+    "what is beneath a mask that shows nothing": (("orders", "secret: {mask", "secret: {sql: zone, mask"),),
+    "mask of another column beneath": (("orders", "status: {}", "status: {mask_unless_access_grants: [finance]}"),),
     "coarser frame": (("orders", "timeframes: [raw, date, month]", "timeframes: [raw, date, month, year]"),),
     "age of kept answers": (("model", "constants:", "cache_policies: {fresh: {max_cache_age: 1 minute}}\nconstants:"),),
     "order of values by another field": (("orders", "status: {}", "status: {order_by_field: orders.placed}"),),
