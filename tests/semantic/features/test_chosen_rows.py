@@ -167,12 +167,14 @@ OWN = {
     "ranked": ("first", ""),
     "by a rank": ("best", ""),
     "detail": ("detail", ""),
+    "last of hashes": ("last", ""),
     "another's key": ("count: c, customers.dept", ", sorts: [{field: customers.count}]"),
 }
 MORE = """  tail: {sql: "RIGHT(${mail}, 2)"}
   land: {sql: "${mail}", groups: [{filter: {is: [ola@x.no, kari@x.no]}, name: Norway}], else: Other}
   first: {sql: "${mail}", dynamic_top_n: {n: 1, by: count, else: rest}}
   best: {sql: "${region}", dynamic_top_n: {n: 1, by: most, else: rest}}
+  last: {sql: "${mail}", level_of_detail: {aggregate_type: max, fixed: [customers.region]}}
   detail: {sql: "${credit}", level_of_detail: {aggregate_type: sum, fixed: [customers.dept]}}
 measures:
   most: {aggregate_type: max, sql: "${dept}"}
@@ -259,16 +261,17 @@ def test_a_query_view_whose_rows_are_chosen_by_other_values_is_the_same_for_all(
 
 
 BENEATH = {
-    "v.query.view": "query: {topic: People, fields: {customers.email: e, customers.count: n}}\ndimensions: {e: {}, n: {}, end: {sql: 'RIGHT(e, 2)'}}\n",
-    "v.view": f"sql: SELECT y.e AS e, y.f AS f FROM (SELECT x.email AS e, UPPER(x.email) AS f {FROM.replace(' c', ' x')}) AS y\n"
-    "dimensions: {e: {}, end: {sql: f}}\n",
+    "v.query.view": "query: {topic: People, fields: {customers.email: e, customers.count: n}, calculations: {loud: {sql: UPPER(e)}}}\n"
+    "dimensions: {e: {}, n: {}, loud: {}, end: {sql: 'RIGHT(e, 2)'}, put: {sql: n, order_by_field: e}}\n",
+    "v.view": f"sql: SELECT y.e AS e, y.f AS f, y.n AS n FROM (SELECT x.email AS e, UPPER(x.email) AS f, x.id AS n {FROM.replace(' c', ' x')}) AS y\n"
+    "dimensions: {e: {}, n: {}, loud: {sql: f}, end: {sql: f}, put: {sql: n, order_by_field: e}}\n",
 }
 
 
 @pytest.mark.parametrize("kind", BENEATH)
 def test_groups_by_what_another_derived_view_has_masked_are_followed_down_to_its_mask(store, kind):
-    def grouped_by(field):
-        outer = f"query: {{topic: V, fields: {{v.{field}: x}}}}\ndimensions: {{x: {{}}}}\nmeasures: {{count: {{aggregate_type: count}}}}\n"
+    def grouped_by(field, rest=""):
+        outer = f"query: {{topic: V, fields: {{v.{field}: x}}{rest}}}\ndimensions: {{x: {{}}}}\nmeasures: {{count: {{aggregate_type: count}}}}\n"
         files = {"customers.view": CUSTOMERS, kind: BENEATH[kind], "V.topic": "base_view: v"}
         return model(store.engine.dialect, **files, **{"w.query.view": outer, "W.topic": "base_view: w"})
 
@@ -276,6 +279,10 @@ def test_groups_by_what_another_derived_view_has_masked_are_followed_down_to_its
         with pytest.raises(ModelError, match="decides here which rows"):
             grouped_by("e")
         return
+    assert grouped_by("n", ", limit: 2")
+    for field, rest in (("end", ""), ("loud", ""), ("put", ", sorts: [{field: v.put}], limit: 2")):
+        with pytest.raises(ModelError, match=rf"“v\.{field}” is masked for whoever lacks a grant, and decides"):
+            grouped_by(field, rest)
     of = grouped_by("e")
 
     def seen(hidden):
@@ -287,8 +294,6 @@ def test_groups_by_what_another_derived_view_has_masked_are_followed_down_to_its
 
     question = ask("W", "w.count")
     assert store.ask(question, seen(MASKED), of) == store.ask(question, seen(frozenset()), of) == [(4,)]
-    with pytest.raises(ModelError, match=r"“v\.end” is masked for whoever lacks a grant, and decides"):
-        grouped_by("end")
 
 
 SORTED = "query: {topic: Sales, fields: {customers.email: x, customers.id: id, orders.revenue: r, customers.most: m}, calculations: {c: {sql: r * 2}}, sorts: [{field: %s}], limit: 2}\ndimensions: {id: {}, r: {}}\nmeasures: {count: {aggregate_type: count}}\n"

@@ -54,3 +54,48 @@ def test_another_view_over_the_table_is_told_of_and_one_over_another_table_is_no
 def test_what_is_closed_too_or_meant_is_not(line: str) -> None:
     assert told({"shop/customers.view": CUSTOMERS + line}) == []
     assert told({"shop/customers.view": CUSTOMERS.replace("{RULE}", "{}") + "  contact: {sql: email}\n"}) == []
+
+
+def test_a_label_that_only_masks_closes_no_measure() -> None:
+    only_masks = GRANTS.replace("{required_access_grants: [mail]}}", "{mask_unless_access_grants: [mail]}}")
+    measure = "measures:\n  last: {aggregate_type: max, sql: email, classification: personal}\n"
+    files = {"shop/customers.view": CUSTOMERS + measure}
+    assert told(files | {"model.yaml": only_masks}) == [
+        "“customers.last” reads a column that customers.email closes, and is open itself"
+    ]
+    assert told(files) == []
+
+
+def test_only_what_is_a_column_closes_one_and_each_is_told_once() -> None:
+    closed = "  code: {sql: 'CAST(id AS VARCHAR)', required_access_grants: [mail]}\n"
+    assert told({"shop/customers.view": CUSTOMERS.replace("{RULE}", "{}") + closed}) == []
+    names = "  email: {required_access_grants: [mail], aliases: [post]}\n  contact: {sql: email, aliases: [address]}\n"
+    found = told({"shop/customers.view": CUSTOMERS.replace("  email: {RULE}\n", names)})
+    assert found == ["“customers.contact” reads a column that customers.email closes, and is open itself"]
+
+
+def test_a_table_of_another_schema_and_another_name_of_a_view_are_not_told_of() -> None:
+    views = {"archived.view": "schema: old\ntable_name: customers\ndimensions: {mail: {sql: email}}\n"}
+    assert told({"shop/customers.view": CUSTOMERS} | views) == []
+    buyers = SHOP["relationships.yaml"] + SHOP["relationships.yaml"].replace(
+        "  join_to_view: customers\n", "  join_to_view: customers\n  join_to_view_as: buyers\n"
+    ).replace("${customers.id}", "${buyers.id}")
+    found = told({"shop/customers.view": CUSTOMERS + "  contact: {sql: email}\n", "relationships.yaml": buyers})
+    assert found == ["“customers.contact” reads a column that customers.email closes, and is open itself"]
+
+
+ROLLUP = (
+    "schema: shop\nmaterialized_query:\n  base_view: orders\n  fields: [orders.status, orders.revenue]\n"
+    "dimensions: {status: {}, total: {}}\n"
+)
+
+
+def test_a_rollups_column_of_a_closed_measure_is_told_of() -> None:
+    closed = SHOP["shop/orders.view.yaml"].replace(
+        '{aggregate_type: sum, sql: "${amount}"}',
+        '{aggregate_type: sum, sql: "${amount}", required_access_grants: [mail]}',
+    )
+    files = {"shop/customers.view": CUSTOMERS.replace("{RULE}", "{}"), "r.view": ROLLUP}
+    assert told(files) == []
+    found = told(files | {"shop/orders.view.yaml": closed})
+    assert found == ["“r.total” reads a column that orders.revenue closes, and is open itself"]
