@@ -124,9 +124,11 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # the base has
 def _together(userinfo: dict[str, Any], id_claims: dict[str, Any]) -> dict[str, Any]:
     """Return what both say, the ID token first; that an address is verified counts for the address it was said of."""
     claims = userinfo | id_claims
-    saying = [said for said in (userinfo, id_claims) if said.get("email") == claims.get("email")]
     claims.pop("email_verified", None)
-    return claims | {"email_verified": said["email_verified"] for said in saying if "email_verified" in said}
+    for said in (userinfo, id_claims):
+        if "email_verified" in said and said.get("email") == claims.get("email"):
+            claims["email_verified"] = said["email_verified"]
+    return claims
 
 
 def _methods(id_claims: dict[str, Any]) -> list[str]:
