@@ -67,7 +67,9 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # the base has
         userinfo = self._fetch_user_info(token.token) if USERINFO in self.openid_config else {"sub": id_claims["sub"]}
         if not isinstance(userinfo, dict) or userinfo.get("sub") != id_claims["sub"]:
             raise OAuth2Error("userinfo is about somebody else")
-        raise ImmediateHttpResponse(self._answer(request, userinfo | id_claims, _methods(id_claims), id_claims))
+        raise ImmediateHttpResponse(
+            self._answer(request, _together(userinfo, id_claims), _methods(id_claims), id_claims)
+        )
 
     def _id_token_claims(self, client_id: str, id_token: str | None) -> dict[str, Any]:
         if not id_token:
@@ -117,6 +119,16 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]  # the base has
         except SignInError as error:
             return render(request, "accounts/sign_in_refused.html", {"message": error.message}, status=403)
         return enter(request, user, self.state.get("next"), Way(self.row, confirmed_at))
+
+
+def _together(userinfo: dict[str, Any], id_claims: dict[str, Any]) -> dict[str, Any]:
+    """Return what both say, the ID token first; that an address is verified counts for the address it was said of."""
+    claims = userinfo | id_claims
+    claims.pop("email_verified", None)
+    for said in (userinfo, id_claims):
+        if "email_verified" in said and said.get("email") == claims.get("email"):
+            claims["email_verified"] = said["email_verified"]
+    return claims
 
 
 def _methods(id_claims: dict[str, Any]) -> list[str]:

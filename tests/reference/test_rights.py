@@ -45,7 +45,8 @@ def with_grants(scope: AccessScope, model: SemanticModel, passed: frozenset[str]
     own = model.of_topic(scope.topic)
     nested = {name: with_grants(inner, model, passed) for name, inner in scope.nested.items()}
     fields, masked = open_fields(own, scope.topic, passed), masked_fields(own, scope.topic, passed)
-    return replace(scope, fields=fields, masked=masked, nested=nested)
+    # Where rows are cut off, masks order them otherwise, and others come.
+    return replace(scope, fields=fields, masked=masked, nested=nested, max_rows=50_000)
 
 
 @RELATED

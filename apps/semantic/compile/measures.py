@@ -91,9 +91,7 @@ def earlier(use: DimensionUse, offset: str) -> DimensionUse:
 class Measures:
     """Writes measures of one SELECT over what ``reads`` gives, aggregated by ``leaves``; some heed ``held`` filters."""
 
-    def __init__(
-        self, reads: Reads, conditions: Conditions, leaves: Leaves, held: tuple[DimensionFilter, ...]
-    ) -> None:
+    def __init__(self, reads: Reads, conditions: Conditions, leaves: Leaves, held: tuple[DimensionFilter, ...]) -> None:
         self.reads = reads
         self.plan: Plan = reads.plan
         self.conditions = conditions

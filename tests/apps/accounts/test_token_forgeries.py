@@ -277,6 +277,20 @@ def test_a_provider_without_userinfo(main: IdentityProvider, liar: Liar) -> None
     assert sign_in(liar) == 302
 
 
+@pytest.mark.parametrize("is_in_token", [True, False], ids=["address in the ID token", "address at userinfo"])
+def test_a_verified_address_is_the_one_of_which_that_was_said(
+    main: IdentityProvider, liar: Liar, *, is_in_token: bool
+) -> None:
+    """A provider may verify one address and take another from its person: no invitation goes by a word on the first."""
+    invited, verified = {"email": "eve@acme.example"}, {"email": "mallory@mail.example", "email_verified": True}
+    said, beside = (invited, verified) if is_in_token else ({"email_verified": True}, invited)
+    liar.spoil, liar.userinfo = saying(**said), {"sub": "eve"} | beside
+    assert sign_in(liar) == 403
+    assert User.objects.get(email="eve@acme.example").subject is None
+    liar.userinfo = {"sub": "eve", "email_verified": True} | invited
+    assert sign_in(liar) == 302
+
+
 def test_a_sign_in_page_at_another_origin_is_reached_by_a_page(main: IdentityProvider, liar: Liar) -> None:
     """Browsers let a form's redirect go only where the form's page allows; that page knows the issuer only."""
     liar.config["authorization_endpoint"] = "https://login.elsewhere.example/authorize"
