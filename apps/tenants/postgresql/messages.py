@@ -31,7 +31,7 @@ class Message(Pipeline):
 @contextmanager
 def one_message(connection: "Connection[Any]") -> Iterator[None]:
     """Send the statements of the block together; within another pipeline they go with that."""
-    if connection._pipeline is None:  # noqa: SLF001  (psycopg has no public way to a pipeline of another kind)
-        connection._pipeline = Message(connection)  # noqa: SLF001  (the same)
+    if connection._pipeline is None:  # psycopg has no public way to a pipeline of another kind
+        connection._pipeline = Message(connection)
     with connection.pipeline():
         yield
