@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.access.models import Role, RoleAssignment
 from apps.access.selectors import actor_for_user, rights_of
 from apps.accounts.attributes import GROUP, SYSTEM_ATTRIBUTES, Held, lines_of, standing, standing_by_person
-from apps.accounts.claims import claim_at, typed_values
+from apps.accounts.claims import claim_at, claimable_groups, typed_values
 from apps.accounts.errors import AttributeTypeError
 from apps.accounts.models import (
     AttributeDefinition,
@@ -218,3 +218,10 @@ def test_a_group_that_changes_hands_loses_only_what_the_other_side_put_in(
     take_back(group, by=SYSTEM, now=now)
     assert actor_for_user(ada).group_names == frozenset()
     assert actor_for_user(bob).group_names == {"Finance"}
+
+
+def test_claims_fill_no_group_that_scim_keeps_whatever_value_it_bears(acme: TenantRef) -> None:
+    by_hand = UserGroup.objects.create(name="Finance", claim_value="finance")
+    UserGroup.objects.create(name="Sales", claim_value="sales", origin=UserGroup.Origin.SCIM)
+    UserGroup.objects.create(name="support")
+    assert [*claimable_groups({"finance", "sales", "support", ""})] == [by_hand]

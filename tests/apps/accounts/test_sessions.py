@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -60,6 +61,18 @@ def test_a_session_ends_however_much_it_is_used(signed_in: SignedIn, ann: User) 
     assert is_in(browser)
     moved_back(started_at=timedelta(hours=5))
     assert not is_in(browser)
+
+
+def test_a_session_of_before_all_were_ended_is_nobodys_though_its_row_is_there(signed_in: SignedIn, ann: User) -> None:
+    """A sign-in that was on its way when all sessions of the person were ended writes its row after that."""
+    browser = signed_in(ann)
+    assert is_in(browser)
+    User.objects.filter(pk=ann.pk).update(session_version=F("session_version") + 1)
+    assert UserSession.objects.filter(user=ann).exists()
+    assert not is_in(browser)
+    assert not UserSession.objects.filter(user=ann).exists()
+    ann.refresh_from_db()
+    assert is_in(signed_in(ann))
 
 
 def test_at_its_limit_to_the_second_a_session_is_over(acme: TenantRef, ann: User, now: datetime) -> None:
