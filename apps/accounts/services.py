@@ -30,6 +30,7 @@ from apps.accounts.models import (
     UserGroup,
     UserSession,
 )
+from apps.accounts.models.people import NOBODYS
 from apps.accounts.selectors import is_same_address, is_taken, speaks_for
 from apps.accounts.withdrawing import withdraw_provider
 from apps.audit.services import record
@@ -42,8 +43,6 @@ from apps.vault.services import open_sealed, seal
 TOKEN_PREFIX = "omni_"
 SERVICE_DOMAIN = "service.invalid"
 """no mail can reach it, and no provider may verify it (RFC 2606)"""
-NOBODYS = f".{SERVICE_DOMAIN.rpartition('.')[2]}"
-"""the end of addresses that are none: of service accounts, and of people who have been removed"""
 MAX_SUBJECT, MAX_EMAIL = 255, 254
 TABLE = "accounts_identityprovider"
 PROVIDER_CHANGED = "Your identity provider was changed here during your sign-in. Please sign in again."

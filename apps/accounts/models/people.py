@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from apps.accounts.models.groups import GroupMembership, UserGroup
 
 MAX_ISSUER = 255
+NOBODYS = ".invalid"
+"""the end of addresses that are none (RFC 2606): of service accounts, and of people who have been removed"""
 
 
 class UserManager(TenantManager["User"]):
@@ -90,7 +93,13 @@ class User(TenantOwnedModel, AbstractBaseUser):
         return self.email
 
     def clean(self) -> None:
-        """Keep the key as it is: the inherited method would write the address into it."""
+        """Keep the key as it is: the inherited method would write the address into it.
+
+        Nobody takes an address that is for those who have none: who is removed needs one that is free.
+        """
+        is_here = self.kind == self.Kind.PERSON and self.removed_at is None
+        if is_here and self.email.lower().endswith(NOBODYS):
+            raise ValidationError({"email": f"Nobody can have an address that ends in “{NOBODYS}”."})
 
     @property
     def is_staff(self) -> bool:

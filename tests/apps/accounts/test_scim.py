@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 
 from apps.access.selectors import actor_for_user
@@ -221,6 +222,20 @@ def test_who_is_made_after_a_deletion_is_somebody_else_and_inherits_nothing(
     gone = User.objects.get(pk=eve.pk)
     assert (gone.is_active, gone.subject) == (False, None)
     assert gone.removed_at is not None
+
+
+def test_nobody_takes_the_address_that_a_removal_needs(okta: ScimClient, now: datetime) -> None:
+    """A removal gives the row an address that is nobody's: taken by somebody, it would keep the person from being removed."""
+    person, squatter = okta.make("zoe@acme.example"), okta.make("squatter@acme.example")
+    for address in (f"{person['id']}@removed.invalid", "nightly@service.INVALID"):
+        taken = {"schemas": [USER], "userName": "another", "emails": [{"value": address}]}
+        refused = okta.send("POST", "/Users", taken), okta.send("PUT", f"/Users/{squatter['id']}", taken)
+        assert [answer.status_code for answer in refused] == [400, 400]
+        assert all("ends in" in answer.json()["detail"] for answer in refused), refused[0].content
+        with pytest.raises(ValidationError, match="ends in"):
+            invite_user(email=address, by=SYSTEM, now=now)
+    assert okta.send("DELETE", f"/Users/{person['id']}").status_code == 204
+    assert User.objects.get(pk=person["id"]).email == f"{person['id']}@removed.invalid"
 
 
 def test_an_invited_administrators_address_cannot_be_turned_over_scim(
