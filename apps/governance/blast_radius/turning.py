@@ -41,6 +41,7 @@ def turning(model: SemanticModel, topic: str, depth: int = 0) -> Iterator[tuple[
         yield "", OF_GROUPS
     rules = (*_always(found), *_of_joins(found))
     yield from _of_unmatched(found, model, rules)
+    yield from _of_totals(model, (*map(_named, rules), *_of_policies(found, model)))
     for name in found.views if depth < MAX_DEPTH else ():
         view = model.views[name]
         if view.sql_source is not None and _is_turning(view.sql_source.tree):
@@ -55,6 +56,7 @@ def _of_query(name: str, source: QuerySource, model: SemanticModel, depth: int) 
     found = [("", what)] if source.limit is not None or _chooses_groups(of_groups, (), own) else []
     rules = [(what, rule) for rule in source.filters]
     found += _of_unmatched(own.topics[source.topic], own, rules)
+    found += _of_totals(own, map(_named, rules))
     for place, chooses in (*found, *turning(own, source.topic, depth + 1)):
         yield f"{source.topic}: {place}", chooses
 
@@ -99,15 +101,68 @@ def _of_joins(topic: Topic) -> Iterator[Rule]:
         yield from ((f"the join of {join.view}", tree) for tree in trees if tree is not None)
 
 
+def _of_policies(topic: Topic, model: SemanticModel) -> Iterator[tuple[str, tuple[str, ...]]]:
+    policies = [*topic.access_filters, *(item for view in topic.views for item in model.views[view].access_filters)]
+    yield from ((f"the row policy on `{item.field}`", (item.field,)) for item in policies)
+
+
+def _named(rule: Rule) -> tuple[str, tuple[str, ...]]:
+    """Return whose a rule is, and the fields that it names."""
+    what, condition = rule
+    return what, (condition.field,) if isinstance(condition, FieldFilter) else tuple(references(condition))
+
+
+def _of_totals(model: SemanticModel, rules: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[str, str]]:
+    """Yield what lies beneath views whose totals a rule compares: of fewer rows they are others, and so are the rows chosen by them."""
+    facts = facts_of(model)
+    for what, names in rules:
+        for item in {below for name in names for below in facts.closure(facts.field(name))}:
+            field = facts.field(item)
+            if _is_total(field, model):
+                yield from ((place, what) for place in _beneath(model.views[field.view], model))
+
+
+def _is_total(field: Dimension | Measure, model: SemanticModel) -> bool:
+    """Say whether a field of a derived view may hold what its query works out of several rows."""
+    view = model.views[field.view]
+    names = [node.name for node in field.sql.find_all(exp.Column)] if field.sql is not None else []
+    if view.sql_source is not None:
+        return _are_totals(names, view.sql_source.tree)
+    if view.query_source is None:
+        return False
+    own, facts = model.of_topic(view.query_source.topic), facts_of(model.of_topic(view.query_source.topic))
+    columns = {column: name.partition("[")[0] for name, column in view.query_source.columns}
+    for name in names:
+        inner = own.dimension(columns.get(name, ""))
+        below = [facts.field(item) for item in facts.closure(inner)] if inner is not None else []
+        if not below or any(_is_compared(item) or _is_total(item, own) for item in below):
+            return True
+    return False
+
+
+def _are_totals(names: Iterable[str], query: exp.Expr) -> bool:
+    """Say whether one of a query's columns may be worked out of several rows."""
+    kinds = (exp.AggFunc, exp.Window)
+    if not isinstance(query, exp.Select) or any(node.parent_select is not query for node in query.find_all(*kinds)):
+        return query.find(*kinds) is not None
+    columns = {item.alias_or_name.lower(): item for item in query.expressions}
+    return any((item := columns.get(name.lower())) is None or item.find(*kinds) is not None for name in names)
+
+
+def _is_compared(field: Dimension | Measure) -> bool:
+    """Say whether a field's value is what other rows have to do with it: a level of detail, or a ranking."""
+    return field.level_of_detail is not None or (isinstance(field, Dimension) and field.top_n is not None)
+
+
 def _of_unmatched(topic: Topic, model: SemanticModel, rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
     """Yield the views of joins that keep rows without a match, where a rule may ask for just those."""
     outer = {join.view for join in topic.joins if join.relationship.join_type != INNER}
     facts = facts_of(model)
     for what, rule in rules:
-        names = [rule.field] if isinstance(rule, FieldFilter) else references(rule)
+        names = _named((what, rule))[1]
         is_steady = _is_steady(rule.condition) if isinstance(rule, FieldFilter) else not _is_turning(rule)
         below = [facts.field(item) for name in names for item in facts.closure(facts.field(name))]
-        if any(item.level_of_detail is not None for item in below):
+        if any(map(_is_compared, below)):
             yield "", what
         if not is_steady or any(map(_may_miss, below)):
             for view in sorted(outer & {item.view for item in below}):
@@ -141,6 +196,11 @@ def _is_turning(tree: exp.Expr) -> bool:
 def _places(view: View, model: SemanticModel) -> Iterator[str]:
     """Yield where the policies stand that decide on a view's rows."""
     yield f"view {view.name}"
+    yield from _beneath(view, model)
+
+
+def _beneath(view: View, model: SemanticModel) -> Iterator[str]:
+    """Yield where the policies stand that decide on the rows that a derived view is made of."""
     yield from (f"view {table}" for table in model.governed_tables(view.name))
     if view.query_source is not None:
         yield f"{view.query_source.topic}: "

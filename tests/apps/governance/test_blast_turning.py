@@ -171,3 +171,71 @@ def test_a_query_view_that_is_joined_is_where_its_topic_is() -> None:
     topic = "base_view: orders\njoins: {best: {}}\nalways_where_sql: ${best.total} IS NULL\n"
     told = found("Unblocked", Unblocked=topic, relationships=joins)
     assert {("view best", OF_ROWS), ("Inner: ", OF_ROWS)} <= told
+
+
+WHOLE = BEST.replace("  limit: 10\n", "").replace("  filters: {orders.count: {greater_than: 1}}\n", "")
+SPENT = (
+    "sql: SELECT o.customer_id AS who, SUM(o.price) AS spent FROM main.orders AS o GROUP BY o.customer_id\n"
+    "dimensions: {who: {primary_key: true}, spent: {}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("always_where_sql: ${best.total} < 100", OF_ROWS),
+        ("always_where_filters: {best.total: {less_than: 100}}", OF_ROWS),
+        ("always_where_filters: {best.customer_id: {is: 7}}", ""),
+        ("access_filters: [{field: best.customer_id, user_attribute: region}]", ""),
+    ],
+)
+def test_a_rule_over_totals_of_a_query_view_chooses_others_of_fewer_rows(rule: str, what: str) -> None:
+    told = found("Best", Inner=INNER, best=WHOLE, Best=f"base_view: best\n{rule}\n")
+    assert told == ({("Inner: ", what)} if what else set())
+
+
+def test_so_does_the_condition_of_a_join_over_totals() -> None:
+    joins = SHOP["relationships.yaml"] + (
+        "- {join_from_view: orders, join_to_view: best, relationship_type: many_to_one, join_type: inner,\n"
+        '   on_sql: "${orders.customer_id} = ${best.customer_id}%s"}\n'
+    )
+    for more, is_told in ((" AND ${best.total} < 9", True), ("", False)):
+        told = found("Unblocked", Unblocked="base_view: orders\njoins: {best: {}}\n", Inner=INNER, best=WHOLE, relationships=joins % more)  # fmt: skip
+        assert (("Inner: ", "the join of best") in told) == is_told
+
+
+def test_so_does_a_rule_over_totals_that_a_view_over_a_view_hands_on() -> None:
+    outer = "query:\n  base_view: best\n  fields: {%s: shown}\ndimensions: {shown: {primary_key: true}}\n"
+    topic = "base_view: free\nalways_where_sql: ${free.shown} < 9\n"
+    for name, is_told in (("best.total", True), ("best.customer_id", False)):
+        files = {**SHOP, "free.query.view.yaml": outer % name, "Free.topic.yaml": topic, "best.query.view.yaml": WHOLE}
+        files.pop("free.view.yaml")
+        told = {*turning(read_model({**files, "Inner.topic.yaml": INNER}, dialect="duckdb"), "Free")}
+        assert bool(told) == is_told, told
+
+
+def test_so_does_a_rule_over_totals_of_an_sql_view() -> None:
+    topic = "base_view: free\nalways_where_sql: ${free.spent} < 9\n"
+    assert ("view orders", OF_ROWS) in found("Free", free=SPENT, Free=topic)
+    policy = "access_filters: [{field: free.%s, user_attribute: region}]\n"
+    for name, is_told in (("spent", True), ("who", False)):
+        told = found("Free", free=SPENT + policy % name, Free="base_view: free\n")
+        assert (("view orders", f"the row policy on `free.{name}`") in told) == is_told
+    assert found("Free", free=SPENT, Free=topic.replace("spent} < 9", "who} = 9")) == set()
+    for within in (
+        "SELECT s.who AS who, s.spent AS spent FROM (SELECT o.customer_id AS who, SUM(o.price) AS spent FROM main.orders AS o GROUP BY o.customer_id) AS s",
+        "SELECT 1 AS who, 2 AS spent FROM main.blocked AS b UNION ALL SELECT MIN(o.id) AS who, SUM(o.price) AS spent FROM main.orders AS o",
+    ):  # fmt: skip
+        nested = f"sql: {within}\n{SPENT.partition(chr(10))[2]}"
+        assert ("view orders", OF_ROWS) in found("Free", free=nested, Free=topic)
+    plain = SPENT.replace("SUM(o.price)", "o.price").replace(" GROUP BY o.customer_id", "")
+    assert found("Free", free=plain, Free=topic) == set()
+
+
+def test_so_does_a_rule_over_what_is_ranked() -> None:
+    ranked = SHOP["orders.view.yaml"].replace(
+        "  zone: {}\n", '  zone: {}\n  top: {sql: "${zone}", dynamic_top_n: {n: 1, by: orders.revenue}}\n'
+    )
+    for name, is_told in (("top", True), ("zone", False)):
+        told = found("Small", orders=ranked, Small=f"{SMALL}always_where_filters: {{orders.{name}: {{is: EU}}}}\n")
+        assert (("", OF_ROWS) in told) == is_told
