@@ -324,3 +324,19 @@ def test_a_rule_that_is_taken_over_from_another_file_is_followed_there(shop: Dat
     assert published(shop, files, now) == ()
     objections = published(shop, files | {"ruled.view.yaml": below % "\"COALESCE(zone, 'EU')\""}, now)
     assert any(f"rows of Tickets {OTHER}the row policy on `tickets.zone` (view tickets)" in text for text in objections)
+
+
+@pytest.mark.parametrize(
+    ("rule", "does_wait"), [("${totals.status} = 'paid'", False), ("${totals.number} < 100", True)]
+)
+def test_fewer_rows_beneath_totals_that_a_rule_compares_wait(
+    shop: Dataset, now: datetime, rule: str, *, does_wait: bool
+) -> None:
+    """Fewer orders make a large total a small one: what was hidden as large would come."""
+    fewer = SHOP["orders.view.yaml"].replace(
+        "\ndimensions", "\naccess_filters: [{field: orders.region, user_attribute: region}]\ndimensions", 1
+    )
+    files = SHOP | {"Totals.topic.yaml": f'base_view: totals\nalways_where_sql: "{rule}"\n'}
+    assert published(shop, files, now) == ()
+    told = "\n".join(published(shop, files | {"orders.view.yaml": fewer}, now))
+    assert (f"rows of Totals {OTHER}what always filters it" in told) == does_wait, told
