@@ -10,6 +10,8 @@ from apps.vault.models import TenantKey, TimedKey
 
 logger = logging.getLogger(__name__)
 KEY_TABLES = tuple(model._meta.db_table for model in (TenantKey, TimedKey))
+REWRITE = "ALTER TABLE {} ALTER COLUMN wrapped TYPE bytea USING wrapped || ''::bytea"
+"""of a table of keys: what is seen now alone is written, where VACUUM FULL keeps what some other transaction may still see"""
 CLEAR = """
 SELECT pg_clear_attribute_stats('public', %s, a.attname::text, false)
   FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
@@ -23,8 +25,8 @@ TRIES = 5
 def tidy(tables: Iterable[str], *, alias: str) -> list[str]:
     """Vacuum what was deleted from, and sample it anew: the planner's statistics hold values of rows. Return what was not done.
 
-    Tables of keys are written anew, so that no old version of a key stays in their files. The log of writes and backups
-    keep theirs until they end.
+    Tables of keys are written anew, so that no old version of a key stays in their files, whoever reads other tables
+    meanwhile. The log of writes and backups keep theirs until they end.
     """
     undone = []
     with unbound():
@@ -48,7 +50,9 @@ def _vacuum(table: str, alias: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
         try:
-            cursor.execute(f'VACUUM (ANALYZE{", FULL" if table in KEY_TABLES else ""}) "{table}"')
+            if table in KEY_TABLES:
+                cursor.execute(REWRITE.format(connection.ops.quote_name(table)))
+            cursor.execute(f"VACUUM (ANALYZE) {connection.ops.quote_name(table)}")
             cursor.execute("SELECT count(*) = 0 FROM pg_class WHERE oid = %s::regclass AND reltuples > 0", [table])
             is_empty = cursor.fetchone()[0]
             cursor.execute(CAN_CLEAR)
